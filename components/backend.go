@@ -1,0 +1,147 @@
+package components
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/runtime"
+	"tarot-platform/components/workload"
+	"tarot-platform/internal/config"
+)
+
+// Folders of the application contract, docs/application.md.
+const (
+	appDir    = "/app"
+	dataDir   = appDir + "/data"
+	staticDir = appDir + "/static"
+	logsDir   = appDir + "/logs"
+)
+
+// BackendArgs describe the application.
+type BackendArgs struct {
+	Config  config.Config
+	Runtime runtime.Runtime
+	Image   *Image
+	Secrets []workload.Secret
+	Storage *Storage
+	// Networks are the ones that it is on; TrustedSubnet is the one that
+	// requests come from.
+	Networks      []*workload.Network
+	TrustedSubnet string
+	// MountCode bind-mounts the application's folder.
+	MountCode bool
+	// DependsOn must be there before the first replica starts.
+	DependsOn []pulumi.Resource
+}
+
+// Backend is the application's replicas.
+type Backend struct {
+	pulumi.ResourceState
+	*runtime.Running
+}
+
+// NewBackend declares the replicas.
+func NewBackend(ctx *pulumi.Context, name string, args *BackendArgs, opts ...pulumi.ResourceOption) (*Backend, error) {
+	b := &Backend{}
+	if err := ctx.RegisterComponentResource("tarot:index:Backend", name, b, opts...); err != nil {
+		return nil, err
+	}
+	w, err := args.workload()
+	if err != nil {
+		return nil, fmt.Errorf("backend %q: %w", name, err)
+	}
+	if b.Running, err = args.Runtime.Run(ctx, w, b); err != nil {
+		return nil, fmt.Errorf("backend %q: %w", name, err)
+	}
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"names": pulumi.ToStringArray(b.Names), "ready": b.Ready})
+}
+
+func (args *BackendArgs) workload() (workload.Workload, error) {
+	cfg := args.Config.Backend
+	w := workload.Workload{
+		Name:        "backend",
+		Image:       args.Image.Image,
+		Command:     cfg.Command,
+		Environment: args.environment(),
+		Secrets:     args.Secrets,
+		Mounts: []workload.Mount{
+			{Kind: workload.Volume, Source: args.Storage.Data, Target: dataDir},
+			{Kind: workload.Tmpfs, Target: "/tmp"},
+		},
+		Networks:  args.Networks,
+		Health:    health(cfg.Health),
+		Limits:    workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory)},
+		Replicas:  cfg.Replicas,
+		User:      cfg.User,
+		StopGrace: cfg.StopGrace,
+		DependsOn: args.DependsOn,
+	}
+	w.Logging = logging(args.Config.Logging, w.Name)
+	if args.Storage.Static != nil {
+		w.Mounts = append(w.Mounts, workload.Mount{Kind: workload.Volume, Source: args.Storage.Static, Target: staticDir})
+	}
+	if args.Storage.Logs != nil {
+		w.Mounts = append(w.Mounts, workload.Mount{Kind: workload.Volume, Source: args.Storage.Logs, Target: logsDir})
+	}
+	if args.MountCode {
+		folder, err := filepath.Abs(cfg.Context)
+		if err != nil {
+			return w, err
+		}
+		w.Mounts = append(w.Mounts, workload.Mount{Kind: workload.Bind, Source: pulumi.String(folder), Target: appDir})
+	}
+	if cfg.PublishPort != 0 {
+		w.Ports = append(w.Ports, workload.Port{Address: cfg.PublishAddress, Host: cfg.PublishPort, Container: cfg.Port})
+	}
+	if cfg.DebuggerPort != 0 {
+		w.Ports = append(w.Ports, workload.Port{Address: cfg.PublishAddress, Host: cfg.DebuggerPort, Container: cfg.DebuggerPort})
+	}
+	return w, nil
+}
+
+// environment is the contract's, docs/application.md.
+func (args *BackendArgs) environment() map[string]string {
+	cfg := args.Config.Backend
+	env := maps.Clone(cfg.Environment)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["HOST"] = "0.0.0.0"
+	env["PORT"] = strconv.Itoa(cfg.Port)
+	env["WORKERS"] = strconv.Itoa(cfg.Workers)
+	env["DATABASE_URL"] = cfg.DatabaseURL
+	env["DEBUG"] = strconv.FormatBool(cfg.Debug)
+	env["LOG_LEVEL"] = cfg.LogLevel
+	env["FORWARDED_ALLOW_IPS"] = args.TrustedSubnet
+	env["GRACEFUL_TIMEOUT"] = strconv.Itoa(int(cfg.Drain / time.Second))
+	env["RELEASE"] = args.Image.Reference
+	env["STATIC_DIR"] = staticDir
+	if cfg.DebuggerPort != 0 {
+		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
+	}
+	return env
+}
+
+func health(cfg config.Health) workload.Health {
+	return workload.Health{Interval: cfg.Interval, Timeout: cfg.Timeout, StartPeriod: cfg.StartPeriod, Retries: cfg.Retries}
+}
+
+// untagged are the drivers that refuse a tag.
+var untagged = map[string]bool{"local": true, "none": true, "etwlogs": true}
+
+// logging adds the workload's name as the tag that tells the logs apart.
+func logging(cfg config.Logging, name string) workload.Logging {
+	options := maps.Clone(cfg.Options)
+	if options == nil {
+		options = map[string]string{}
+	}
+	if options["tag"] == "" && !untagged[cfg.Driver] {
+		options["tag"] = name
+	}
+	return workload.Logging{Driver: cfg.Driver, Options: options}
+}

@@ -1,0 +1,40 @@
+package runtime
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/workload"
+)
+
+// network declares a network of the driver. Its subnet is fixed: what the
+// application trusts, and what a preview shows, must not depend on what the
+// engine has free.
+func network(ctx *pulumi.Context, stack Stack, driver, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error) {
+	full := stack.Prefix + "-" + name
+	subnet, err := netip.ParsePrefix(args.Subnet)
+	if err != nil {
+		return nil, fmt.Errorf("network %s: %w", full, err)
+	}
+	n, err := docker.NewNetwork(ctx, full, &docker.NetworkArgs{
+		Name:     pulumi.String(full),
+		Driver:   pulumi.String(driver),
+		Internal: pulumi.Bool(args.Internal),
+		IpamConfigs: docker.NetworkIpamConfigArray{docker.NetworkIpamConfigArgs{
+			Subnet: pulumi.String(args.Subnet),
+			// The one that the engine would choose. An overlay reports it, and what
+			// was not asked for would be a replacement after a refresh.
+			Gateway: pulumi.String(subnet.Addr().Next().String()),
+		}},
+		Labels: docker.NetworkLabelArray{docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}},
+	}, pulumi.Parent(parent),
+		// The name and the subnet are taken until the old network is gone.
+		pulumi.DeleteBeforeReplace(true))
+	if err != nil {
+		return nil, fmt.Errorf("network %s: %w", full, err)
+	}
+	return &workload.Network{Name: full, ID: n.ID().ToStringOutput(), Internal: args.Internal}, nil
+}

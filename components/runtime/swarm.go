@@ -1,0 +1,258 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/workload"
+)
+
+// swarm realises workloads as Swarm services.
+type swarm struct {
+	Stack
+	Constraints []string
+}
+
+func (s swarm) Network(ctx *pulumi.Context, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error) {
+	return network(ctx, s.Stack, "overlay", name, args, parent)
+}
+
+// Run declares one service. It does not wait for the service to converge, as
+// the provider's waiting ends too early; Ready does.
+func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*Running, error) {
+	if err := w.Validate(); err != nil {
+		return nil, err
+	}
+	name := s.Prefix + "-" + w.Name
+	environment := w.FullEnvironment()
+	if len(environment) > 0 {
+		w.Files = append(append([]workload.File{}, w.Files...), workload.File{Name: workload.EnvironmentFile, Content: workload.ShellExports(environment)})
+	}
+	configs, err := s.configs(ctx, name, w, parent)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := s.secrets(ctx, name, w, parent)
+	if err != nil {
+		return nil, err
+	}
+	dependsOn := w.DependsOn
+	if w.Image.Resource != nil {
+		dependsOn = append(append([]pulumi.Resource{}, dependsOn...), w.Image.Resource)
+	}
+	spec := &docker.ServiceTaskSpecContainerSpecArgs{
+		Image:           pulumi.String(w.Image.Reference),
+		User:            pulumi.String(w.User),
+		ReadOnly:        pulumi.Bool(!w.Writable),
+		CapDrops:        pulumi.StringArray{pulumi.String("ALL")},
+		Healthcheck:     serviceHealth(w),
+		Mounts:          serviceMounts(w),
+		Configs:         configs,
+		Secrets:         secrets,
+		StopGracePeriod: serviceTime(w.StopGrace),
+		Labels: docker.ServiceTaskSpecContainerSpecLabelArray{
+			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
+			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
+		},
+	}
+	if w.StopSignal != "" {
+		spec.StopSignal = pulumi.String(w.StopSignal)
+	}
+	if len(environment) > 0 {
+		spec.Commands = pulumi.ToStringArray([]string{"/bin/sh", "-c", ". " + workload.ConfigDir + "/" + workload.EnvironmentFile + ` && exec "$@"`, w.Name})
+		spec.Args = start(w)
+	} else if len(w.Command) > 0 {
+		spec.Commands = pulumi.ToStringArray(w.Command)
+	}
+	networks := docker.ServiceTaskSpecNetworksAdvancedArray{}
+	for _, n := range w.Networks {
+		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(w.Name)}})
+	}
+	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
+		Name: pulumi.String(name),
+		TaskSpec: docker.ServiceTaskSpecArgs{
+			ContainerSpec:     spec,
+			NetworksAdvanceds: networks,
+			Resources: docker.ServiceTaskSpecResourcesArgs{Limits: docker.ServiceTaskSpecResourcesLimitsArgs{
+				MemoryBytes: pulumi.Int(int(w.Limits.Memory)), NanoCpus: pulumi.Int(int(w.Limits.CPUs * 1e9))}},
+			RestartPolicy: docker.ServiceTaskSpecRestartPolicyArgs{Condition: pulumi.String("any"), Delay: serviceTime(2 * time.Second), Window: serviceTime(0)},
+			LogDriver:     docker.ServiceTaskSpecLogDriverArgs{Name: pulumi.String(w.Logging.Driver), Options: pulumi.ToStringMap(w.Logging.Options)},
+			Placement:     docker.ServiceTaskSpecPlacementArgs{Constraints: pulumi.ToStringArray(s.Constraints)},
+			ForceUpdate:   pulumi.Int(0),
+		},
+		Mode:           docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(w.Replicas)}},
+		UpdateConfig:   updateConfig(w),
+		RollbackConfig: rollbackConfig(w),
+		EndpointSpec:   endpoint(w),
+		Labels: docker.ServiceLabelArray{
+			docker.ServiceLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
+		},
+	}, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true))
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", name, err)
+	}
+	running := &Running{Names: []string{name}, Resources: []pulumi.Resource{service}}
+	running.Ready = ready(ctx, running.Resources, func(ctx context.Context) error {
+		within := time.Duration(w.Replicas)*(w.StopGrace+10*time.Second) + w.Health.Deadline()
+		return s.Engine.AwaitService(ctx, name, w.Image.Reference, w.Replicas, within)
+	})
+	return running, nil
+}
+
+// start is what the shell that loads the environment goes on with. The engine
+// drops an image's own CMD where the entrypoint is replaced.
+func start(w workload.Workload) pulumi.StringArrayInput {
+	if len(w.Command) > 0 {
+		return pulumi.ToStringArray(w.Command)
+	}
+	return w.Image.Start
+}
+
+// configs declares the files as Swarm configs, and the environment with them:
+// the provider sends environment variables in random order, so that any change,
+// were it only the number of replicas, would restart every task.
+//
+// A config can not be changed. Its name holds the hash of its content, so that
+// the new one is there before the old one goes.
+func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecConfigArray, error) {
+	mounted := docker.ServiceTaskSpecContainerSpecConfigArray{}
+	for _, f := range w.Files {
+		logical := service + "-" + f.Name
+		sum := sha256.Sum256([]byte(f.Content))
+		config, err := docker.NewServiceConfig(ctx, logical, &docker.ServiceConfigArgs{
+			Name: pulumi.String(dockerName(logical, hex.EncodeToString(sum[:])[:12])),
+			Data: pulumi.String(base64.StdEncoding.EncodeToString([]byte(f.Content))),
+		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", logical, err)
+		}
+		mounted = append(mounted, docker.ServiceTaskSpecContainerSpecConfigArgs{
+			ConfigId: config.ID(), ConfigName: config.Name, FileName: pulumi.String(workload.ConfigDir + "/" + f.Name),
+			FileUid: pulumi.String("0"), FileGid: pulumi.String("0"), FileMode: pulumi.Int(0o444)})
+	}
+	return mounted, nil
+}
+
+// secrets declares Swarm secrets. Their names are Pulumi's own (a random
+// suffix), so that they tell nothing of the value.
+func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecSecretArray, error) {
+	mounted := docker.ServiceTaskSpecContainerSpecSecretArray{}
+	uid, gid, _ := strings.Cut(w.User, ":")
+	for _, secret := range w.Secrets {
+		logical := service + "-" + secret.Name
+		resource, err := docker.NewSecret(ctx, logical, &docker.SecretArgs{
+			Data: secret.Value.ApplyT(func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }).(pulumi.StringOutput),
+		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", logical, err)
+		}
+		mounted = append(mounted, docker.ServiceTaskSpecContainerSpecSecretArgs{
+			SecretId: resource.ID(), SecretName: resource.Name, FileName: pulumi.String(secret.Path()),
+			FileUid: pulumi.String(uid), FileGid: pulumi.String(gid), FileMode: pulumi.Int(0o400)})
+	}
+	return mounted, nil
+}
+
+// dockerName keeps a name within the engine's 64 characters for configs and
+// secrets, and within its letters.
+func dockerName(base, suffix string) string {
+	base = strings.ReplaceAll(base, "_", "-")
+	if most := 64 - 1 - len(suffix); len(base) > most {
+		base = base[:most]
+	}
+	return base + "-" + suffix
+}
+
+func serviceHealth(w workload.Workload) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
+	health := docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
+		Interval:    serviceTime(w.Health.Interval),
+		Timeout:     serviceTime(w.Health.Timeout),
+		StartPeriod: serviceTime(w.Health.StartPeriod),
+		Retries:     pulumi.Int(w.Health.Retries),
+		Tests:       w.Image.Health,
+	}
+	if len(w.Health.Test) > 0 {
+		health.Tests = pulumi.ToStringArray(w.Health.Test)
+	}
+	return health
+}
+
+func serviceMounts(w workload.Workload) docker.ServiceTaskSpecContainerSpecMountArray {
+	all := docker.ServiceTaskSpecContainerSpecMountArray{}
+	for _, m := range w.Mounts {
+		// tmpfs options panic the provider (kreuzwerker#563): a bare one has the
+		// memory limit as its bound.
+		mount := docker.ServiceTaskSpecContainerSpecMountArgs{Type: pulumi.String(string(m.Kind)), Target: pulumi.String(m.Target), ReadOnly: pulumi.Bool(m.ReadOnly)}
+		if m.Source != nil {
+			mount.Source = m.Source.ToStringOutput().ToStringPtrOutput()
+		}
+		all = append(all, mount)
+	}
+	return all
+}
+
+// order is start-first, so that there is no moment with fewer tasks than
+// wanted, but for workloads with host ports: the new task would wait for the
+// port that the old one holds.
+func order(w workload.Workload) string {
+	if len(w.Ports) > 0 {
+		return "stop-first"
+	}
+	return "start-first"
+}
+
+// monitor is how long after its start a task's failure counts against the update.
+func monitor(w workload.Workload) time.Duration {
+	return 2*w.Health.Interval + time.Second
+}
+
+func updateConfig(w workload.Workload) docker.ServiceUpdateConfigArgs {
+	return docker.ServiceUpdateConfigArgs{
+		Parallelism: pulumi.Int(1), Order: pulumi.String(order(w)), FailureAction: pulumi.String("rollback"),
+		Monitor: serviceTime(monitor(w)), Delay: serviceTime(0), MaxFailureRatio: pulumi.String("0.0"),
+	}
+}
+
+func rollbackConfig(w workload.Workload) docker.ServiceRollbackConfigArgs {
+	return docker.ServiceRollbackConfigArgs{
+		Parallelism: pulumi.Int(0), Order: pulumi.String(order(w)), FailureAction: pulumi.String("pause"),
+		Monitor: serviceTime(monitor(w)), Delay: serviceTime(0), MaxFailureRatio: pulumi.String("0.0"),
+	}
+}
+
+// endpoint uses DNS with all tasks' addresses, and ports of the node itself:
+// nginx balances, sees clients' addresses, and neither needs IPVS.
+func endpoint(w workload.Workload) docker.ServiceEndpointSpecArgs {
+	ports := docker.ServiceEndpointSpecPortArray{}
+	for _, p := range w.Ports {
+		ports = append(ports, docker.ServiceEndpointSpecPortArgs{
+			TargetPort: pulumi.Int(p.Container), PublishedPort: pulumi.Int(p.Host),
+			PublishMode: pulumi.String("host"), Protocol: pulumi.String("tcp")})
+	}
+	spec := docker.ServiceEndpointSpecArgs{Mode: pulumi.String("dnsrr")}
+	if len(ports) > 0 {
+		spec.Ports = ports
+	}
+	return spec
+}
+
+// serviceTime writes a duration as the provider reads a service's back: "1m",
+// not "1m0s". Any other form would be a difference at every `up`.
+func serviceTime(d time.Duration) pulumi.StringPtrInput {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return pulumi.String(text)
+}

@@ -1,0 +1,53 @@
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// nameForm is a DNS label: the name is looked up by the other workloads.
+var nameForm = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+// Validate says what a runtime could not realise, or should not: a workload
+// without limits, as root, or with a path that is mounted twice. The faults are
+// mistakes in components, as configuration has been checked before.
+func (w Workload) Validate() error {
+	var faults []error
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("workload %q: "+format, append([]any{w.Name}, args...)...))
+		}
+	}
+	want(nameForm.MatchString(w.Name), "the name is no DNS label")
+	want(w.Image.Reference != "", "no image")
+	want(w.Replicas >= 1, "replicas %d, want at least 1", w.Replicas)
+	want(len(w.Ports) == 0 || w.Replicas == 1, "%d replicas can not share a host port", w.Replicas)
+	want(w.Limits.Memory > 0, "no memory limit")
+	want(w.User != "" && !strings.HasPrefix(w.User, "0"), "user %q, want uid:gid other than root", w.User)
+	want(len(w.Networks) > 0, "no network")
+	want(w.Health.Interval >= time.Second && w.Health.Retries >= 1, "no health check")
+	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)
+	reachable := false
+	for _, n := range w.Networks {
+		reachable = reachable || !n.Internal
+	}
+	want(len(w.Ports) == 0 || reachable, "publishes ports, but has internal networks only")
+	targets := map[string]bool{}
+	for _, m := range w.Mounts {
+		want(path.IsAbs(m.Target), "mount target %q is not absolute", m.Target)
+		want(!targets[m.Target], "mount target %q is used twice", m.Target)
+		want((m.Kind == Tmpfs) == (m.Source == nil), "mount %q: a %s and its source do not fit", m.Target, m.Kind)
+		targets[m.Target] = true
+	}
+	for _, f := range w.Files {
+		want(f.Name == path.Base(f.Name), "file name %q has a folder", f.Name)
+	}
+	for _, s := range w.Secrets {
+		want(s.Name == path.Base(s.Name), "secret name %q has a folder", s.Name)
+	}
+	return errors.Join(faults...)
+}

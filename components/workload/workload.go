@@ -1,0 +1,168 @@
+// Package workload holds the one description of something that runs. It is
+// plain data: what shapes the resource graph (replicas, ports, mounts) is plain
+// Go, and only what flows through the graph (an image's own start command, a
+// secret's value, a network's id) is a Pulumi input.
+//
+// A runtime (components/runtime) turns a description into resources. Nothing
+// here knows Docker containers from Swarm services.
+package workload
+
+import (
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Workload is a long-running program in one or more containers.
+type Workload struct {
+	// Name is the workload's name and its DNS name on its networks.
+	Name string
+	// Image is what runs.
+	Image Image
+	// Command replaces the image's ENTRYPOINT and CMD where it is not empty.
+	Command []string
+	// Environment is readable by whoever may inspect the container.
+	Environment map[string]string
+	// Files are mounted read-only, each at its path, below ConfigDir.
+	Files []File
+	// Secrets are mounted read-only below SecretDir, and are found by the
+	// variable NAME_FILE.
+	Secrets []Secret
+	// Mounts are the volumes, host folders and memory file systems.
+	Mounts []Mount
+	// Networks are the ones that the workload is on.
+	Networks []*Network
+	// Ports are published on the host. Nothing else is reachable from outside.
+	Ports []Port
+	// Health is the health check that gates every start.
+	Health Health
+	// Limits are the most that one container gets.
+	Limits Limits
+	// Replicas is how many containers run, at least 1.
+	Replicas int
+	// Logging says where standard output goes.
+	Logging Logging
+	// User is "uid:gid"; never root.
+	User string
+	// Writable leaves the root file system writable. Only for code that is
+	// mounted for development.
+	Writable bool
+	// StopSignal asks the process to finish. Empty: the image's own.
+	StopSignal string
+	// StopGrace is the time from the stop signal to SIGKILL.
+	StopGrace time.Duration
+	// DependsOn must exist before the workload starts.
+	DependsOn []pulumi.Resource
+}
+
+// Image is an image that the engine has, or will have once Resource is there.
+type Image struct {
+	// Reference names the exact image; it is known in a preview.
+	Reference string
+	// Start is the image's ENTRYPOINT and CMD. Unknown until the image exists.
+	Start pulumi.StringArrayOutput
+	// Health is the command of the image's HEALTHCHECK. Unknown until the image
+	// exists.
+	Health pulumi.StringArrayOutput
+	// Resource is what brings the image to the engine.
+	Resource pulumi.Resource
+}
+
+// The folders that a runtime mounts files and secrets in.
+const (
+	ConfigDir = "/run/config"
+	SecretDir = "/run/secrets"
+)
+
+// File is a configuration file with content that may be read by anybody.
+type File struct {
+	// Name is the file's name below ConfigDir.
+	Name string
+	// Content is its text.
+	Content string
+}
+
+// Secret is a value that is given as a file.
+type Secret struct {
+	// Name is the secret's name, and the file's below SecretDir.
+	Name string
+	// Variable is the environment variable that holds the file's path. Empty:
+	// none.
+	Variable string
+	// Value is the content.
+	Value pulumi.StringOutput
+}
+
+// Path is where the secret's file is in the container.
+func (s Secret) Path() string { return SecretDir + "/" + s.Name }
+
+// MountKind is what is mounted.
+type MountKind string
+
+// The kinds of mounts.
+const (
+	Volume MountKind = "volume" // a named volume; Source is its name
+	Bind   MountKind = "bind"   // a folder of the engine's host; Source is its absolute path
+	Tmpfs  MountKind = "tmpfs"  // a memory file system; no Source
+)
+
+// Mount is one mounted folder.
+type Mount struct {
+	Kind     MountKind
+	Source   pulumi.StringInput
+	Target   string
+	ReadOnly bool
+}
+
+// Network is a network that workloads meet on.
+type Network struct {
+	// Name is the network's name in the engine.
+	Name string
+	// ID is the engine's id of it.
+	ID pulumi.StringOutput
+	// Internal networks have no way out and publish nothing.
+	Internal bool
+}
+
+// Port is a container port that the host publishes.
+type Port struct {
+	// Address is the host address; empty is all of them.
+	Address string
+	// Host is the port on the host.
+	Host int
+	// Container is the port in the container.
+	Container int
+}
+
+// Health is a health check.
+type Health struct {
+	// Test is the command in the engine's form ("CMD", ...). Empty: the image's.
+	Test []string
+	// Interval is the time between two checks.
+	Interval time.Duration
+	// Timeout is when a check counts as failed.
+	Timeout time.Duration
+	// StartPeriod is the time from the start in which a failure does not count.
+	StartPeriod time.Duration
+	// Retries is how many failures in a row make the container unhealthy.
+	Retries int
+}
+
+// Deadline is the time in which a container that can become healthy has done so.
+func (h Health) Deadline() time.Duration {
+	return h.StartPeriod + time.Duration(h.Retries+1)*(h.Interval+h.Timeout)
+}
+
+// Limits are upper bounds for one container.
+type Limits struct {
+	// CPUs is in cores; 0 is no limit.
+	CPUs float64
+	// Memory is in bytes.
+	Memory int64
+}
+
+// Logging is the engine's logging driver and its options.
+type Logging struct {
+	Driver  string
+	Options map[string]string
+}

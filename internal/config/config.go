@@ -1,0 +1,262 @@
+// Package config is the stack's configuration: one typed tree below the
+// project's own namespace, decoded strictly, checked as a whole, and passed on
+// as plain data. Nothing else in the program reads Pulumi's configuration.
+//
+// docs/configuration.md is generated from the comments and tags of this file:
+// `go generate ./internal/config`.
+package config
+
+import "time"
+
+//go:generate go run ./gen ../../docs/configuration.md
+
+// Config is everything that a stack file can say. The committed stack files
+// name every key, so that two stacks differ by values only.
+type Config struct {
+	// How workloads become resources: `containers` makes plain Docker containers
+	// on one engine, `swarm` makes Swarm services.
+	Runtime string `key:"runtime" allowed:"containers or swarm"`
+	// The application.
+	Backend Backend `key:"backend"`
+	// How the application's image is built. Ignored where `backend.image` is set.
+	Build Build `key:"build"`
+	// The reverse proxy in front of the backend.
+	Nginx Nginx `key:"nginx"`
+	// The networks between the workloads.
+	Networks Networks `key:"networks"`
+	// The named volumes that hold what must survive.
+	Volumes Volumes `key:"volumes"`
+	// How the engine keeps the workloads' standard output.
+	Logging Logging `key:"logging"`
+	// What only the swarm runtime needs.
+	Swarm Swarm `key:"swarm"`
+
+	// Secrets are the flat secret keys of the namespace, by their key.
+	Secrets map[string]string
+}
+
+// Backend describes the application. See docs/application.md for the contract.
+type Backend struct {
+	// A ready image to run instead of building one, with a tag or a digest.
+	// Empty: build from `context`.
+	Image string `key:"image" allowed:"an image reference such as registry.example/app:1.2, or empty"`
+	// The application's folder, relative to the Pulumi project.
+	Context string `key:"context" allowed:"a folder that exists"`
+	// The Dockerfile, relative to `context`.
+	Dockerfile string `key:"dockerfile" allowed:"a file inside backend.context"`
+	// The Dockerfile's stage to build. Empty: its last one.
+	Target string `key:"target" allowed:"a stage name of the Dockerfile, or empty"`
+	// What to start instead of the image's own ENTRYPOINT and CMD. Empty: the
+	// image's own.
+	Command []string `key:"command" allowed:"a list of words"`
+	// How many containers run the application.
+	Replicas int `key:"replicas" allowed:"a whole number from 1 to 100"`
+	// The port that the application listens on inside its container (`PORT`).
+	Port int `key:"port" allowed:"a whole number from 1024 to 65535"`
+	// Server processes in each container (`WORKERS`).
+	Workers int `key:"workers" allowed:"a whole number from 1 to 64"`
+	// Verbose errors and reload on a code change (`DEBUG`).
+	Debug bool `key:"debug" allowed:"true or false"`
+	// Bind-mount `context` at /app, so that a saved file is served without a
+	// build. Needs the engine to be on this machine; with a remote one the
+	// program says so and runs from the image.
+	MountCode bool `key:"mountCode" allowed:"true or false; needs backend.replicas 1"`
+	// The port on `publishAddress` for a debugpy client. 0: no debugger.
+	DebuggerPort int `key:"debuggerPort" allowed:"0, or a whole number from 1 to 65535"`
+	// The host port on which the backend answers directly. 0: only nginx
+	// publishes ports.
+	PublishPort int `key:"publishPort" allowed:"0, or a whole number from 1 to 65535"`
+	// The host address that `publishPort` and `debuggerPort` are bound to.
+	PublishAddress string `key:"publishAddress" allowed:"an IP address of the engine's host"`
+	// The database (`DATABASE_URL`). A SQLite file has to be inside /app/data,
+	// the folder that the data volume is mounted at.
+	DatabaseURL string `key:"databaseUrl" allowed:"a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"`
+	// Further environment variables. They are readable in `docker inspect`: use
+	// `secrets` for what must not be.
+	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not the names that the platform sets"`
+	// Names of further secrets. The value of NAME is set by
+	// `pulumi config set --secret tarot:NAME`, and the application finds it in
+	// the file that its variable NAME_FILE names.
+	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case"`
+	// The fixed user and group that the process runs as.
+	User string `key:"user" allowed:"uid:gid in numbers, not 0"`
+	// The most CPU that one container gets, in cores.
+	CPUs float64 `key:"cpus" allowed:"a number from 0.01 to the cores of the engine"`
+	// The most memory that one container gets. Swap is off.
+	Memory Bytes `key:"memory" allowed:"a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"`
+	// What the application logs (`LOG_LEVEL`).
+	LogLevel string `key:"logLevel" allowed:"debug, info, warning or error"`
+	// How the engine finds out whether a container is healthy.
+	Health Health `key:"health"`
+	// How long the application may take to finish what it has begun after
+	// SIGTERM (`GRACEFUL_TIMEOUT`).
+	Drain time.Duration `key:"drain" allowed:"a duration of whole seconds, shorter than backend.stopGrace"`
+	// How long after SIGTERM the engine sends SIGKILL.
+	StopGrace time.Duration `key:"stopGrace" allowed:"a duration of whole seconds, longer than backend.drain"`
+	// Where the application answers what.
+	Paths Paths `key:"paths"`
+}
+
+// Health is a health check. The image names the command.
+type Health struct {
+	// The time between two checks.
+	Interval time.Duration `key:"interval" allowed:"a duration of at least 1s"`
+	// The time after which a check counts as failed.
+	Timeout time.Duration `key:"timeout" allowed:"a duration of at least 1s"`
+	// The time from the start in which a failed check does not count.
+	StartPeriod time.Duration `key:"startPeriod" allowed:"a duration of at least 1s"`
+	// How many failed checks in a row make a container unhealthy.
+	Retries int `key:"retries" allowed:"a whole number from 1 to 20"`
+}
+
+// Paths are the URL paths of the application that the outputs point at.
+type Paths struct {
+	// The API's root.
+	API string `key:"api" allowed:"a path that begins with /"`
+	// The API's documentation.
+	Docs string `key:"docs" allowed:"a path that begins with /"`
+	// The admin pages.
+	Admin string `key:"admin" allowed:"a path that begins with /"`
+	// The health check.
+	Health string `key:"health" allowed:"a path that begins with /"`
+	// The metrics. nginx answers it with 404.
+	Metrics string `key:"metrics" allowed:"a path that begins with /"`
+	// The static files.
+	Static string `key:"static" allowed:"a path that begins with /"`
+}
+
+// Build says where an image build gets its parts, for slow and closed networks.
+type Build struct {
+	// The prefix of base images (`BASE_REGISTRY`), such as
+	// `registry.example/library/`. Empty: what the Dockerfile says.
+	BaseRegistry string `key:"baseRegistry" allowed:"empty, or a prefix that ends in /"`
+	// The Python package index (`PIP_INDEX_URL`).
+	PipIndexURL string `key:"pipIndexUrl" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
+	// The Debian mirror (`APT_MIRROR`).
+	AptMirror string `key:"aptMirror" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
+	// Further build arguments. Readable in `docker history`.
+	Args map[string]string `key:"args" allowed:"a map of names to strings"`
+	// The platform to build for, such as linux/arm64. Empty: the engine's own.
+	Platform string `key:"platform" allowed:"empty, or os/architecture"`
+}
+
+// Nginx describes the edge.
+type Nginx struct {
+	// Run nginx in front of the backend.
+	Enabled bool `key:"enabled" allowed:"true or false"`
+	// The image: nginx 1.29.7 or later (it resolves upstream names again and
+	// keeps connections to them), with curl for its health check.
+	Image string `key:"image" allowed:"an image reference"`
+	// The host address that its ports are bound to. Empty: all of them. The
+	// swarm runtime knows no other.
+	Address string `key:"address" allowed:"empty, or an IP address of the engine's host (containers runtime only)"`
+	// The host port for HTTP.
+	HTTPPort int `key:"httpPort" allowed:"a whole number from 1 to 65535"`
+	// The host port for HTTPS. Unused where `tls.mode` is off.
+	HTTPSPort int `key:"httpsPort" allowed:"a whole number from 1 to 65535, other than nginx.httpPort"`
+	// The names that the site is known by. The first one is in the outputs, and
+	// all are in a self-signed certificate. Empty: the name of the engine's host.
+	ServerNames []string `key:"serverNames" allowed:"a list of host names"`
+	// The most CPU that it gets, in cores.
+	CPUs float64 `key:"cpus" allowed:"a number from 0.01 to the cores of the engine"`
+	// The most memory that it gets. Swap is off.
+	Memory Bytes `key:"memory" allowed:"a size with a unit, at least 6m (the engine's minimum), such as 128m"`
+	// TLS.
+	TLS TLS `key:"tls"`
+	// The largest request body.
+	MaxBody Bytes `key:"maxBody" allowed:"a size with a unit, such as 10m"`
+	// Requests a second that one client address may make; more wait in a queue
+	// of `burst` and are then refused with 429. 0: no limit.
+	RequestRate int `key:"requestRate" allowed:"a whole number from 0 to 100000"`
+	// How many requests of one client address may wait.
+	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
+	// How long browsers may keep a static file without asking again.
+	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
+	// How long nginx waits for the backend between two reads or writes.
+	ProxyTimeout time.Duration `key:"proxyTimeout" allowed:"a duration of whole seconds, at least 1s"`
+}
+
+// TLS says where the certificate comes from. While it is on, HTTP only
+// redirects to HTTPS.
+type TLS struct {
+	// `selfSigned` makes one from a seed in the state, and renews it by the
+	// first `up` of a year; `given` takes `certificate` and `key`, or the secrets
+	// `tlsCertificate` and `tlsKey`; `off` serves plain HTTP.
+	Mode string `key:"mode" allowed:"off, selfSigned or given"`
+	// The certificate chain in PEM form.
+	Certificate string `key:"certificate" allowed:"a file that exists, or empty with the secret tlsCertificate"`
+	// Its private key in PEM form.
+	Key string `key:"key" allowed:"a file that exists and matches the certificate, or empty with the secret tlsKey"`
+}
+
+// Networks describes what the workloads can reach.
+type Networks struct {
+	// true: nginx has a network of its own with a way out (`edge`), and the
+	// backend is on one without (`internal`). false: one network for all.
+	Isolated bool `key:"isolated" allowed:"true or false"`
+	// Let the backend reach the outside, by the edge network, although it is on
+	// an internal one.
+	BackendEgress bool `key:"backendEgress" allowed:"true or false"`
+	// The addresses of the edge network. Unused where `isolated` is false.
+	EdgeSubnet string `key:"edgeSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
+	// The addresses of the backend's network. The application believes the
+	// forwarding headers (`FORWARDED_ALLOW_IPS`) of these only.
+	BackendSubnet string `key:"backendSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
+}
+
+// Volumes names the volumes. An empty name means none.
+type Volumes struct {
+	// The volume driver. SQLite needs `local`: it corrupts on network file systems.
+	Driver string `key:"driver" allowed:"the name of a volume driver that the engine has"`
+	// The database's, at /app/data.
+	Data string `key:"data" allowed:"a volume name: letters, digits, _ . and -"`
+	// The published static files', at /app/static, and read by nginx. Empty: the
+	// files are those of the image or of the mounted code.
+	Static string `key:"static" allowed:"empty, or a volume name: letters, digits, _ . and -"`
+	// Files that the application logs to, at /app/logs.
+	Logs string `key:"logs" allowed:"empty, or a volume name: letters, digits, _ . and -"`
+	// Keep the volumes when the stack is destroyed. While it is false, changing a
+	// volume's name has no effect: a rename never destroys data.
+	Retain bool `key:"retain" allowed:"true or false"`
+}
+
+// Logging is passed to the engine for every workload.
+type Logging struct {
+	// The engine's logging driver.
+	Driver string `key:"driver" allowed:"a logging driver that the engine has, such as json-file"`
+	// The driver's options. A `tag` with the workload's name is added where
+	// there is none.
+	Options map[string]string `key:"options" allowed:"a map of names to strings"`
+}
+
+// Swarm is read by the swarm runtime only.
+type Swarm struct {
+	// Which nodes may run the tasks. The volumes are local to a node, so keep
+	// the tasks that share one on one node.
+	Constraints []string `key:"constraints" allowed:"a list of placement constraints such as node.role==manager"`
+}
+
+// Defaults are the values of keys that a stack file leaves out.
+func Defaults() Config {
+	return Config{
+		Runtime: "containers",
+		Backend: Backend{
+			Context: "./app", Dockerfile: "Dockerfile",
+			Replicas: 3, Port: 8000, Workers: 4, PublishAddress: "127.0.0.1",
+			DatabaseURL: "sqlite:///./data/prod.db",
+			User:        "10001:10001", CPUs: 1, Memory: 512 << 20, LogLevel: "info",
+			Health: Health{Interval: 30 * time.Second, Timeout: 10 * time.Second, StartPeriod: 60 * time.Second, Retries: 3},
+			Drain:  30 * time.Second, StopGrace: 40 * time.Second,
+			Paths: Paths{API: "/api/v1", Docs: "/docs", Admin: "/admin", Health: "/health", Metrics: "/metrics", Static: "/static"},
+		},
+		Nginx: Nginx{
+			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,
+			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 0, Burst: 200,
+			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
+		},
+		Networks: Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24"},
+		Volumes:  Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
+		Logging:  Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},
+		Swarm:    Swarm{Constraints: []string{"node.role==manager"}},
+	}
+}

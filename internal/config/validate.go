@@ -1,0 +1,266 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Namespace is the configuration namespace, which is the Pulumi project's name.
+const Namespace = "tarot"
+
+// engineMinimum is the least memory that the engine gives a container
+// (linuxMinMemory in moby's daemon/daemon_unix.go).
+const engineMinimum = 6 << 20
+
+// reserved are the variables that the platform sets itself.
+var reserved = []string{"HOST", "PORT", "WORKERS", "DATABASE_URL", "DEBUG", "DEBUGGER_PORT", "LOG_LEVEL",
+	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE"}
+
+var (
+	volumeName   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	secretName   = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+	userName     = regexp.MustCompile(`^[1-9][0-9]{0,9}:[1-9][0-9]{0,9}$`)
+	platformName = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
+	hostName     = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+	urlPath      = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
+	imageName    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$`)
+)
+
+// checker collects faults; a check adds one where what it looks at is wrong.
+type checker struct{ decoder }
+
+func (c *checker) want(ok bool, key string, value any) {
+	if !ok {
+		c.add(Fault{Namespace, key, quote(value), allowed(key)})
+	}
+}
+
+func (c *checker) between(key string, value, low, high int) {
+	c.want(value >= low && value <= high, key, value)
+}
+
+func (c *checker) oneOf(key, value string, values ...string) {
+	c.want(slices.Contains(values, value), key, value)
+}
+
+func (c *checker) matches(key, value string, form *regexp.Regexp) {
+	c.want(form.MatchString(value), key, value)
+}
+
+func (c *checker) wholeSeconds(key string, value, least time.Duration) {
+	c.want(value >= least && value%time.Second == 0, key, value)
+}
+
+// Validate checks all that can be known without an engine.
+func (cfg Config) Validate() error {
+	c := &checker{}
+	c.oneOf("runtime", cfg.Runtime, "containers", "swarm")
+	cfg.Backend.check(c)
+	cfg.Build.check(c)
+	cfg.Nginx.check(c, cfg)
+	cfg.Networks.check(c, cfg)
+	cfg.Volumes.check(c)
+	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
+	c.faults = append(c.faults, cfg.checkCertificate()...)
+	c.faults = append(c.faults, cfg.checkTogether()...)
+	return c.err()
+}
+
+func quote(value any) string { return strconv.Quote(fmt.Sprint(value)) }
+
+func (b Backend) check(c *checker) {
+	if b.Image == "" {
+		info, err := os.Stat(b.Context)
+		c.want(err == nil && info.IsDir(), "backend.context", b.Context)
+		if err == nil {
+			file, err := os.Stat(filepath.Join(b.Context, b.Dockerfile))
+			c.want(err == nil && file.Mode().IsRegular() && filepath.IsLocal(b.Dockerfile), "backend.dockerfile", b.Dockerfile)
+		}
+	} else {
+		c.matches("backend.image", b.Image, imageName)
+	}
+	c.between("backend.replicas", b.Replicas, 1, 100)
+	c.between("backend.port", b.Port, 1024, 65535)
+	c.between("backend.workers", b.Workers, 1, 64)
+	c.want(!b.MountCode || b.Replicas == 1, "backend.mountCode", b.MountCode)
+	c.between("backend.debuggerPort", b.DebuggerPort, 0, 65535)
+	c.between("backend.publishPort", b.PublishPort, 0, 65535)
+	_, err := netip.ParseAddr(b.PublishAddress)
+	c.want(err == nil, "backend.publishAddress", b.PublishAddress)
+	c.want(databaseInDataFolder(b.DatabaseURL), "backend.databaseUrl", b.DatabaseURL)
+	for name := range b.Environment {
+		c.want(variableName.MatchString(name) && !slices.Contains(reserved, name), "backend.environment", name)
+	}
+	for _, name := range b.Secrets {
+		c.want(secretName.MatchString(name) && !slices.Contains(reserved, name+"_FILE"), "backend.secrets", name)
+	}
+	c.matches("backend.user", b.User, userName)
+	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)
+	c.want(b.Memory >= engineMinimum, "backend.memory", b.Memory)
+	c.oneOf("backend.logLevel", b.LogLevel, "debug", "info", "warning", "error")
+	c.want(b.Health.Interval >= time.Second, "backend.health.interval", b.Health.Interval)
+	c.want(b.Health.Timeout >= time.Second, "backend.health.timeout", b.Health.Timeout)
+	c.want(b.Health.StartPeriod >= time.Second, "backend.health.startPeriod", b.Health.StartPeriod)
+	c.between("backend.health.retries", b.Health.Retries, 1, 20)
+	c.wholeSeconds("backend.drain", b.Drain, time.Second)
+	c.wholeSeconds("backend.stopGrace", b.StopGrace, b.Drain+time.Second)
+	for key, value := range map[string]string{
+		"api": b.Paths.API, "docs": b.Paths.Docs, "admin": b.Paths.Admin,
+		"health": b.Paths.Health, "metrics": b.Paths.Metrics, "static": b.Paths.Static,
+	} {
+		c.matches("backend.paths."+key, value, urlPath)
+	}
+}
+
+// databaseInDataFolder is true where the data volume would hold the database,
+// or the database is none that lives in a file.
+func databaseInDataFolder(address string) bool {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return false
+	}
+	if dialect, _, _ := strings.Cut(scheme, "+"); dialect != "sqlite" {
+		parsed, err := url.Parse(address)
+		return err == nil && parsed.Host != ""
+	}
+	file, _, _ := strings.Cut(rest, "?")
+	file, ok = strings.CutPrefix(file, "/") // sqlite:///relative, sqlite:////absolute
+	if !ok || file == "" {
+		return false
+	}
+	if !path.IsAbs(file) {
+		file = path.Join("/app", file)
+	}
+	return strings.HasPrefix(path.Clean(file), "/app/data/")
+}
+
+func (b Build) check(c *checker) {
+	c.want(b.BaseRegistry == "" || strings.HasSuffix(b.BaseRegistry, "/"), "build.baseRegistry", b.BaseRegistry)
+	for key, value := range map[string]string{"build.pipIndexUrl": b.PipIndexURL, "build.aptMirror": b.AptMirror} {
+		parsed, err := url.Parse(value)
+		c.want(value == "" || err == nil && parsed.Host != "" && parsed.User == nil, key, value)
+	}
+	for name := range b.Args {
+		c.want(variableName.MatchString(name), "build.args", name)
+	}
+	c.want(b.Platform == "" || platformName.MatchString(b.Platform), "build.platform", b.Platform)
+}
+
+func (n Nginx) check(c *checker, cfg Config) {
+	c.matches("nginx.image", n.Image, imageName)
+	if n.Address != "" {
+		_, err := netip.ParseAddr(n.Address)
+		c.want(err == nil && cfg.Runtime != "swarm", "nginx.address", n.Address)
+	}
+	c.between("nginx.httpPort", n.HTTPPort, 1, 65535)
+	c.between("nginx.httpsPort", n.HTTPSPort, 1, 65535)
+	c.want(n.HTTPPort != n.HTTPSPort, "nginx.httpsPort", n.HTTPSPort)
+	for _, name := range n.ServerNames {
+		c.matches("nginx.serverNames", name, hostName)
+	}
+	c.want(n.CPUs >= 0.01, "nginx.cpus", n.CPUs)
+	c.want(n.Memory >= engineMinimum, "nginx.memory", n.Memory)
+	c.oneOf("nginx.tls.mode", n.TLS.Mode, "off", "selfSigned", "given")
+	c.want(n.MaxBody > 0, "nginx.maxBody", n.MaxBody)
+	c.between("nginx.requestRate", n.RequestRate, 0, 100000)
+	c.between("nginx.burst", n.Burst, 0, 100000)
+	c.wholeSeconds("nginx.staticMaxAge", n.StaticMaxAge, 0)
+	c.wholeSeconds("nginx.proxyTimeout", n.ProxyTimeout, time.Second)
+}
+
+func (n Networks) check(c *checker, cfg Config) {
+	edge, err := netip.ParsePrefix(n.EdgeSubnet)
+	c.want(err == nil && usable(edge), "networks.edgeSubnet", n.EdgeSubnet)
+	backend, err := netip.ParsePrefix(n.BackendSubnet)
+	c.want(err == nil && usable(backend) && !(n.Isolated && edge.IsValid() && edge.Overlaps(backend)), "networks.backendSubnet", n.BackendSubnet)
+}
+
+func usable(p netip.Prefix) bool {
+	return p.Addr().Is4() && p.Bits() >= 16 && p.Bits() <= 28 && p == p.Masked()
+}
+
+func (v Volumes) check(c *checker) {
+	c.want(v.Driver != "", "volumes.driver", v.Driver)
+	c.matches("volumes.data", v.Data, volumeName)
+	c.want(v.Static == "" || volumeName.MatchString(v.Static), "volumes.static", v.Static)
+	c.want(v.Logs == "" || volumeName.MatchString(v.Logs), "volumes.logs", v.Logs)
+}
+
+// checkTogether finds values that are right one by one and wrong together.
+func (cfg Config) checkTogether() []error {
+	var faults []error
+	conflict := func(key, value, rule string) {
+		faults = append(faults, Fault{Namespace, key, strconv.Quote(value), rule})
+	}
+	if cfg.Backend.PublishPort == 0 && !cfg.Nginx.Enabled {
+		conflict("backend.publishPort", "0", "a port, as nginx.enabled is false and nothing else would answer")
+	}
+	direct := cfg.Backend.PublishPort != 0 || cfg.Backend.DebuggerPort != 0
+	if direct && cfg.Networks.Isolated {
+		conflict("networks.isolated", "true", "false where backend.publishPort or backend.debuggerPort is set (an internal network publishes nothing)")
+	}
+	if direct && cfg.Runtime == "swarm" {
+		conflict("backend.publishPort", strconv.Itoa(cfg.Backend.PublishPort), "0 (and backend.debuggerPort 0) with the swarm runtime, which can not bind to one address")
+	}
+	if direct && cfg.Backend.Replicas > 1 {
+		conflict("backend.replicas", strconv.Itoa(cfg.Backend.Replicas), "1 where backend.publishPort or backend.debuggerPort is set: a host port has one owner")
+	}
+	if cfg.Runtime == "swarm" && cfg.Backend.MountCode {
+		conflict("backend.mountCode", "true", "false with the swarm runtime, whose tasks may run on another machine")
+	}
+	taken := map[int]string{}
+	for _, p := range cfg.Ports() {
+		if other, ok := taken[p.Number]; ok {
+			conflict(p.Key, strconv.Itoa(p.Number), "another port than "+other+"'s")
+		}
+		taken[p.Number] = p.Key
+	}
+	names := map[string]string{}
+	for key, name := range map[string]string{"volumes.data": cfg.Volumes.Data, "volumes.static": cfg.Volumes.Static, "volumes.logs": cfg.Volumes.Logs} {
+		if other, ok := names[name]; ok && name != "" {
+			conflict(max(key, other), name, "another name than "+min(key, other)+"'s")
+		}
+		names[name] = key
+	}
+	for _, name := range cfg.Backend.Secrets {
+		if cfg.Secrets[name] == "" {
+			conflict("backend.secrets", name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
+		}
+	}
+	return faults
+}
+
+// Port is a host port that the stack publishes.
+type Port struct {
+	Key     string // the configuration key that names it
+	Address string // the host address; empty is all
+	Number  int
+}
+
+// Ports lists the host ports that the stack publishes.
+func (cfg Config) Ports() []Port {
+	var ports []Port
+	if cfg.Nginx.Enabled {
+		ports = append(ports, Port{"nginx.httpPort", cfg.Nginx.Address, cfg.Nginx.HTTPPort})
+		if cfg.Nginx.TLS.Mode != "off" {
+			ports = append(ports, Port{"nginx.httpsPort", cfg.Nginx.Address, cfg.Nginx.HTTPSPort})
+		}
+	}
+	if cfg.Backend.PublishPort != 0 {
+		ports = append(ports, Port{"backend.publishPort", cfg.Backend.PublishAddress, cfg.Backend.PublishPort})
+	}
+	if cfg.Backend.DebuggerPort != 0 {
+		ports = append(ports, Port{"backend.debuggerPort", cfg.Backend.PublishAddress, cfg.Backend.DebuggerPort})
+	}
+	return ports
+}

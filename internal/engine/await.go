@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+const (
+	pollInterval = 500 * time.Millisecond
+	logTail      = "20" // lines of a failed container's log that an error shows
+	// failedStarts is how many tasks of a new service may fail before it is
+	// given up. An update has a failure action of its own.
+	failedStarts = 3
+)
+
+// AwaitContainer returns when the named container runs the image and is
+// healthy, and an error with its last log lines when it can't be, or is not
+// within the time.
+func (e *Engine) AwaitContainer(ctx context.Context, name, image string, within time.Duration) error {
+	var last string
+	err := poll(ctx, within, func() (bool, error) {
+		c, err := e.api.ContainerInspect(ctx, name)
+		switch {
+		case err != nil:
+			return false, err
+		case c.Config.Image != image:
+			return false, fmt.Errorf("it runs %s, not %s", c.Config.Image, image)
+		case c.State.Health == nil:
+			return false, fmt.Errorf("image %s has no health check", image)
+		}
+		last = c.State.Status + ", " + c.State.Health.Status
+		if c.State.Running && !c.State.Restarting && c.State.Health.Status == container.Healthy {
+			return true, nil
+		}
+		if c.State.Health.Status == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
+			return false, fmt.Errorf("it is %s (exit code %d, %d restarts)", last, c.State.ExitCode, c.RestartCount)
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("container %s does not run as wanted: %w%s%s", name, err, state(last), e.logs(ctx, name))
+	}
+	return nil
+}
+
+// AwaitService returns when every wanted task of the service runs what was
+// asked for and the update is completed, neither paused nor rolled back, and an
+// error with the last log lines of a failed task when that can't be, or is not
+// so within the time.
+//
+// The provider's own convergence check is not enough: it returns as soon as
+// running equals wanted, even while the update goes on.
+func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error {
+	var last string
+	err := poll(ctx, within, func() (bool, error) {
+		service, _, err := e.api.ServiceInspectWithRaw(ctx, name, swarm.ServiceInspectOptions{})
+		if err != nil {
+			return false, err
+		}
+		if update := service.UpdateStatus; update != nil {
+			switch update.State {
+			case swarm.UpdateStatePaused, swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted:
+				return false, fmt.Errorf("its update is %s: %s", update.State, update.Message)
+			}
+		}
+		if runs := withoutDigest(service.Spec.TaskTemplate.ContainerSpec.Image); runs != image {
+			return false, fmt.Errorf("it runs %s, not %s", runs, image)
+		}
+		tasks, err := e.tasks(ctx, name)
+		if err != nil {
+			return false, err
+		}
+		running, failed, others := 0, 0, 0
+		for _, t := range tasks {
+			// The engine fills the kind of task in, in the service alone.
+			t.Spec.Runtime = service.Spec.TaskTemplate.Runtime
+			current := reflect.DeepEqual(t.Spec, service.Spec.TaskTemplate)
+			switch {
+			case t.DesiredState == swarm.TaskStateRunning && !current:
+				others++
+			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateRunning:
+				running++
+			case current && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected):
+				failed++
+			}
+		}
+		last = fmt.Sprintf("%d of %d tasks run, %d of an earlier release, %d failed", running, replicas, others, failed)
+		if failed >= failedStarts && running < replicas {
+			return false, fmt.Errorf("%s", last)
+		}
+		updating := service.UpdateStatus != nil && service.UpdateStatus.State == swarm.UpdateStateUpdating
+		return running == replicas && others == 0 && !updating, nil
+	})
+	if err != nil {
+		return fmt.Errorf("service %s does not run as wanted: %w%s%s", name, err, state(last), e.failedTaskLogs(ctx, name))
+	}
+	return nil
+}
+
+func state(last string) string {
+	if last == "" {
+		return ""
+	}
+	return " (last seen: " + last + ")"
+}
+
+func withoutDigest(reference string) string {
+	name, _, _ := strings.Cut(reference, "@")
+	return name
+}
+
+func (e *Engine) tasks(ctx context.Context, service string) ([]swarm.Task, error) {
+	return e.api.TaskList(ctx, swarm.TaskListOptions{Filters: filters.NewArgs(filters.Arg("service", service))})
+}
+
+// failedTaskLogs shows the newest failed task: what the engine says of it, and
+// its last log lines.
+func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
+	tasks, err := e.tasks(ctx, service)
+	if err != nil {
+		return ""
+	}
+	var newest *swarm.Task
+	for i, t := range tasks {
+		bad := t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.Err != ""
+		if bad && (newest == nil || t.Status.Timestamp.After(newest.Status.Timestamp)) {
+			newest = &tasks[i]
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	text := fmt.Sprintf("\n%s.%d: %s %s", service, newest.Slot, newest.Status.State, newest.Status.Err)
+	if newest.Status.ContainerStatus != nil {
+		text += e.logs(ctx, newest.Status.ContainerStatus.ContainerID)
+	}
+	return text
+}
+
+// logs returns a container's last log lines, or nothing where there are none:
+// they are an addition to an error that is told anyway.
+func (e *Engine) logs(ctx context.Context, container string) string {
+	lines := e.tail(ctx, container)
+	if lines == "" {
+		return ""
+	}
+	return "\nits last log lines:\n" + lines
+}
+
+func (e *Engine) tail(ctx context.Context, name string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	stream, err := e.api.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: logTail})
+	if err != nil {
+		return ""
+	}
+	defer stream.Close()
+	var both bytes.Buffer
+	if _, err := stdcopy.StdCopy(&both, &both, stream); err != nil {
+		return ""
+	}
+	return strings.TrimRight(both.String(), "\n")
+}
+
+// poll asks until the answer is yes or an error, or the time is over.
+func poll(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		done, err := ask()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s", within)
+		case <-ticker.C:
+		}
+	}
+}

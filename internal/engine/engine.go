@@ -1,0 +1,121 @@
+// Package engine asks a Docker engine directly: is it there, what can it do,
+// what does an image say of itself, and is what runs what was wanted. It only
+// reads. Everything that is created goes through Pulumi.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/flags"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/client"
+)
+
+// defaultSocket is where the provider looks when nothing else is said.
+const defaultSocket = "unix:///var/run/docker.sock"
+
+// patience is how long a reachable engine may take for its first answer.
+const patience = 10 * time.Second
+
+// Engine is a Docker engine that has answered.
+type Engine struct {
+	// Address is where it was reached.
+	Address string
+	// Info is what it said of itself.
+	Info system.Info
+
+	api client.APIClient
+}
+
+// Open connects to the engine that the Docker provider will use: the one that
+// DOCKER_CONTEXT or DOCKER_HOST names, or the default socket. The error says
+// which address was tried.
+func Open(ctx context.Context) (*Engine, error) {
+	cli, err := command.NewDockerCli(command.WithCombinedStreams(io.Discard))
+	if err == nil {
+		err = cli.Initialize(flags.NewClientOptions())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("docker engine: read the client's configuration: %w", err)
+	}
+	address := cli.DockerEndpoint().Host
+	if address != defaultSocket && os.Getenv("DOCKER_HOST") == "" && os.Getenv("DOCKER_CONTEXT") == "" {
+		// The provider does not read the selected context from the client's
+		// configuration file, and would go to the default socket.
+		return nil, fmt.Errorf("docker engine: the Docker context %q is selected (%s), but Pulumi's provider reads DOCKER_CONTEXT only: "+
+			"export DOCKER_CONTEXT=%s, or docker context use default", cli.CurrentContext(), address, cli.CurrentContext())
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	info, err := cli.Client().Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("docker engine: no answer at %s: %w\n"+
+			"Start the engine there, or name another one by DOCKER_HOST; `make engine` installs and starts one on Debian and Ubuntu", address, reason(err))
+	}
+	return &Engine{Address: address, Info: info, api: cli.Client()}, nil
+}
+
+// reason leaves out what the client says around the cause, which names the
+// address once more and guesses.
+func reason(err error) error {
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return network.Err
+	}
+	return err
+}
+
+// Local is true where the engine shares this machine's file system.
+func (e *Engine) Local() bool {
+	return strings.HasPrefix(e.Address, "unix://") || strings.HasPrefix(e.Address, "npipe://") || loopback(e.Host())
+}
+
+// Host is the name or address by which published ports are reached from here.
+func (e *Engine) Host() string {
+	address, err := url.Parse(e.Address)
+	if err != nil || address.Hostname() == "" || address.Scheme == "unix" || address.Scheme == "npipe" {
+		return "localhost"
+	}
+	return address.Hostname()
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Platform is the engine's own platform, as os/architecture.
+func (e *Engine) Platform() string {
+	architecture := e.Info.Architecture
+	switch architecture { // the engine says what uname says; images use Go's names
+	case "x86_64":
+		architecture = "amd64"
+	case "aarch64":
+		architecture = "arm64"
+	}
+	return e.Info.OSType + "/" + architecture
+}
+
+// CheckSwarm says why the engine can not take Swarm services, if so.
+func (e *Engine) CheckSwarm() error {
+	switch {
+	case e.Info.Swarm.LocalNodeState == swarm.LocalNodeStateActive && e.Info.Swarm.ControlAvailable:
+		return nil
+	case e.Info.Swarm.LocalNodeState == swarm.LocalNodeStateActive:
+		return fmt.Errorf("tarot:runtime: \"swarm\" needs a Swarm manager, and the engine at %s is a worker; "+
+			"allowed: containers, or DOCKER_HOST naming a manager", e.Address)
+	default:
+		return fmt.Errorf("tarot:runtime: \"swarm\" needs a Swarm manager, and the engine at %s is in no swarm (%s); "+
+			"allowed: containers, or `docker swarm init` first (`make prod` offers it)", e.Address, e.Info.Swarm.LocalNodeState)
+	}
+}
