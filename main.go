@@ -12,6 +12,7 @@ import (
 	"tarot-platform/components"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/probe"
 )
 
 func main() {
@@ -31,7 +32,9 @@ func deploy(ctx *pulumi.Context) error {
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
 		return err
 	}
-	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{Config: cfg, Engine: docker, Prefix: prefix})
+	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
+		Config: cfg, Engine: docker, Prefix: prefix, Answers: probe.Answers,
+	})
 	if err != nil {
 		return err
 	}

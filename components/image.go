@@ -2,11 +2,8 @@ package components
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -42,10 +39,6 @@ type Image struct {
 	StandIn pulumi.StringOutput
 }
 
-// BuildLog is where the engine's log of the last build is, relative to the
-// project.
-const BuildLog = ".build/image.log"
-
 // NewImage declares an image. One that is built is tagged with the hash of its
 // sources: an unchanged context builds nothing, a changed one is a new image
 // beside the old one, which stays for a rollback.
@@ -70,7 +63,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 		image.Build = build(args.Build)
 	}
 	image.Name = pulumi.String(i.Reference)
-	resource, err := docker.NewRemoteImage(ctx, name, image, pulumi.Parent(i),
+	resource, err := docker.NewRemoteImage(ctx, name, image, pulumi.Parent(i), showFailedBuild(ctx, name),
 		// The tag differs, so both can be there; nothing is missing in between.
 		pulumi.DeleteBeforeReplace(false))
 	if err != nil {
@@ -98,9 +91,4 @@ func build(b buildcontext.Build) docker.RemoteImageBuildArgs {
 		args.Target = pulumi.String(b.Target)
 	}
 	return args
-}
-
-// emptyBuildLog makes room for the next build's log: the provider appends.
-func emptyBuildLog() error {
-	return errors.Join(os.MkdirAll(filepath.Dir(BuildLog), 0o755), os.WriteFile(BuildLog, nil, 0o644))
 }

@@ -21,6 +21,10 @@ import (
 	"tarot-platform/internal/engine"
 )
 
+// answerTime is how long a stack whose workloads are all healthy may take to
+// answer from outside.
+const answerTime = 30 * time.Second
+
 // Engine is what the platform asks of the Docker engine.
 type Engine interface {
 	runtime.Engine
@@ -39,6 +43,8 @@ type PlatformArgs struct {
 	Engine Engine
 	// Prefix begins the names of everything in the engine: project-stack.
 	Prefix string
+	// Answers waits until an address answers.
+	Answers func(ctx context.Context, url string, within time.Duration) error
 }
 
 // Platform is the application and all that is around it.
@@ -258,9 +264,16 @@ func volumes(s *Storage) pulumi.Map {
 // none is told of something that does not answer, and so that a gate's error is
 // consumed and fails the update.
 func (p *platform) outputs(gates []any, more pulumi.Map) {
-	passed := pulumi.All(gates...)
 	base := p.baseURL()
 	paths := p.Config.Backend.Paths
+	passed := pulumi.All(gates...).ApplyT(func([]any) (bool, error) {
+		if p.ctx.DryRun() {
+			return true, nil
+		}
+		// All are healthy, and the way through may still be missing: nginx looks
+		// the backend's addresses up once a second.
+		return true, p.Answers(p.ctx.Context(), base+paths.Health, answerTime)
+	})
 	p.Outputs = pulumi.Map{
 		"runtime":  pulumi.String(p.Config.Runtime),
 		"replicas": pulumi.Int(p.Config.Backend.Replicas),
@@ -268,7 +281,7 @@ func (p *platform) outputs(gates []any, more pulumi.Map) {
 	for name, path := range map[string]string{
 		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
 	} {
-		p.Outputs[name] = passed.ApplyT(func([]any) string { return base + path }).(pulumi.StringOutput)
+		p.Outputs[name] = passed.ApplyT(func(any) string { return base + path }).(pulumi.StringOutput)
 	}
 	maps.Copy(p.Outputs, more)
 }

@@ -23,8 +23,20 @@ func Load(raw map[string]string, namespace string) (Config, error) {
 }
 
 // platformSecrets are the flat keys that may hold own values, to be set by
-// `pulumi config set --secret`.
-var platformSecrets = []string{"jwtSecretKey", "adminPassword", "tlsCertificate", "tlsKey"}
+// `pulumi config set --secret`. Their comments are in docs/configuration.md.
+var platformSecrets = []string{
+	// The key that the application signs its tokens with
+	// (`JWT_SECRET_KEY_FILE`). Not set: 64 random letters and digits.
+	"jwtSecretKey",
+	// The password of the admin pages (`ADMIN_PASSWORD_FILE`). Not set: 24 random
+	// letters and digits.
+	"adminPassword",
+	// The certificate chain in PEM form, where `nginx.tls.mode` is given. Goes
+	// before the file `nginx.tls.certificate`.
+	"tlsCertificate",
+	// Its private key in PEM form. Goes before the file `nginx.tls.key`.
+	"tlsKey",
+}
 
 func decode(raw map[string]string, namespace string) (Config, error) {
 	cfg := Defaults()
@@ -175,7 +187,7 @@ func text(data json.RawMessage) string { return string(bytes.TrimSpace(data)) }
 
 func fieldByKey(t reflect.Type, key string) (reflect.StructField, bool) {
 	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("key") == key {
+		if key != "" && t.Field(i).Tag.Get("key") == key {
 			return t.Field(i), true
 		}
 	}

@@ -82,7 +82,7 @@ func (b Backend) check(c *checker) {
 	if b.Image == "" {
 		info, err := os.Stat(b.Context)
 		c.want(err == nil && info.IsDir(), "backend.context", b.Context)
-		if err == nil {
+		if err == nil && info.IsDir() {
 			file, err := os.Stat(filepath.Join(b.Context, b.Dockerfile))
 			c.want(err == nil && file.Mode().IsRegular() && filepath.IsLocal(b.Dockerfile), "backend.dockerfile", b.Dockerfile)
 		}
@@ -164,7 +164,6 @@ func (n Nginx) check(c *checker, cfg Config) {
 	}
 	c.between("nginx.httpPort", n.HTTPPort, 1, 65535)
 	c.between("nginx.httpsPort", n.HTTPSPort, 1, 65535)
-	c.want(n.HTTPPort != n.HTTPSPort, "nginx.httpsPort", n.HTTPSPort)
 	for _, name := range n.ServerNames {
 		c.matches("nginx.serverNames", name, hostName)
 	}

@@ -17,12 +17,18 @@ type Bytes int64
 // API, 512 MiB for the provider, and is neither for sure in a reader's mind.
 var withUnit = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?[kKmMgG]([iI]?[bB])?$`)
 
+// beyond is a pebibyte.
+const beyond = 1 << 50
+
 // ParseBytes reads a size that has a unit.
 func ParseBytes(text string) (Bytes, error) {
 	if !withUnit.MatchString(text) {
 		return 0, fmt.Errorf("%q is not a size with a unit", text)
 	}
 	n, err := units.RAMInBytes(text)
+	if err == nil && (n < 0 || n > beyond) { // it does not say when an int64 is too small
+		return 0, fmt.Errorf("%q is more than any machine has", text)
+	}
 	return Bytes(n), err
 }
 

@@ -1,0 +1,263 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// stack is a copy of the project with a stack of its own.
+type stack struct {
+	t     *testing.T
+	dir   string // the copy of the project
+	name  string
+	id    string // of this run
+	env   []string
+	https int
+	http  int
+}
+
+// commandTime is longer than any command here takes, and shorter than the time
+// that the test as a whole has.
+const commandTime = 10 * time.Minute
+
+// newStack copies the project and makes a stack with the values of a committed
+// stack file, changed by the overrides ("backend.replicas": 5). What has one
+// owner on a machine (ports, networks, volumes) is its own.
+func newStack(t *testing.T, file string, overrides map[string]any) *stack {
+	t.Helper()
+	id := make([]byte, 3)
+	_, _ = rand.Read(id)
+	s := &stack{t: t, dir: t.TempDir(), id: hex.EncodeToString(id), http: freePort(t), https: freePort(t)}
+	s.name = "e2e-" + s.id
+	copyProject(t, s.dir)
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(os.Environ(), "PULUMI_BACKEND_URL=file://"+state, "PULUMI_CONFIG_PASSPHRASE=e2e", "PULUMI_SKIP_UPDATE_CHECK=true")
+	third := int(id[0])
+	values := map[string]any{
+		"nginx.httpPort": s.http, "nginx.httpsPort": s.https, "backend.publishPort": 0, "backend.debuggerPort": 0,
+		"networks.edgeSubnet":    fmt.Sprintf("10.214.%d.0/24", third),
+		"networks.backendSubnet": fmt.Sprintf("10.215.%d.0/24", third),
+		"volumes.data":           s.volume("data"),
+	}
+	for key, value := range overrides {
+		values[key] = value
+	}
+	s.writeConfig(file, values)
+	s.mustRun("stack", "init", s.name)
+	t.Cleanup(s.remove)
+	return s
+}
+
+// in lets a subtest fail instead of its parent.
+func (s *stack) in(t *testing.T) (back func()) {
+	parent := s.t
+	s.t = t
+	return func() { s.t = parent }
+}
+
+func (s *stack) volume(kind string) string { return "e2e-" + s.id + "-" + kind }
+
+func (s *stack) prefix() string { return "tarot-" + s.name }
+
+func (s *stack) configFile() string { return filepath.Join(s.dir, "Pulumi."+s.name+".yaml") }
+
+func (s *stack) writeConfig(file string, values map[string]any) {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, file))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var document map[string]any
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		s.t.Fatal(err)
+	}
+	for key, value := range values {
+		set(document["config"].(map[string]any), "tarot:"+key, value)
+	}
+	if data, err = yaml.Marshal(document); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(s.configFile(), data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func set(tree map[string]any, path string, value any) {
+	head, rest, nested := strings.Cut(path, ".")
+	if !nested {
+		tree[head] = value
+		return
+	}
+	if _, ok := tree[head].(map[string]any); !ok {
+		tree[head] = map[string]any{}
+	}
+	set(tree[head].(map[string]any), rest, value)
+}
+
+// config changes a value as a user would.
+func (s *stack) config(path string, value any) {
+	s.t.Helper()
+	s.mustRun("config", "set", "--path", "tarot:"+path, fmt.Sprint(value))
+}
+
+// run returns what the CLI printed on both streams.
+func (s *stack) run(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	args = append(args, "--non-interactive", "--color", "never")
+	if args[0] != "stack" || args[1] != "init" {
+		args = append(args, "--stack", s.name)
+	}
+	cmd := exec.CommandContext(ctx, "pulumi", args...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	started := time.Now()
+	err := cmd.Run()
+	s.t.Logf("pulumi %s: %.1f s", strings.Join(args[:min(len(args), 3)], " "), time.Since(started).Seconds())
+	return out.String(), err
+}
+
+func (s *stack) mustRun(args ...string) string {
+	s.t.Helper()
+	out, err := s.run(args...)
+	if err != nil {
+		s.t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (s *stack) up() string { s.t.Helper(); return s.mustRun("up", "--yes", "--skip-preview") }
+
+// unchanged fails where an `up` would change something, also after a refresh.
+func (s *stack) unchanged() {
+	s.t.Helper()
+	s.mustRun("up", "--yes", "--skip-preview", "--expect-no-changes")
+	s.mustRun("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+	s.mustRun("up", "--yes", "--skip-preview", "--expect-no-changes")
+}
+
+// outputs are the stack's outputs, secrets in clear.
+func (s *stack) outputs() map[string]any {
+	s.t.Helper()
+	var values map[string]any
+	out := s.mustRun("stack", "output", "--json", "--show-secrets")
+	if err := json.Unmarshal([]byte(out), &values); err != nil {
+		s.t.Fatalf("stack output: %v\n%s", err, out)
+	}
+	return values
+}
+
+// secrets are the generated values, from the state.
+func (s *stack) secrets() []string {
+	s.t.Helper()
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				Type    string
+				Outputs map[string]any
+			}
+		}
+	}
+	out := s.mustRun("stack", "export", "--show-secrets")
+	if err := json.Unmarshal([]byte(out), &state); err != nil {
+		s.t.Fatal(err)
+	}
+	var values []string
+	for _, r := range state.Deployment.Resources {
+		if r.Type == "random:index/randomPassword:RandomPassword" {
+			sealed, _ := r.Outputs["result"].(map[string]any)
+			var value string
+			if err := json.Unmarshal([]byte(fmt.Sprint(sealed["plaintext"])), &value); err != nil || len(value) < 24 {
+				s.t.Fatalf("no generated value in the state: %v", err)
+			}
+			values = append(values, value)
+		}
+	}
+	if len(values) != 2 {
+		s.t.Fatalf("%d generated secrets, want 2", len(values))
+	}
+	return values
+}
+
+// remove leaves nothing of the stack behind, whatever the test did.
+func (s *stack) remove() {
+	if s.t.Failed() {
+		s.report()
+	}
+	if out, err := s.run("destroy", "--yes", "--skip-preview"); err != nil {
+		s.t.Errorf("destroy: %v\n%s", err, out)
+	}
+	s.removeVolumes()
+	if left := s.leftovers(); len(left) > 0 {
+		s.t.Errorf("left behind: %s", strings.Join(left, ", "))
+	}
+}
+
+// copyProject copies what git would: what is tracked, and what is new.
+func copyProject(t *testing.T, to string) {
+	t.Helper()
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = "../.."
+	names, err := list.Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+		if strings.HasPrefix(name, "toolchain/") || strings.HasPrefix(name, "test/") {
+			continue
+		}
+		source, target := filepath.Join("../..", name), filepath.Join(to, name)
+		info, err := os.Lstat(source)
+		if err != nil {
+			continue // tracked, and removed in the working tree
+		}
+		data, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(target, data, info.Mode().Perm()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A container runs as another user, and has to read the mounted code.
+	for dir := to; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	n, _ := strconv.Atoi(port)
+	return n
+}

@@ -1,0 +1,189 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// prodOverrides gives a prod stack's volumes names of its own.
+func prodStack(t *testing.T, overrides map[string]any) *stack {
+	t.Helper()
+	s := newStack(t, "Pulumi.prod.yaml", overrides)
+	s.config("volumes.static", s.volume("static"))
+	s.config("volumes.logs", s.volume("logs"))
+	return s
+}
+
+func TestDevStack(t *testing.T) {
+	port, debugger := freePort(t), freePort(t)
+	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": port, "backend.debuggerPort": debugger})
+	s.up()
+	out := s.outputs()
+	if want := fmt.Sprintf("http://localhost:%d", port); out["url"] != want {
+		t.Errorf("url %v, want %s", out["url"], want)
+	}
+	s.checkSite(out, 1)
+	s.checkSecrets(out)
+	s.checkHardening("backend", false)
+	reading := s.store(out)
+	if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", debugger), 5*time.Second); err != nil {
+		t.Errorf("debugger: %v", err)
+	} else {
+		_ = conn.Close()
+	}
+	s.unchanged()
+
+	t.Run("a code change is served without an up", func(t *testing.T) {
+		defer s.in(t)()
+		file := filepath.Join(s.dir, "app", "tarot", "routes", "cards.py")
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := fmt.Sprintf("%s\n\n@router.get(\"/changed/%s\")\ndef changed() -> str:\n    return \"%s\"\n", code, s.id, s.id)
+		if err := os.WriteFile(file, []byte(added), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		saved := time.Now()
+		url := fmt.Sprintf("%v/cards/changed/%s", out["apiUrl"], s.id)
+		for !served(url) {
+			if time.Since(saved) > 3*time.Second {
+				t.Fatalf("not served 3 s after it was saved")
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("served %.2f s after it was saved", time.Since(saved).Seconds())
+	})
+
+	s.mustRun("destroy", "--yes", "--skip-preview")
+	if !s.hasVolume(s.volume("data")) {
+		t.Fatal("destroy removed the data volume")
+	}
+	s.up()
+	s.read(s.outputs(), reading)
+}
+
+// served is true when the address answers 200; while the server reloads, it
+// may not answer at all.
+func served(url string) bool {
+	response, err := visitor.Get(url)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == 200
+}
+
+func TestProdStackOnSwarm(t *testing.T)      { prod(t, "swarm") }
+func TestProdStackOnContainers(t *testing.T) { prod(t, "containers") }
+
+func prod(t *testing.T, runtime string) {
+	s := prodStack(t, map[string]any{"runtime": runtime})
+	s.up()
+	out := s.outputs()
+	if out["runtime"] != runtime || out["url"] != fmt.Sprintf("https://localhost:%d", s.https) {
+		t.Errorf("runtime %v at %v", out["runtime"], out["url"])
+	}
+	s.checkSite(out, 3)
+	s.checkEdge(out)
+	s.checkSecrets(out)
+	s.checkHardening("backend", true)
+	s.checkHardening("nginx", true)
+	reading := s.store(out)
+	s.unchanged()
+
+	t.Run("scaling restarts no other task", func(t *testing.T) {
+		defer s.in(t)()
+		before := s.containers("backend")
+		s.config("backend.replicas", 5)
+		s.up()
+		five := s.containers("backend")
+		if len(five) != 5 {
+			t.Fatalf("%d containers, want 5", len(five))
+		}
+		same(t, before, five, 3)
+		s.config("backend.replicas", 2)
+		s.up()
+		s.waitFor("backend", 2)
+		same(t, five, s.containers("backend"), 2)
+	})
+
+	t.Run("an update keeps the data and the earlier image", func(t *testing.T) {
+		defer s.in(t)()
+		file := filepath.Join(s.dir, "app", "tarot", "__init__.py")
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, append(code, "# changed\n"...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		preview := s.mustRun("preview", "--diff")
+		s.up()
+		after := s.outputs()
+		if after["image"] == out["image"] {
+			t.Fatal("the image is the same")
+		}
+		if !strings.Contains(preview, fmt.Sprint(after["image"])) {
+			t.Errorf("the preview did not name %v", after["image"])
+		}
+		for _, image := range []any{out["image"], after["image"]} {
+			if _, err := api(t).ImageInspect(t.Context(), fmt.Sprint(image)); err != nil {
+				t.Errorf("image %v: %v", image, err)
+			}
+		}
+		for _, c := range s.containers("backend") {
+			if c.Config.Image != after["image"] {
+				t.Errorf("%s runs %s", c.Name, c.Config.Image)
+			}
+		}
+		s.read(after, reading)
+	})
+
+	t.Run("data outlives the stack", func(t *testing.T) {
+		defer s.in(t)()
+		s.mustRun("destroy", "--yes", "--skip-preview")
+		if !s.hasVolume(s.volume("data")) {
+			t.Fatal("destroy removed the data volume")
+		}
+		s.up()
+		s.read(s.outputs(), reading)
+	})
+}
+
+// same fails unless `count` of the containers that were there before are there
+// now, never stopped.
+func same(t *testing.T, before, now map[string]container.InspectResponse, count int) {
+	t.Helper()
+	kept := 0
+	for id, was := range before {
+		if is, ok := now[id]; ok && is.State.StartedAt == was.State.StartedAt {
+			kept++
+		}
+	}
+	if kept != count {
+		t.Errorf("%d containers were left alone, want %d", kept, count)
+	}
+}
+
+// waitFor waits until a workload has no more than the wanted containers: those
+// that are taken away finish what they have begun first.
+func (s *stack) waitFor(workload string, count int) {
+	s.t.Helper()
+	for range 60 {
+		if len(s.containers(workload)) == count {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	s.t.Fatalf("%d containers, want %d", len(s.containers(workload)), count)
+}
