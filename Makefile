@@ -1,0 +1,73 @@
+# Everything that a person or a pipeline runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Set-up may install tools after make has started: commands find them, and what
+# Pulumi needs, through this.
+WITH := setup/with.sh
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+## --- the machine ---
+
+.PHONY: setup engine pulumi base-images swarm
+setup: engine pulumi base-images ## get what is missing: Docker engine, Pulumi, base images
+
+engine: ## a Docker engine that answers
+	@setup/engine.sh
+
+pulumi: ## Pulumi's CLI, Go language host and plugins
+	@setup/pulumi.sh
+
+base-images: engine ## the images that ours are built from, or stand-ins
+	@setup/base-images.sh
+
+swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
+	@setup/swarm.sh
+
+## --- the stacks ---
+
+.PHONY: dev prod preview-comment
+dev: setup ## set the machine up and bring the dev stack up
+	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
+	@$(WITH) setup/endpoints.sh dev
+
+prod: setup swarm ## the same for prod; shows the changes and asks
+	@$(WITH) setup/state.sh exec prod pulumi up --stack prod $(if $(CI)$(YES),--yes)
+	@$(WITH) setup/endpoints.sh prod
+
+preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
+	@mkdir -p build
+	@$(WITH) scripts/preview-comment.sh build/preview-comment.md dev prod
+
+## --- the checks ---
+
+.PHONY: test test-unit test-app test-e2e lint
+test: setup ## everything: lint, unit tests, the application's, end to end
+	@scripts/test.sh lint unit app e2e
+
+lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
+	@scripts/test.sh lint
+
+test-unit: ## Go tests without an engine, in seconds
+	@scripts/test.sh unit
+
+test-app: ## the application's own tests, in its development image
+	@scripts/test.sh app
+
+test-e2e: ## dev and prod on the real engine
+	@scripts/test.sh e2e
+
+.PHONY: bench docs clean
+bench: setup ## the figures of docs/benchmarks.md
+	@$(WITH) scripts/bench.sh
+
+docs: ## what is generated: docs/configuration.md
+	go generate ./internal/config
+
+clean: ## what the checks and builds leave in this folder
+	rm -rf build .build

@@ -1,0 +1,67 @@
+"""The pages for people: the landing page and the administrator's."""
+
+import platform
+import sqlite3
+import time
+from typing import Any
+
+import anyio
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.templating import Jinja2Templates
+
+from tarot import lifecycle, readings
+from tarot.routes.daily import today
+from tarot.routes.operations import health_of
+from tarot.routes.readings import public
+from tarot.security import require_password
+from tarot.settings import CODE
+from tarot.sqlite import has_wal_reset_bug
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(directory=CODE / "templates")
+
+# Nothing but our own pictures and style; no scripts, no frames.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def _page(request: Request, name: str, content: dict[str, Any], cache: str) -> Response:
+    context = {"release": request.app.state.settings.release} | content
+    headers = _HEADERS | {"Cache-Control": cache}
+    return templates.TemplateResponse(request, name, context, headers=headers)
+
+
+@router.get("/", response_class=HTMLResponse)
+def home(request: Request) -> Response:
+    """The card of the day, and where to go."""
+    return _page(request, "home.html", {"daily": today()}, "public, max-age=60")
+
+
+@router.get("/admin", response_class=HTMLResponse, dependencies=[Depends(require_password)])
+async def admin(request: Request) -> Response:
+    """Recent readings, health and versions."""
+    health = await health_of(request)
+    content = {"health": health, "facts": {}, "readings": []}
+    if health["database"] == "ok":
+        content |= await anyio.to_thread.run_sync(_from_database, request)
+    return _page(request, "admin.html", content, "no-store")
+
+
+def _from_database(request: Request) -> dict[str, Any]:
+    settings, store = request.app.state.settings, request.app.state.database
+    bug = " (WAL-reset bug: update)" if has_wal_reset_bug() else ""
+    return {
+        "readings": [public(reading) for reading in readings.recent(store, 20)],
+        "facts": {
+            "Worker up for": f"{time.time() - lifecycle.STARTED:.0f} s",
+            "Workers": settings.workers,
+            "Python": platform.python_version(),
+            "SQLite": sqlite3.sqlite_version + bug,
+            "Journal": f"{store.journal_mode()}, synchronous {settings.db_synchronous}",
+        },
+    }

@@ -1,0 +1,17 @@
+"""A request that takes its time, for tests of draining; only with ENABLE_TEST_ENDPOINTS."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+router = APIRouter(prefix="/api/v1/debug", tags=["debug"])
+
+
+@router.get("/slow")
+async def slow(
+    request: Request, seconds: Annotated[float, Query(ge=0, le=30)] = 5
+) -> dict[str, float | str]:
+    """Answer after so many seconds."""
+    await asyncio.sleep(seconds)
+    return {"slept": seconds, "instance": request.app.state.settings.instance}

@@ -1,0 +1,62 @@
+"""Start: settings, migrations, then the server, in this order and in the foreground."""
+
+import logging.config
+import platform
+import sqlite3
+
+from tarot import logs, metrics_folder
+from tarot import settings as environment
+from tarot.migrate import migrate
+from tarot.settings import Settings
+from tarot.sqlite import has_wal_reset_bug
+
+log = logging.getLogger(__name__)
+
+
+def serve() -> int:
+    """Run the server until SIGTERM; returns the process's exit code."""
+    settings = environment.load()
+    logging.config.dictConfig(logs.config(settings.log_level))
+    logging.captureWarnings(True)
+    _report(settings)
+    metrics_folder.prepare(settings.port)
+    if settings.migrate_on_start and not _migrate(settings):
+        return 1
+
+    from tarot import server  # imports prometheus_client: after prepare()
+
+    return server.run(settings)
+
+
+def migrate_only() -> int:
+    """Run the migrations and end: for a job that goes before the servers."""
+    settings = environment.load(secrets=False)
+    logging.config.dictConfig(logs.config(settings.log_level))
+    return 0 if _migrate(settings) else 1
+
+
+def _migrate(settings: Settings) -> bool:
+    try:
+        migrate(settings)
+    except Exception:  # whatever it is, the log must be JSON and the exit code 1
+        log.exception("migration failed", extra={"database": str(settings.database_path)})
+        return False
+    return True
+
+
+def _report(settings: Settings) -> None:
+    log.info(
+        "starting",
+        extra={
+            "release": settings.release,
+            "workers": settings.workers,
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+    )
+    if has_wal_reset_bug():
+        log.warning(
+            "this SQLite has the WAL-reset bug: with several writers, a crash at the wrong "
+            "moment can lose a commit; fixed in 3.51.3, 3.50.7 and 3.44.6",
+            extra={"sqlite": sqlite3.sqlite_version},
+        )

@@ -1,0 +1,177 @@
+"""Settings: read from the environment once, checked all at once.
+
+Every fault is reported, each with the variable, its value and what is allowed, so that one
+look at the log is enough. Secrets come from files and are never part of a message.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CODE = Path(__file__).resolve().parent
+SQLITE = "sqlite:///"
+
+
+class SettingsError(Exception):
+    """Says everything that is wrong with the environment."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"settings: {fault}" for fault in faults))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; see README.md for the meaning of each variable."""
+
+    host: str
+    port: int
+    workers: int
+    database_path: Path
+    debug: bool
+    debugger_port: int | None
+    log_level: str
+    forwarded_allow_ips: tuple[str, ...]
+    graceful_timeout: int
+    release: str
+    static_dir: Path
+    migrate_on_start: bool
+    enable_test_endpoints: bool
+    jwt_ttl_seconds: int
+    db_pool_size: int
+    db_max_overflow: int
+    db_pool_timeout: int
+    db_busy_timeout_ms: int
+    db_synchronous: str
+    # repr=False: a settings object in a log or a traceback must not tell them.
+    jwt_secret_key: str = field(repr=False)
+    admin_password: str = field(repr=False)
+    instance: str = field(default_factory=socket.gethostname)
+
+
+def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> Settings:
+    """Read and check the environment; raises SettingsError with every fault found.
+
+    A migration job needs no secrets: `secrets=False` leaves them empty.
+    """
+    read = _Reader(os.environ if environ is None else environ)
+    settings = Settings(
+        host=read.text("HOST", "0.0.0.0"),
+        port=read.integer("PORT", 8000, 1, 65535),
+        workers=read.integer("WORKERS", 1, 1, 64),
+        database_path=read.database("DATABASE_URL", "sqlite:///./data/tarot.db"),
+        debug=read.boolean("DEBUG", False),
+        debugger_port=read.optional_port("DEBUGGER_PORT"),
+        log_level=read.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        forwarded_allow_ips=read.networks("FORWARDED_ALLOW_IPS", "127.0.0.1/32"),
+        graceful_timeout=read.integer("GRACEFUL_TIMEOUT", 10, 1, 3600),
+        release=read.text("RELEASE", "unreleased"),
+        static_dir=read.folder("STATIC_DIR", str(CODE.parent / "static")),
+        migrate_on_start=read.boolean("MIGRATE_ON_START", True),
+        enable_test_endpoints=read.boolean("ENABLE_TEST_ENDPOINTS", False),
+        jwt_ttl_seconds=read.integer("JWT_TTL_SECONDS", 3600, 60, 86400),
+        db_pool_size=read.integer("DB_POOL_SIZE", 5, 1, 100),
+        db_max_overflow=read.integer("DB_MAX_OVERFLOW", 10, 0, 100),
+        db_pool_timeout=read.integer("DB_POOL_TIMEOUT", 10, 1, 300),
+        db_busy_timeout_ms=read.integer("DB_BUSY_TIMEOUT_MS", 5000, 0, 60000),
+        db_synchronous=read.choice("DB_SYNCHRONOUS", "full", ("normal", "full", "extra")),
+        # RFC 7518 asks of an HS256 key to be as long as the hash: 32 bytes.
+        jwt_secret_key=read.secret("JWT_SECRET_KEY", 32) if secrets else "",
+        admin_password=read.secret("ADMIN_PASSWORD", 8) if secrets else "",
+    )
+    if read.faults:
+        raise SettingsError(read.faults)
+    return settings
+
+
+class _Reader:
+    """Reads variables and collects faults; a faulty one yields a stand-in value.
+
+    An empty variable counts as unset: that is how `docker run -e NAME=` is meant.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def _fault(self, name: str, value: str, allowed: str) -> None:
+        self.faults.append(f"{name}={value!r}: allowed is {allowed}")
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if value.isascii() and value.isdecimal() and low <= int(value) <= high:
+            return int(value)
+        self._fault(name, value, f"a whole number from {low} to {high}")
+        return default
+
+    def optional_port(self, name: str) -> int | None:
+        return self.integer(name, 0, 1, 65535) if self.text(name, "") else None
+
+    def boolean(self, name: str, default: bool) -> bool:
+        value = self.text(name, str(default))
+        known = {"true": True, "1": True, "false": False, "0": False}
+        if value.lower() in known:
+            return known[value.lower()]
+        self._fault(name, value, "true or false")
+        return default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value.lower() in allowed:
+            return value.lower()
+        self._fault(name, value, "one of " + ", ".join(allowed))
+        return default
+
+    def folder(self, name: str, default: str) -> Path:
+        value = self.text(name, default)
+        if not Path(value).is_dir():
+            self._fault(name, value, "a folder that exists")
+        return Path(value)
+
+    def database(self, name: str, default: str) -> Path:
+        value = self.text(name, default)
+        path = value.removeprefix(SQLITE)
+        # A database in memory would be another one in every worker.
+        if path == value or not path or path.startswith((":", "file:")) or "?" in path:
+            # What stands there may hold a password, so only the scheme is shown.
+            self._fault(name, value.split(":")[0] + ":…", "sqlite:///<path of a file>")
+            return Path()
+        if not Path(path).resolve().parent.is_dir():
+            self._fault(name, value, "a file in a folder that exists")
+        return Path(path).resolve()
+
+    def networks(self, name: str, default: str) -> tuple[str, ...]:
+        value = self.text(name, default)
+        try:
+            # Written out canonically: uvicorn takes "10.0.0.1/8" for a host's name, silently.
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+            return tuple(str(ipaddress.ip_network(part, strict=False)) for part in parts)
+        except ValueError:
+            self._fault(name, value, "networks in CIDR form, separated by commas")
+            return ()
+
+    def secret(self, name: str, minimum: int) -> str:
+        """The content of the file that NAME_FILE names, or NAME itself."""
+        path, value = self.text(name + "_FILE", ""), self._environ.get(name, "")
+        if path and value:
+            self.faults.append(f"{name} and {name}_FILE are both set: allowed is one of them")
+            return ""
+        if path:
+            try:
+                # The line end is an editor's, not the secret's.
+                value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "not UTF-8"
+                self._fault(name + "_FILE", path, f"a readable text file ({reason})")
+                return ""
+        if not value:
+            self.faults.append(f"{name}_FILE is not set, or empty: the secret is needed")
+        elif len(value.encode()) < minimum:
+            self.faults.append(f"{name}: the secret is shorter than {minimum} bytes")
+        return value

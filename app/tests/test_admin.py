@@ -1,0 +1,69 @@
+import time
+
+import jwt
+import pytest
+from conftest import JWT, PASSWORD
+
+LOGIN = "/api/v1/auth/login"
+LIST = "/api/v1/readings"
+
+
+def test_login_by_form(client):
+    answer = client.post(LOGIN, data={"username": "admin", "password": PASSWORD})
+    assert answer.status_code == 200
+    token = answer.json()["access_token"]
+    assert client.get(LIST, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"username": "admin", "password": "wrong"}, 401),
+        ({"username": "root", "password": PASSWORD}, 401),
+        ({"username": "admin"}, 422),
+        ({"username": "admin", "password": ["x"]}, 422),
+        ([], 422),
+        ({"username": "admin", "password": "x" * 5000}, 422),
+    ],
+)
+def test_login_refused(client, body, status):
+    answer = client.post(LOGIN, json=body)
+    assert answer.status_code == status
+    assert PASSWORD not in answer.text
+
+
+def claims(**changes):
+    now = int(time.time())
+    return {"iss": "tarot", "sub": "admin", "iat": now, "exp": now + 60} | changes
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        jwt.encode(claims(exp=int(time.time()) - 1), JWT, "HS256"),
+        jwt.encode(claims(sub="eve"), JWT, "HS256"),
+        jwt.encode(claims(iss="other"), JWT, "HS256"),
+        jwt.encode(claims(), "another secret that is long enough", "HS256"),
+        jwt.encode(claims(), None, "none"),
+        "nonsense",
+    ],
+)
+def test_bad_token(client, token):
+    answer = client.get(LIST, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_admin_page(client):
+    client.post(LIST, json={"question": "<script>alert(1)</script>"})
+    refused = client.get("/admin")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Basic")
+    assert client.get("/admin", auth=("admin", "wrong")).status_code == 401
+    page = client.get("/admin", auth=("admin", PASSWORD))
+    assert page.status_code == 200
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script" not in page.text
+    for fact in ("here", "r1", "wal, synchronous full"):
+        assert fact in page.text
+    assert page.headers["cache-control"] == "no-store"

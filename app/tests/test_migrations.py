@@ -1,0 +1,74 @@
+import fcntl
+import multiprocessing
+import shutil
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
+
+from tarot import migrate as migrations
+from tarot import settings as environment
+from tarot.database import Database
+from tarot.models import Base
+
+
+def test_schema_is_what_the_models_say(settings):
+    database = Database(settings)
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    database.dispose()
+
+
+def test_replicas_start_together(environ):
+    settings = environment.load(environ)
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=migrations.migrate, args=(settings,)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 6
+    connection = sqlite3.connect(settings.database_path)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_newer_schema_is_left_alone(settings, caplog):
+    connection = sqlite3.connect(settings.database_path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    migrations.migrate(settings)
+    assert "newer than this release" in caplog.text
+    found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    assert found == [("9999",)]
+    connection.close()
+
+
+def test_a_failed_migration_leaves_nothing(settings, tmp_path, monkeypatch):
+    shutil.copytree(migrations.CODE / "migrations", tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0002_broken.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = '0002', '0001'\n"
+        "def upgrade():\n"
+        "    op.execute('CREATE TABLE half (id INTEGER)')\n"
+        "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
+    )
+    monkeypatch.setattr(migrations, "CODE", tmp_path)
+    with pytest.raises(OperationalError):
+        migrations.migrate(settings)
+    connection = sqlite3.connect(settings.database_path)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT name FROM sqlite_master WHERE name='half'").fetchall() == []
+    connection.close()
+
+
+def test_who_waits_too_long_says_so(environ, monkeypatch):
+    settings = environment.load(environ)
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", 0.2)
+    with (settings.database_path.parent / ".migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(migrations.MigrationError, match="held by another"):
+            migrations.migrate(settings)

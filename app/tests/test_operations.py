@@ -1,0 +1,133 @@
+import json
+import logging
+import sqlite3
+import threading
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tarot import lifecycle
+from tarot.application import create
+from tarot.logs import JsonFormatter, request_id
+from tarot.sqlite import has_wal_reset_bug
+
+
+def test_health(client):
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ok",
+        "instance": "here",
+        "release": "r1",
+        "database": "ok",
+    }
+
+
+def test_health_while_draining(client, monkeypatch):
+    monkeypatch.setattr(lifecycle, "_draining", threading.Event())
+    lifecycle.start_draining()
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+
+def test_health_without_database(client, settings):
+    client.post("/api/v1/readings", json={})  # a connection is in the pool
+    moved = settings.database_path.rename(settings.database_path.with_suffix(".moved"))
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert not settings.database_path.exists()  # nobody made an empty one
+    settings.database_path.write_bytes(moved.read_bytes())
+    assert "replaced" in client.get("/health").json()["database"]
+
+
+def test_health_without_tables(settings):
+    connection = sqlite3.connect(settings.database_path)
+    connection.execute("DROP TABLE alembic_version")
+    connection.close()
+    with TestClient(create(settings)) as client:
+        assert client.get("/health").status_code == 503
+
+
+def test_request_id(client):
+    assert client.get("/health", headers={"X-Request-ID": "abc-1"}).headers[
+        "x-request-id"
+    ] == "abc-1"
+    for bad in ("", "a b", "x" * 129, 'a"b'):
+        made = client.get("/nothing", headers={"X-Request-ID": bad}).headers["x-request-id"]
+        assert made != bad
+        assert len(made) == 32
+
+
+def test_unexpected_error(client, caplog):
+    def broken(question: str) -> None:
+        raise RuntimeError("a secret of the code")
+
+    client.app.get("/broken")(broken)
+    answer = client.get("/broken?question=private")
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "detail": "internal error",
+        "request_id": answer.headers["x-request-id"],
+    }
+    assert "a secret of the code" in caplog.text
+    assert "private" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+def test_metrics(client):
+    client.get("/api/v1/cards/the-sun")
+    client.post("/api/v1/readings", json={})
+    client.get("/no/such/path")
+    text = client.get("/metrics").text
+    for line in (
+        'http_requests_total{method="GET",route="/api/v1/cards/{card_id}",status="200"}',
+        'http_request_duration_seconds_bucket{le="0.005",method="GET"',
+        'http_requests_total{method="GET",route="unmatched",status="404"}',
+        'tarot_info{release="r1"',
+        'db_file_bytes{file="main"}',
+        'db_errors_total{kind="locked"}',
+        "db_lock_wait_seconds_count",
+        "db_pool_size 15.0",
+        "db_pool_checked_out 0.0",
+    ):
+        assert line in text
+
+
+def test_slow_exists_only_for_tests(client):
+    assert client.get("/api/v1/debug/slow?seconds=0").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 46, 1), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 52, 0), False),
+    ],
+)
+def test_wal_reset_bug(version, affected):
+    assert has_wal_reset_bug(version) is affected
+
+
+def test_log_line():
+    record = logging.makeLogRecord(
+        {"name": "x", "levelname": "INFO", "msg": "two\nlines %s", "args": ("你",), "status": 200}
+    )
+    token = request_id.set("abc")
+    text = JsonFormatter().format(record)
+    request_id.reset(token)
+    assert "\n" not in text
+    line = json.loads(text)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "x",
+        "message": "two\nlines 你",
+        "request_id": "abc",
+        "status": 200,
+    }

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# endpoints.sh STACK: where the stack answers, and what to type next.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=/dev/null
+. "$here/lib.sh"
+stack=$1
+
+step "The stack $stack answers"
+for name in url apiUrl docsUrl adminUrl healthUrl; do
+  printf '%-10s %s\n' "$name" "$(pulumi stack output "$name" --stack "$stack")"
+done
+note "the password of the admin pages (user: admin):"
+note "  pulumi stack output adminPassword --show-secrets -s $stack"
