@@ -21,7 +21,7 @@ engine: ## a Docker engine that answers
 	@setup/engine.sh
 
 pulumi: ## Pulumi's CLI, Go language host and plugins
-	@setup/pulumi.sh
+	@setup/pulumi.sh >/dev/null
 
 base-images: engine ## the images that ours are built from, or stand-ins
 	@setup/base-images.sh

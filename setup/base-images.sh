@@ -3,6 +3,7 @@
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh --list       print what they really are
+#   base-images.sh renew        build the stand-ins again, with Debian's latest updates
 #   base-images.sh save FILE    write them to a file, for a machine without a network
 #   base-images.sh load FILE    read them from such a file
 #
@@ -266,6 +267,18 @@ ensure() {
   esac
 }
 
+renew() {
+  local kind image
+  for kind in python nginx; do
+    image=$(image_of "$kind")
+    if exists "$image" && ! is_standin "$image"; then
+      skip "$image is not a stand-in"
+    else
+      build_standin "$image" "$kind"
+    fi
+  done
+}
+
 check_settings() {
   case $mode in
     auto | pull | standin | local) ;;
@@ -305,13 +318,18 @@ main() {
       ensure "$nginx_image" nginx
       ;;
     --list) list ;;
+    renew)
+      step "Base images: renew"
+      check_settings
+      renew
+      ;;
     save | load)
       [ $# -eq 2 ] || fail "which file?" "setup/base-images.sh $1 base-images.tar.gz"
       step "Base images: $1"
       check_settings
       "$1" "$2"
       ;;
-    *) fail "usage: base-images.sh [--list | save FILE | load FILE]" ;;
+    *) fail "usage: base-images.sh [--list | renew | save FILE | load FILE]" ;;
   esac
 }
 

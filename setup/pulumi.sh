@@ -134,15 +134,21 @@ proxy_answers() {
   reachable "$proxy/github.com/pulumi/pulumi/sdk/v3/@v/v$pulumi_version.info"
 }
 
-# build PART EXPECTED: puts it into toolchain/<key>/libexec
+# build PART: puts it into toolchain/<key>/libexec
 build() {
+  local name="the $1 plugin" expected
+  case $1 in
+  cli) name="the Pulumi CLI" expected="5 to 10 min" ;;
+  docker) expected="3 to 6 min" ;;
+  *) expected="1 min" ;;
+  esac
   if [ "$mode" = official ]; then
-    fail "$mirror does not answer, and TAROT_TOOLCHAIN=official forbids to build" "unset TAROT_TOOLCHAIN"
+    fail "$name cannot be had from $mirror, and TAROT_TOOLCHAIN=official forbids to build it" "unset TAROT_TOOLCHAIN"
   fi
   proxy_answers || fail "the Go module proxy does not answer: $(go env GOPROXY)" \
     "name a mirror that does and run this again:" "export GOPROXY=https://goproxy.cn,direct"
-  run_logged "Building Pulumi's $1 from the Go module proxy" "$2" "$toolchain/build.sh" "$store/$key/libexec" "$1" ||
-    fail "Pulumi's $1 could not be built" "toolchain/README.md says what it needs"
+  run_logged "Building $name from the Go module proxy" "$expected" "$toolchain/build.sh" "$store/$key/libexec" "$1" ||
+    fail "$name could not be built" "toolchain/README.md says what it needs"
 }
 
 # --- the CLI -------------------------------------------------------------------
@@ -217,7 +223,7 @@ ensure_cli() {
   elif [ "$mode" != registry ] && mirror_answers && download_cli; then
     launch "$store/official-$pulumi_version"
   else
-    build cli "@cli@"
+    build cli
     launch "$store/$key"
   fi
 }
@@ -242,7 +248,7 @@ built() {
   return 1
 }
 
-# ensure_plugin NAME VERSION EXPECTED
+# ensure_plugin NAME VERSION
 ensure_plugin() {
   local name=$1 version=$2 folder binary
   folder=$pulumi_home/plugins/resource-$name-v$version
@@ -264,7 +270,7 @@ ensure_plugin() {
       return
     fi
   fi
-  built "$name" >/dev/null || build "$name" "$3"
+  if [ "$mode" = official ] || ! built "$name" >/dev/null; then build "$name"; fi
   mkdir -p "$folder"
   cp "$(built "$name")" "$binary.new"
   mv -f "$binary.new" "$binary"
@@ -278,6 +284,6 @@ ensure_go
 step "Pulumi"
 key=$("$toolchain/build.sh" --key) # names a build: its sources and the Go that makes it
 ensure_cli
-for plugin in $plugins; do ensure_plugin "${plugin%%:*}" "${plugin##*:}" "@${plugin%%:*}@"; done
+for plugin in $plugins; do ensure_plugin "${plugin%%:*}" "${plugin##*:}"; done
 
 printf '%s:%s\n' "$(dirname "$(command -v pulumi)")" "$(dirname "$(command -v go)")"

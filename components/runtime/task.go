@@ -68,7 +68,7 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (pul
 	done := pulumi.All(container.ExitCode, container.ContainerLogs).ApplyT(func(values []any) (bool, error) {
 		code, _ := values[0].(int)
 		if code != 0 && !ctx.DryRun() {
-			log, _ := values[1].(*string)
+			log, _ := values[1].(string)
 			return false, fmt.Errorf("task %s ended with exit code %d:\n%s", name, code, tail(log))
 		}
 		return true, nil
@@ -77,10 +77,10 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (pul
 }
 
 // tail is the end of a task's log.
-func tail(log *string) string {
-	if log == nil {
+func tail(log string) string {
+	if log == "" {
 		return "(no log)"
 	}
-	lines := strings.Split(strings.TrimSpace(*log), "\n")
+	lines := strings.Split(strings.TrimSpace(log), "\n")
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"strings"
 	"time"
 )
 
 // nameForm is a DNS label: the name is looked up by the other workloads.
 var nameForm = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+// userForm is numbers, as only the image knows its names, and neither is root's.
+var userForm = regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`)
 
 // Validate says what a runtime could not realise, or should not: a workload
 // without limits, as root, or with a path that is mounted twice. The faults are
@@ -25,9 +27,9 @@ func (w Workload) Validate() error {
 	want(nameForm.MatchString(w.Name), "the name is no DNS label")
 	want(w.Image.Reference != "", "no image")
 	want(w.Replicas >= 1, "replicas %d, want at least 1", w.Replicas)
-	want(len(w.Ports) == 0 || w.Replicas == 1, "%d replicas can not share a host port", w.Replicas)
+	want(len(w.Ports) == 0 || w.Replicas <= 1, "%d replicas can not share a host port", w.Replicas)
 	want(w.Limits.Memory > 0, "no memory limit")
-	want(w.User != "" && !strings.HasPrefix(w.User, "0"), "user %q, want uid:gid other than root", w.User)
+	want(userForm.MatchString(w.User), "user %q, want uid:gid other than root", w.User)
 	want(len(w.Networks) > 0, "no network")
 	want(w.Health.Interval >= time.Second && w.Health.Retries >= 1, "no health check")
 	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)

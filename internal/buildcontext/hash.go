@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -53,11 +54,16 @@ func (b Build) Hash() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = filepath.WalkDir(b.Context, func(path string, entry fs.DirEntry, err error) error {
+	dockerfile := filepath.ToSlash(filepath.Clean(b.Dockerfile))
+	root, err := filepath.EvalSymlinks(b.Context) // WalkDir would stop at a link
+	if err != nil {
+		return "", fmt.Errorf("build context: %w", err)
+	}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(b.Context, path)
+		name, err := filepath.Rel(root, path)
 		if err != nil || name == "." {
 			return err
 		}
@@ -67,13 +73,14 @@ func (b Build) Hash() (string, error) {
 			return err
 		}
 		if entry.IsDir() {
-			// An ignored folder may hold files that a later "!" pattern lets in.
-			if skip && !ignored.Exclusions() && name != filepath.ToSlash(filepath.Dir(b.Dockerfile)) {
+			// An ignored folder may hold files that a later "!" pattern lets in, and
+			// the Dockerfile.
+			if skip && !ignored.Exclusions() && !strings.HasPrefix(dockerfile, name+"/") {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		if skip && name != filepath.ToSlash(filepath.Clean(b.Dockerfile)) {
+		if skip && name != dockerfile {
 			return nil
 		}
 		return hashFile(sum, path, name, entry)

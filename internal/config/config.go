@@ -132,7 +132,7 @@ type Build struct {
 	BaseRegistry string `key:"baseRegistry" allowed:"empty, or a prefix that ends in /"`
 	// The Python package index (`PIP_INDEX_URL`).
 	PipIndexURL string `key:"pipIndexUrl" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
-	// The Debian mirror (`APT_MIRROR`).
+	// What stands for http://deb.debian.org (`APT_MIRROR`).
 	AptMirror string `key:"aptMirror" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
 	// Further build arguments. Readable in `docker history`.
 	Args map[string]string `key:"args" allowed:"a map of names to strings"`

@@ -26,10 +26,11 @@ func Load(raw map[string]string, namespace string) (Config, error) {
 // `pulumi config set --secret`. Their comments are in docs/configuration.md.
 var platformSecrets = []string{
 	// The key that the application signs its tokens with
-	// (`JWT_SECRET_KEY_FILE`). Not set: 64 random letters and digits.
+	// (`JWT_SECRET_KEY_FILE`), at least 32 bytes. Not set: 64 random letters and
+	// digits.
 	"jwtSecretKey",
-	// The password of the admin pages (`ADMIN_PASSWORD_FILE`). Not set: 24 random
-	// letters and digits.
+	// The password of the admin pages (`ADMIN_PASSWORD_FILE`), at least 8 bytes.
+	// Not set: 24 random letters and digits.
 	"adminPassword",
 	// The certificate chain in PEM form, where `nginx.tls.mode` is given. Goes
 	// before the file `nginx.tls.certificate`.

@@ -71,9 +71,22 @@ func (cfg Config) Validate() error {
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
+	cfg.checkSecrets(c)
 	c.faults = append(c.faults, cfg.checkCertificate()...)
 	c.faults = append(c.faults, cfg.checkTogether()...)
 	return c.err()
+}
+
+// leastSecret are the shortest own values, in bytes: RFC 7518, section 3.2 wants
+// 256 bits for HS256; NIST SP 800-63B wants 8 characters.
+var leastSecret = map[string]int{"jwtSecretKey": 32, "adminPassword": 8}
+
+func (cfg Config) checkSecrets(c *checker) {
+	for key, least := range leastSecret {
+		if n := len(cfg.Secrets[key]); n > 0 && n < least {
+			c.add(Fault{Namespace, key, fmt.Sprintf("a secret of %d bytes", n), fmt.Sprintf("at least %d bytes, or none for a generated one", least)})
+		}
+	}
 }
 
 func quote(value any) string { return strconv.Quote(fmt.Sprint(value)) }

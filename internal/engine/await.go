@@ -72,7 +72,8 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 				return false, fmt.Errorf("its update is %s: %s", update.State, update.Message)
 			}
 		}
-		if runs := withoutDigest(service.Spec.TaskTemplate.ContainerSpec.Image); runs != image {
+		// The engine may have added a digest; the image may be named by one.
+		if runs := service.Spec.TaskTemplate.ContainerSpec.Image; runs != image && withoutDigest(runs) != image {
 			return false, fmt.Errorf("it runs %s, not %s", runs, image)
 		}
 		tasks, err := e.tasks(ctx, name)

@@ -33,10 +33,14 @@ func Answers(ctx context.Context, url string, within time.Duration) error {
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	var last error
 	for {
-		last := once(ctx, client, url)
-		if last == nil {
+		err := once(ctx, client, url)
+		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil { // that the time is over says less than what was seen before
+			last = err
 		}
 		select {
 		case <-ctx.Done():

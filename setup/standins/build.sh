@@ -49,11 +49,11 @@ apt_options=(
   'Acquire::Check-Date "false";'
 )
 
-# The archive as lines of sources.list.
+# The archive as lines of sources.list. (A desktop's apt would fetch icons as well.)
 sources() {
-  local suite
-  for suite in "${suites[@]}"; do echo "deb [signed-by=$keyring] $mirror/debian $suite main"; done
-  echo "deb [signed-by=$keyring] $mirror/debian-security $security main"
+  local suite options="[signed-by=$keyring target=Packages]"
+  for suite in "${suites[@]}"; do echo "deb $options $mirror/debian $suite main"; done
+  echo "deb $options $mirror/debian-security $security main"
 }
 
 # The sources of the finished image, in the words of Debian's own images.
@@ -85,7 +85,7 @@ configure_apt() {
   : >"$work/status"
   sources >"$work/sources.list"
   printf '%s\n' "${apt_options[@]}" \
-    "APT::Architecture \"$arch\";" "APT::Architectures \"$arch\";" 'APT::Sandbox::User "root";' 'Debug::NoLocking "true";' \
+    "APT::Architecture \"$arch\";" "APT::Architectures \"$arch\";" 'APT::Sandbox::User "root";' 'DPkg::Lock::Timeout "600";' \
     "Dir::State \"$cache\";" "Dir::State::status \"$work/status\";" \
     "Dir::Cache \"$cache\";" 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
     "Dir::Etc::sourcelist \"$work/sources.list\";" 'Dir::Etc::sourceparts "-";' >"$work/apt.conf"

@@ -61,7 +61,7 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	for key, value := range overrides {
 		values[key] = value
 	}
-	s.writeConfig(file, values)
+	s.writeConfig(file, values, unencrypted)
 	s.mustRun("stack", "init", s.name)
 	t.Cleanup(s.remove)
 	return s
@@ -80,7 +80,18 @@ func (s *stack) prefix() string { return "tarot-" + s.name }
 
 func (s *stack) configFile() string { return filepath.Join(s.dir, "Pulumi."+s.name+".yaml") }
 
-func (s *stack) writeConfig(file string, values map[string]any) {
+// unencrypted leaves out what only the passphrase of the user's own stack opens.
+func unencrypted(document map[string]any) {
+	delete(document, "encryptionsalt")
+	values := document["config"].(map[string]any)
+	for key, value := range values {
+		if tree, ok := value.(map[string]any); ok && tree["secure"] != nil {
+			delete(values, key)
+		}
+	}
+}
+
+func (s *stack) writeConfig(file string, values map[string]any, edits ...func(map[string]any)) {
 	s.t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.dir, file))
 	if err != nil {
@@ -89,6 +100,9 @@ func (s *stack) writeConfig(file string, values map[string]any) {
 	var document map[string]any
 	if err := yaml.Unmarshal(data, &document); err != nil {
 		s.t.Fatal(err)
+	}
+	for _, edit := range edits {
+		edit(document)
 	}
 	for key, value := range values {
 		set(document["config"].(map[string]any), "tarot:"+key, value)

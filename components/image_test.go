@@ -1,0 +1,104 @@
+package components
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"tarot-platform/internal/config"
+)
+
+func TestImageTagIsKnownInAPreviewAndFollowsTheSources(t *testing.T) {
+	inProject(t)
+	tag := func(changes ...func(*config.Config)) string {
+		t.Helper()
+		r := succeed(t, stack(t, "prod", changes...), preview)
+		image, _ := r.outputs["image"].Value.(string)
+		if got := r.get(t, "RemoteImage", "backend-image").at("name"); got != image {
+			t.Errorf("builds %v, says %s", got, image)
+		}
+		if got := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec", "image"); got != image {
+			t.Errorf("runs %v, says %s", got, image)
+		}
+		return image
+	}
+	first := tag()
+	if !regexp.MustCompile(`^tarot-backend:[0-9a-f]{16}$`).MatchString(first) {
+		t.Errorf("the image is %q", first)
+	}
+	for name, test := range map[string]struct {
+		change func(*config.Config)
+		same   bool
+	}{
+		"replicas":       {func(c *config.Config) { c.Backend.Replicas = 7 }, true},
+		"memory":         {func(c *config.Config) { c.Backend.Memory = 1 << 30 }, true},
+		"target":         {func(c *config.Config) { c.Backend.Target = "development" }, false},
+		"build argument": {func(c *config.Config) { c.Build.Args = map[string]string{"A": "1"} }, false},
+		"registry":       {func(c *config.Config) { c.Build.BaseRegistry = "mirror.example/" }, false},
+		"platform":       {func(c *config.Config) { c.Build.Platform = "linux/arm64" }, false},
+		"engine's own":   {func(c *config.Config) { c.Build.Platform = "linux/amd64" }, true},
+	} {
+		if got := tag(test.change); (got == first) != test.same {
+			t.Errorf("%s: the same tag: %v, want %v", name, got == first, test.same)
+		}
+	}
+	if err := os.WriteFile("app/main.py", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if tag() == first {
+		t.Error("a new file is in no new image")
+	}
+}
+
+func TestImageIsBuiltAsTheConfigurationSays(t *testing.T) {
+	inProject(t)
+	x := succeed(t, stack(t, "dev", func(c *config.Config) {
+		c.Build = config.Build{BaseRegistry: "mirror.example/", PipIndexURL: "https://pypi.example/simple", Args: map[string]string{"A": "1"}}
+	}), up).get(t, "RemoteImage", "backend-image")
+	want := map[string]any{
+		"context": "./app", "dockerfile": "Dockerfile", "target": "development", "platform": "linux/amd64", "buildLogFile": ".build/image.log",
+		"buildArgs": map[string]any{"BASE_REGISTRY": "mirror.example/", "PIP_INDEX_URL": "https://pypi.example/simple", "A": "1"},
+	}
+	if got := x.at("build"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestImagesAreNeverRemovedForTheNextOne(t *testing.T) {
+	forEveryStack(t, func(t *testing.T, _ config.Config, r *run) {
+		for _, x := range r.find("RemoteImage") {
+			if x.at("keepLocally") != true || x.RPC.GetDeleteBeforeReplace() || !x.RPC.GetDeleteBeforeReplaceDefined() {
+				t.Errorf("%s: keepLocally %v, deleted first %v", x.Name, x.at("keepLocally"), x.RPC.GetDeleteBeforeReplace())
+			}
+		}
+	})
+}
+
+func TestReadyImageIsNotBuilt(t *testing.T) {
+	inProject(t)
+	const image = "registry.example/app:1.2"
+	cfg := stack(t, "prod", func(c *config.Config) { c.Backend.Image, c.Backend.Context = image, "nowhere" })
+	r := succeed(t, cfg, up)
+	x := r.get(t, "RemoteImage", "backend-image")
+	if x.at("build") != nil || x.at("name") != image || r.outputs["image"].Value != image {
+		t.Errorf("%v, output %v", x.In, r.outputs["image"].Value)
+	}
+}
+
+func TestBuildBeginsWithAnEmptyLogAndShowsItWhenItFails(t *testing.T) {
+	inProject(t)
+	if err := os.Mkdir(".build", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(BuildLog, []byte("of the last time"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := succeed(t, stack(t, "dev"), up)
+	if text, err := os.ReadFile(BuildLog); err != nil || len(text) > 0 {
+		t.Errorf("%q, %v", text, err)
+	}
+	if hooks := r.get(t, "RemoteImage", "backend-image").RPC.GetHooks().GetOnError(); len(hooks) != 1 {
+		t.Errorf("hooks %v", hooks)
+	}
+}

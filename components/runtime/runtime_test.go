@@ -1,0 +1,100 @@
+package runtime
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/workload"
+)
+
+func TestNewRefusesAnUnknownRuntime(t *testing.T) {
+	for name, want := range map[string]bool{"containers": true, "swarm": true, "": false, "Swarm": false, "kubernetes": false} {
+		if _, err := New(name, Stack{}, nil); (err == nil) != want {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// A form other than the one that the provider reads back is a change at every
+// `up`.
+func TestTimesAreWrittenAsTheProviderReadsThemBack(t *testing.T) {
+	for duration, want := range map[time.Duration]struct{ service, container string }{
+		0:                               {"0s", "0s"},
+		2 * time.Second:                 {"2s", "2s"},
+		60 * time.Second:                {"1m", "1m0s"},
+		90 * time.Second:                {"1m30s", "1m30s"},
+		600 * time.Second:               {"10m", "10m0s"},
+		3600 * time.Second:              {"1h", "1h0m0s"},
+		3660 * time.Second:              {"1h1m", "1h1m0s"},
+		3601 * time.Second:              {"1h0m1s", "1h0m1s"},
+		20 * time.Hour:                  {"20h", "20h0m0s"},
+		1500 * time.Millisecond:         {"1.5s", "1.5s"},
+		10*time.Minute + 10*time.Second: {"10m10s", "10m10s"},
+		100 * time.Minute:               {"1h40m", "1h40m0s"},
+	} {
+		if got := serviceTime(duration); got != pulumi.String(want.service) {
+			t.Errorf("%s of a service is %v, want %s", duration, got, want.service)
+		}
+		if got := containerTime(duration); got != pulumi.String(want.container) {
+			t.Errorf("%s of a container is %v, want %s", duration, got, want.container)
+		}
+	}
+}
+
+func TestCoresHaveADecimalPlace(t *testing.T) {
+	for cores, want := range map[float64]string{1: "1.0", 0.5: "0.5", 2: "2.0", 1.25: "1.25", 0.01: "0.01", 100: "100.0"} {
+		if got := decimal(cores); got != want {
+			t.Errorf("%v is %s, want %s", cores, got, want)
+		}
+	}
+}
+
+func TestNamesFitTheEngine(t *testing.T) {
+	long := strings.Repeat("a", 80)
+	for base, want := range map[string]string{
+		"tarot-prod-backend-environment": "tarot-prod-backend-environment-0123456789ab",
+		"tarot-prod_x":                   "tarot-prod-x-0123456789ab",
+		long:                             long[:51] + "-0123456789ab",
+	} {
+		got := dockerName(base, "0123456789ab")
+		if got != want || len(got) > 64 {
+			t.Errorf("%s is %s (%d characters), want %s", base, got, len(got), want)
+		}
+	}
+}
+
+func TestTmpfsIsHalfOfTheMemory(t *testing.T) {
+	w := workload.Workload{Limits: workload.Limits{Memory: 64 << 20}, Mounts: []workload.Mount{
+		{Kind: workload.Tmpfs, Target: "/tmp"}, {Kind: workload.Volume, Source: pulumi.String("data"), Target: "/data"}}}
+	got := tmpfs(w)
+	if len(got) != 1 || got["/tmp"] != pulumi.String("mode=1777,nodev,noexec,nosuid,size=33554432") {
+		t.Errorf("%v", got)
+	}
+	if got := tmpfs(workload.Workload{}); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+	if got := mounts(w); len(got) != 1 {
+		t.Errorf("%d other mounts", len(got))
+	}
+}
+
+func TestMonitorSeesTwoHealthChecks(t *testing.T) {
+	w := workload.Workload{Health: workload.Health{Interval: 30 * time.Second}}
+	if got := monitor(w); got < 2*w.Health.Interval {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestTailIsTheEndOfALog(t *testing.T) {
+	many := strings.Repeat("line\n", 30)
+	for log, want := range map[string]string{
+		"": "(no log)", "one\n": "one", "one\ntwo": "one\ntwo", many + "last\n\n": strings.Repeat("line\n", 19) + "last",
+	} {
+		if got := tail(log); got != want {
+			t.Errorf("of %q: %q", log, got)
+		}
+	}
+}

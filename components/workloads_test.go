@@ -1,0 +1,432 @@
+package components
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"tarot-platform/internal/config"
+)
+
+// unit is a container or a service, seen the same way.
+type unit struct {
+	registration
+	name     string
+	user     any
+	readOnly any
+	drops    []any
+	memory   float64 // in bytes
+	mounts   []any
+	networks []any
+	ports    []string
+	logging  map[string]any // driver, options
+	labels   map[any]any
+	runs     bool // other than the containers that only hold files
+}
+
+// units returns everything of a run that holds a process.
+func (r *run) units() []unit {
+	var all []unit
+	for _, x := range r.find("Container") {
+		memory, _ := x.at("memory").(float64)
+		u := unit{registration: x, name: x.Name, user: x.at("user"), readOnly: x.at("readOnly"), drops: x.list("capabilities", "drops"),
+			memory: memory * (1 << 20), mounts: x.list("mounts"), networks: x.list("networksAdvanced"),
+			logging: map[string]any{"driver": x.at("logDriver"), "options": x.at("logOpts")},
+			labels:  labels(x.list("labels")), runs: x.at("start") != false}
+		for _, p := range x.list("ports") {
+			u.ports = append(u.ports, fmt.Sprintf("%v:%v->%v", at(p, "ip"), at(p, "external"), at(p, "internal")))
+		}
+		all = append(all, u)
+	}
+	for _, x := range r.find("Service") {
+		spec := func(path ...any) any { return at(x.at("taskSpec", "containerSpec"), path...) }
+		memory, _ := x.at("taskSpec", "resources", "limits", "memoryBytes").(float64)
+		u := unit{registration: x, name: x.Name, user: spec("user"), readOnly: spec("readOnly"), drops: x.list("taskSpec", "containerSpec", "capDrops"),
+			memory: memory, mounts: x.list("taskSpec", "containerSpec", "mounts"), networks: x.list("taskSpec", "networksAdvanceds"),
+			logging: map[string]any{"driver": x.at("taskSpec", "logDriver", "name"), "options": x.at("taskSpec", "logDriver", "options")},
+			labels:  labels(x.list("taskSpec", "containerSpec", "labels")), runs: true}
+		for _, p := range x.list("endpointSpec", "ports") {
+			u.ports = append(u.ports, fmt.Sprintf("%v:%v->%v", at(p, "publishMode"), at(p, "publishedPort"), at(p, "targetPort")))
+		}
+		all = append(all, u)
+	}
+	return all
+}
+
+func labels(list []any) map[any]any {
+	all := map[any]any{}
+	for _, l := range list {
+		all[at(l, "label")] = at(l, "value")
+	}
+	return all
+}
+
+func TestEverythingThatRunsIsHardened(t *testing.T) {
+	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
+		ran := 0
+		for _, u := range r.units() {
+			if user, _ := u.user.(string); user == "" || strings.HasPrefix(user, "0") || !strings.Contains(user, ":") || strings.HasSuffix(user, ":0") {
+				t.Errorf("%s runs as %v", u.name, u.user)
+			}
+			for _, m := range u.mounts {
+				if source := fmt.Sprint(at(m, "source")); strings.Contains(source, "docker.sock") || source == "/" {
+					t.Errorf("%s mounts %s", u.name, source)
+				}
+				if at(m, "type") == "bind" && !cfg.Backend.MountCode {
+					t.Errorf("%s mounts the host's %v", u.name, at(m, "source"))
+				}
+			}
+			for _, key := range []string{"privileged", "pidMode", "ipcMode", "usernsMode", "devices", "volumes", "groupAdds", "gpus"} {
+				if value := u.at(key); value != nil {
+					t.Errorf("%s: %s %v", u.name, key, value)
+				}
+			}
+			if mode := u.at("networkMode"); mode != nil && mode != "none" {
+				t.Errorf("%s has the network mode %v", u.name, mode)
+			}
+			if u.labels["tarot.stack"] != "tarot-test" {
+				t.Errorf("%s has the labels %v", u.name, u.labels)
+			}
+			if !u.runs {
+				if u.at("networkMode") != "none" || u.at("mustRun") != false {
+					t.Errorf("%s holds files only: %v", u.name, u.In)
+				}
+				continue
+			}
+			ran++
+			if !slices.Equal(u.drops, []any{"ALL"}) || u.at("capabilities", "adds") != nil || u.at("taskSpec", "containerSpec", "capAdds") != nil {
+				t.Errorf("%s drops the capabilities %v", u.name, u.drops)
+			}
+			if u.readOnly != true {
+				t.Errorf("%s: read-only %v", u.name, u.readOnly)
+			}
+			if u.memory < 6<<20 {
+				t.Errorf("%s has the memory %v", u.name, u.memory)
+			}
+			if strings.HasSuffix(u.Type, ":Container") && (!slices.Equal(u.list("securityOpts"), []any{"no-new-privileges"}) || u.at("memorySwap") != u.at("memory")) {
+				t.Errorf("%s: security options %v, memory and swap %v", u.name, u.list("securityOpts"), u.at("memorySwap"))
+			}
+		}
+		if ran == 0 {
+			t.Error("nothing runs")
+		}
+	})
+}
+
+func TestOnlyDeclaredPortsArePublished(t *testing.T) {
+	for name, want := range map[string]map[string][]string{
+		"dev":                   {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"}},
+		"dev behind nginx":      {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"}, "tarot-test-nginx-1": {"127.0.0.1:8080->8080"}},
+		"prod":                  {"tarot-test-nginx": {"host:80->8080", "host:443->8443"}},
+		"prod with own secrets": {"tarot-test-nginx": {"host:80->8080", "host:443->8443"}},
+		"prod as containers":    {"tarot-test-nginx-1": {"0.0.0.0:80->8080", "0.0.0.0:443->8443"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			got := map[string][]string{}
+			for _, u := range succeed(t, stack(t, name), up).units() {
+				if len(u.ports) > 0 {
+					got[u.name] = u.ports
+				}
+				if u.at("publishAllPorts") != nil {
+					t.Errorf("%s publishes all ports", u.name)
+				}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
+	inProject(t)
+	change := func(c *config.Config) {
+		c.Backend.Memory, c.Backend.CPUs, c.Nginx.Memory, c.Nginx.CPUs = 300<<20, 1.5, 70<<20, 0.25
+	}
+	for name, keys := range map[string][2][]any{
+		"prod as containers": {{"memory", 300.0, 70.0}, {"cpus", "1.5", "0.25"}},
+		"prod": {{"taskSpec/resources/limits/memoryBytes", 300.0 * (1 << 20), 70.0 * (1 << 20)},
+			{"taskSpec/resources/limits/nanoCpus", 1.5e9, 0.25e9}},
+	} {
+		for _, u := range succeed(t, stack(t, name, change), up).units() {
+			if !u.runs || u.Name == "tarot-test-publish-static" {
+				continue
+			}
+			column := 1
+			if u.labels["tarot.workload"] == "nginx" {
+				column = 2
+			}
+			for _, key := range keys {
+				var path []any
+				for step := range strings.SplitSeq(key[0].(string), "/") {
+					path = append(path, step)
+				}
+				if got := u.at(path...); got != key[column] {
+					t.Errorf("%s: %s is %v, want %v", u.name, key[0], got, key[column])
+				}
+			}
+		}
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	inProject(t)
+	five := func(c *config.Config) { c.Backend.Replicas = 5 }
+	if got := succeed(t, stack(t, "prod", five), preview).get(t, "Service", "tarot-test-backend").at("mode", "replicated", "replicas"); got != 5.0 {
+		t.Errorf("the service has %v replicas", got)
+	}
+	r := succeed(t, stack(t, "prod as containers", five), preview)
+	for i := range 5 {
+		x := r.get(t, "Container", fmt.Sprintf("tarot-test-backend-%d", i+1))
+		if i == 0 {
+			continue
+		}
+		// One after the other, so that the others serve while one is replaced.
+		before := fmt.Sprintf("::tarot-test-backend-%d", i)
+		if !slices.ContainsFunc(x.RPC.GetDependencies(), func(urn string) bool { return strings.HasSuffix(urn, before) }) {
+			t.Errorf("%s does not wait for %s: %v", x.Name, before, x.RPC.GetDependencies())
+		}
+	}
+}
+
+// Scaling must not restart what runs already.
+func TestReplicasChangeNothingElse(t *testing.T) {
+	inProject(t)
+	for _, name := range []string{"prod", "prod as containers"} {
+		two := succeed(t, stack(t, name, func(c *config.Config) { c.Backend.Replicas = 2 }), up)
+		three := succeed(t, stack(t, name, func(c *config.Config) { c.Backend.Replicas = 3 }), up)
+		for _, x := range two.all {
+			kind := x.Type[strings.LastIndex(x.Type, ":")+1:]
+			was, is := maps.Clone(x.In), maps.Clone(three.get(t, kind, x.Name).In)
+			if x.Name == "tarot-test-backend" && kind == "Service" {
+				delete(was, "mode")
+				delete(is, "mode")
+			}
+			if !reflect.DeepEqual(was, is) {
+				t.Errorf("%s: %s differs:\n%v\n%v", name, x.Name, was, is)
+			}
+		}
+	}
+}
+
+func TestLogOptions(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*config.Config)
+		want   map[string]any // of the backend
+	}{
+		{"as committed", func(*config.Config) {}, map[string]any{"max-size": "100m", "max-file": "5", "tag": "backend"}},
+		{"no options", func(c *config.Config) { c.Logging.Options = nil }, map[string]any{"tag": "backend"}},
+		{"an own tag", func(c *config.Config) { c.Logging.Options = map[string]string{"tag": "{{.ID}}"} }, map[string]any{"tag": "{{.ID}}"}},
+		{"a driver without tags", func(c *config.Config) { c.Logging.Driver = "local" }, map[string]any{"max-size": "100m", "max-file": "5"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inProject(t)
+			for _, name := range []string{"prod", "prod as containers"} {
+				cfg := stack(t, name, test.change)
+				for _, u := range succeed(t, cfg, up).units() {
+					if !u.runs {
+						continue
+					}
+					want := maps.Clone(test.want)
+					if want["tag"] == "backend" {
+						want["tag"] = u.labels["tarot.workload"]
+					}
+					if u.logging["driver"] != cfg.Logging.Driver || !reflect.DeepEqual(u.logging["options"], want) {
+						t.Errorf("%s: %s logs to %v, want %v", name, u.name, u.logging, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	const inner, edge = "tarot-test-backend-id", "tarot-test-edge-id"
+	egress := func(c *config.Config) { c.Networks.BackendEgress = true }
+	for _, test := range []struct {
+		name, stack    string
+		changes        []func(*config.Config)
+		driver         string
+		internal       bool
+		backend, nginx []string // what each is on; the first is where requests come from
+	}{
+		{"dev", "dev", nil, "bridge", false, []string{inner}, nil},
+		{"dev behind nginx", "dev behind nginx", nil, "bridge", false, []string{inner}, []string{inner}},
+		{"prod", "prod", nil, "overlay", true, []string{inner}, []string{edge, inner}},
+		{"prod as containers", "prod as containers", nil, "bridge", true, []string{inner}, []string{edge, inner}},
+		{"a way out", "prod", []func(*config.Config){egress}, "overlay", true, []string{inner, edge}, []string{edge, inner}},
+		{"a way out is there anyway", "dev", []func(*config.Config){egress}, "bridge", false, []string{inner}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inProject(t)
+			cfg := stack(t, test.stack, test.changes...)
+			r := succeed(t, cfg, up)
+			for _, n := range r.find("Network") {
+				if want := test.internal && n.Name == "tarot-test-backend"; n.at("internal") != want || n.at("driver") != test.driver {
+					t.Errorf("%s: internal %v, driver %v", n.Name, n.at("internal"), n.at("driver"))
+				}
+				if !n.RPC.GetDeleteBeforeReplace() || labels(n.list("labels"))["tarot.stack"] != "tarot-test" {
+					t.Errorf("%s: %v", n.Name, n.In)
+				}
+			}
+			if got := r.get(t, "Network", "tarot-test-backend").list("ipamConfigs"); len(got) != 1 || at(got[0], "subnet") != cfg.Networks.BackendSubnet {
+				t.Errorf("addresses %v", got)
+			}
+			for _, u := range r.units() {
+				want := map[any][]string{"backend": test.backend, "nginx": test.nginx}[u.labels["tarot.workload"]]
+				var got []string
+				for _, n := range u.networks {
+					got = append(got, at(n, "name").(string))
+					if aliases := at(n, "aliases"); !reflect.DeepEqual(aliases, []any{u.labels["tarot.workload"]}) {
+						t.Errorf("%s is called %v", u.name, aliases)
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s is on %v, want %v", u.name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// The state must be what the engine was asked for: of these, the provider says
+// "updated" and does nothing.
+func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
+	inProject(t)
+	for _, x := range succeed(t, stack(t, "prod as containers"), up).find("Container") {
+		if !x.RPC.GetDeleteBeforeReplace() || !x.RPC.GetDeleteBeforeReplaceDefined() {
+			t.Errorf("%s: its name is not free when the next one is made", x.Name)
+		}
+		if x.at("healthcheck") == nil {
+			continue // it does not keep running
+		}
+		for _, key := range []string{"healthcheck", "tmpfs", "init"} {
+			if !slices.Contains(x.RPC.GetReplaceOnChanges(), key) {
+				t.Errorf("%s: a change of %s has no effect", x.Name, key)
+			}
+		}
+		if x.at("wait") != true || x.at("init") != true || x.at("restart") != "unless-stopped" || x.at("destroyGraceSeconds") != x.at("stopTimeout") {
+			t.Errorf("%s: %v", x.Name, x.In)
+		}
+	}
+}
+
+func TestServicesLoadTheirEnvironmentFromAFile(t *testing.T) {
+	inProject(t)
+	command := func(c *config.Config) {
+		c.Backend.Command = []string{"uvicorn", "app:app"}
+		c.Backend.Environment = map[string]string{"GREETING": "it's $HOME"}
+	}
+	const load = `. /run/config/environment && exec "$@"`
+	for name, test := range map[string]struct {
+		change func(*config.Config)
+		args   []any
+	}{
+		"the image's own": {func(*config.Config) {}, []any{"/start", "it"}},
+		"a command":       {command, []any{"uvicorn", "app:app"}},
+	} {
+		r := succeed(t, stack(t, "prod", test.change), up)
+		spec := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec")
+		if at(spec, "env") != nil {
+			t.Errorf("%s: env %v restarts every task at every change", name, at(spec, "env"))
+		}
+		if got := at(spec, "commands"); !reflect.DeepEqual(got, []any{"/bin/sh", "-c", load, "backend"}) {
+			t.Errorf("%s: commands %v", name, got)
+		}
+		if got := at(spec, "args"); !reflect.DeepEqual(got, test.args) {
+			t.Errorf("%s: args %v", name, got)
+		}
+		if got := at(spec, "configs", 0, "fileName"); got != "/run/config/environment" {
+			t.Errorf("%s: the file is %v", name, got)
+		}
+		nginx := r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec")
+		if at(nginx, "env") != nil || at(nginx, "args") != nil || at(nginx, "commands", 0) != "nginx" {
+			t.Errorf("nginx: env %v, commands %v, args %v", at(nginx, "env"), at(nginx, "commands"), at(nginx, "args"))
+		}
+	}
+	unseen := succeed(t, stack(t, "prod"), preview).get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec")
+	if at(unseen, "args") != any(unknown{}) || at(unseen, "healthcheck", "tests") != any(unknown{}) {
+		t.Errorf("of an image that does not exist yet: args %v, health check %v", at(unseen, "args"), at(unseen, "healthcheck", "tests"))
+	}
+}
+
+func TestServicesStartFirstButForThoseWithPorts(t *testing.T) {
+	inProject(t)
+	for _, x := range succeed(t, stack(t, "prod"), up).find("Service") {
+		want := map[string]string{"tarot-test-backend": "start-first", "tarot-test-nginx": "stop-first"}[x.Name]
+		if x.at("updateConfig", "order") != want || x.at("rollbackConfig", "order") != want {
+			t.Errorf("%s: %v, %v, want %s", x.Name, x.at("updateConfig", "order"), x.at("rollbackConfig", "order"), want)
+		}
+		if x.at("updateConfig", "failureAction") != "rollback" || x.at("updateConfig", "parallelism") != 1.0 || x.at("endpointSpec", "mode") != "dnsrr" {
+			t.Errorf("%s: %v, %v", x.Name, x.at("updateConfig"), x.at("endpointSpec"))
+		}
+		if x.at("convergeConfig") != nil {
+			t.Errorf("%s is removed without its logs when it does not converge", x.Name)
+		}
+		if !reflect.DeepEqual(x.at("taskSpec", "placement", "constraints"), []any{"node.role==manager"}) {
+			t.Errorf("%s runs at %v", x.Name, x.at("taskSpec", "placement"))
+		}
+	}
+}
+
+func TestWorkloadsWaitForTheirImageAndTheStaticFiles(t *testing.T) {
+	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
+		for _, u := range r.units() {
+			waits := func(suffix string) bool {
+				return slices.ContainsFunc(u.RPC.GetDependencies(), func(urn string) bool { return strings.HasSuffix(urn, suffix) })
+			}
+			image := "RemoteImage::backend-image"
+			if u.labels["tarot.workload"] == "nginx" {
+				image = "RemoteImage::nginx-image"
+			}
+			later := strings.HasPrefix(u.name, "tarot-test-backend-") && u.name > "tarot-test-backend-1" && u.runs
+			if !later && u.labels["tarot.workload"] != nil && !waits(image) {
+				t.Errorf("%s does not wait for %s", u.name, image)
+			}
+			first := u.runs && !later && u.name != "tarot-test-publish-static"
+			if cfg.Volumes.Static != "" && first && !waits("::tarot-test-publish-static") {
+				t.Errorf("%s does not wait for the static files", u.name)
+			}
+		}
+	})
+}
+
+func TestBackendEnvironmentIsTheContracts(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "dev", func(c *config.Config) { c.Backend.Environment = map[string]string{"GREETING": "hi"} }), up)
+	want := []any{"ADMIN_PASSWORD_FILE=/run/secrets/admin_password", "DATABASE_URL=sqlite:///./data/dev.db", "DEBUG=true", "DEBUGGER_PORT=5678",
+		"FORWARDED_ALLOW_IPS=10.213.11.0/24", "GRACEFUL_TIMEOUT=5", "GREETING=hi", "HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key",
+		"LOG_LEVEL=debug", "PORT=8000", fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "WORKERS=1"}
+	if got := r.get(t, "Container", "tarot-test-backend-1").list("envs"); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestMountsAreWhereTheContractSays(t *testing.T) {
+	inProject(t)
+	for _, name := range []string{"prod", "prod as containers"} {
+		r := succeed(t, stack(t, name), up)
+		for workload, want := range map[string][]string{
+			"backend":        {"tarot_db_data:/app/data", "tarot_static_data:/app/static", "tarot_logs:/app/logs"},
+			"nginx":          {"tarot_static_data:/srv/static:ro"},
+			"publish-static": {"tarot_static_data:/app/data"},
+		} {
+			for _, u := range r.units() {
+				var got []string
+				for _, m := range u.mounts {
+					if source, _ := at(m, "source").(string); strings.HasPrefix(source, "tarot_") {
+						got = append(got, source+":"+at(m, "target").(string)+map[any]string{true: ":ro"}[at(m, "readOnly")])
+					}
+				}
+				if u.runs && u.labels["tarot.workload"] == workload && !slices.Equal(got, want) {
+					t.Errorf("%s: %s mounts %v, want %v", name, u.name, got, want)
+				}
+			}
+		}
+	}
+}

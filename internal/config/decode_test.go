@@ -1,0 +1,373 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tarot-platform/internal/config/configtest"
+)
+
+// inProject moves to a folder with an application.
+func inProject(t *testing.T) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	write(t, "app/Dockerfile", "FROM scratch\n")
+}
+
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(path[:strings.LastIndex(path, "/")], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// raw takes key, value, key, value, ..., with keys below the namespace.
+func raw(pairs ...string) map[string]string {
+	all := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		all[Namespace+":"+pairs[i]] = pairs[i+1]
+	}
+	return all
+}
+
+// dev is enough of the dev stack for checks between keys.
+const dev = `"replicas":1,"publishPort":8000`
+
+const (
+	topKeys = "adminPassword, backend, build, jwtSecretKey, logging, networks, nginx, runtime, swarm, tlsCertificate, tlsKey, volumes"
+	sizes   = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
+	volume  = "a volume name: letters, digits, _ . and -"
+	sqlite  = "a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"
+	subnet  = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
+	oneUser = "uid:gid in numbers, not 0"
+	plain   = "empty, or a URL without a password (build arguments are readable in docker history)"
+)
+
+func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		raw  map[string]string
+		want []string // one line for each fault
+	}{
+		{"unknown key", raw("replica", "5"), []string{"tarot:replica: there is no such key; allowed: " + topKeys}},
+		{"unknown key in an object", raw("backend", `{"health":{"intervall":"2s"}}`), []string{
+			"tarot:backend.health.intervall: there is no such key; allowed: interval, retries, startPeriod, timeout"}},
+		{"a path as a flat key", raw("backend.replicas", "5"), []string{
+			"tarot:backend.replicas: there is no such key; allowed: " + topKeys}},
+		{"a text for an object", raw("logging", "json-file"), []string{
+			`tarot:logging: "json-file" is not allowed; allowed: an object with the keys driver, options`}},
+		{"a list for an object", raw("volumes", `["a"]`), []string{
+			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, data, static, logs, retain`}},
+		{"null for an object", raw("nginx", `{"tls":null}`), []string{
+			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key`}},
+		{"broken JSON", raw("swarm", `{"constraints":`), []string{
+			`tarot:swarm: {"constraints": is not allowed; allowed: an object with the keys constraints`}},
+		{"an object for a text", raw("runtime", `{"a":1}`), []string{
+			`tarot:runtime: {"a":1} is not allowed; allowed: containers or swarm`}},
+		{"runtime", raw("runtime", "kubernetes"), []string{`tarot:runtime: "kubernetes" is not allowed; allowed: containers or swarm`}},
+
+		{"text for a number", raw("backend", `{"replicas":"three"}`), []string{
+			`tarot:backend.replicas: "three" is not allowed; allowed: a whole number from 1 to 100`}},
+		{"fraction for a whole number", raw("backend", `{"replicas":1.5}`), []string{
+			`tarot:backend.replicas: 1.5 is not allowed; allowed: a whole number from 1 to 100`}},
+		{"null for a number", raw("backend", `{"replicas":null}`), []string{
+			`tarot:backend.replicas: null is not allowed; allowed: a whole number from 1 to 100`}},
+		{"no replicas", raw("backend", `{"replicas":0}`), []string{
+			`tarot:backend.replicas: "0" is not allowed; allowed: a whole number from 1 to 100`}},
+		{"replicas below zero", raw("backend", `{"replicas":-1}`), []string{
+			`tarot:backend.replicas: "-1" is not allowed; allowed: a whole number from 1 to 100`}},
+		{"too many replicas", raw("backend", `{"replicas":101}`), []string{
+			`tarot:backend.replicas: "101" is not allowed; allowed: a whole number from 1 to 100`}},
+		{"privileged port", raw("backend", `{"port":80}`), []string{
+			`tarot:backend.port: "80" is not allowed; allowed: a whole number from 1024 to 65535`}},
+		{"port out of range", raw("backend", `{"port":65536}`), []string{
+			`tarot:backend.port: "65536" is not allowed; allowed: a whole number from 1024 to 65535`}},
+		{"nginx port out of range", raw("nginx", `{"httpPort":0}`), []string{
+			`tarot:nginx.httpPort: "0" is not allowed; allowed: a whole number from 1 to 65535`}},
+		{"published port out of range", raw("backend", `{"replicas":1,"publishPort":70000}`, "networks", `{"isolated":false}`), []string{
+			`tarot:backend.publishPort: "70000" is not allowed; allowed: 0, or a whole number from 1 to 65535`}},
+		{"no workers", raw("backend", `{"workers":0}`), []string{
+			`tarot:backend.workers: "0" is not allowed; allowed: a whole number from 1 to 64`}},
+		{"text for a boolean", raw("backend", `{"debug":"yes"}`), []string{
+			`tarot:backend.debug: "yes" is not allowed; allowed: true or false`}},
+
+		{"memory as a bare number", raw("backend", `{"memory":512}`), []string{
+			`tarot:backend.memory: 512 is not allowed; allowed: ` + sizes}},
+		{"memory without a unit", raw("backend", `{"memory":"512"}`), []string{
+			`tarot:backend.memory: "512" is not allowed; allowed: ` + sizes}},
+		{"memory below the engine's", raw("backend", `{"memory":"5m"}`), []string{
+			`tarot:backend.memory: "5m" is not allowed; allowed: ` + sizes}},
+		{"memory just below the engine's", raw("backend", `{"memory":"6143k"}`), []string{
+			`tarot:backend.memory: "6143k" is not allowed; allowed: ` + sizes}},
+		{"memory beyond an int64", raw("backend", `{"memory":"9999999999g"}`), []string{
+			`tarot:backend.memory: "9999999999g" is not allowed; allowed: ` + sizes}},
+		{"no CPU", raw("backend", `{"cpus":0}`), []string{
+			`tarot:backend.cpus: "0" is not allowed; allowed: a number from 0.01 to the cores of the engine`}},
+		{"duration without a unit", raw("backend", `{"drain":30}`), []string{
+			`tarot:backend.drain: 30 is not allowed; allowed: a duration of whole seconds, shorter than backend.stopGrace`}},
+		{"duration in milliseconds", raw("backend", `{"stopGrace":"40500ms"}`), []string{
+			`tarot:backend.stopGrace: "40.5s" is not allowed; allowed: a duration of whole seconds, longer than backend.drain`}},
+		{"stopped before it has drained", raw("backend", `{"stopGrace":"30s"}`), []string{
+			`tarot:backend.stopGrace: "30s" is not allowed; allowed: a duration of whole seconds, longer than backend.drain`}},
+		{"health interval", raw("backend", `{"health":{"interval":"100ms"}}`), []string{
+			`tarot:backend.health.interval: "100ms" is not allowed; allowed: a duration of at least 1s`}},
+		{"health retries", raw("backend", `{"health":{"retries":0}}`), []string{
+			`tarot:backend.health.retries: "0" is not allowed; allowed: a whole number from 1 to 20`}},
+		{"log level", raw("backend", `{"logLevel":"trace"}`), []string{
+			`tarot:backend.logLevel: "trace" is not allowed; allowed: debug, info, warning or error`}},
+		{"relative URL path", raw("backend", `{"paths":{"api":"api"}}`), []string{
+			`tarot:backend.paths.api: "api" is not allowed; allowed: a path that begins with /`}},
+		{"URL path with nginx syntax", raw("backend", `{"paths":{"static":"/s; }"}}`), []string{
+			`tarot:backend.paths.static: "/s; }" is not allowed; allowed: a path that begins with /`}},
+		{"root", raw("backend", `{"user":"0:0"}`), []string{`tarot:backend.user: "0:0" is not allowed; allowed: ` + oneUser}},
+		{"root's group", raw("backend", `{"user":"10001:0"}`), []string{
+			`tarot:backend.user: "10001:0" is not allowed; allowed: ` + oneUser}},
+		{"user by name", raw("backend", `{"user":"www-data"}`), []string{
+			`tarot:backend.user: "www-data" is not allowed; allowed: ` + oneUser}},
+		{"number for a text", raw("backend", `{"target":5}`), []string{
+			`tarot:backend.target: 5 is not allowed; allowed: a stage name of the Dockerfile, or empty`}},
+
+		{"missing context", raw("backend", `{"context":"./nowhere"}`), []string{
+			`tarot:backend.context: "./nowhere" is not allowed; allowed: a folder that exists`}},
+		{"context that is a file", raw("backend", `{"context":"app/Dockerfile"}`), []string{
+			`tarot:backend.context: "app/Dockerfile" is not allowed; allowed: a folder that exists`}},
+		{"missing Dockerfile", raw("backend", `{"dockerfile":"Containerfile"}`), []string{
+			`tarot:backend.dockerfile: "Containerfile" is not allowed; allowed: a file inside backend.context`}},
+		{"Dockerfile outside the context", raw("backend", `{"dockerfile":"../app/Dockerfile"}`), []string{
+			`tarot:backend.dockerfile: "../app/Dockerfile" is not allowed; allowed: a file inside backend.context`}},
+		{"image", raw("backend", `{"image":"a b"}`), []string{
+			`tarot:backend.image: "a b" is not allowed; allowed: an image reference such as registry.example/app:1.2, or empty`}},
+		{"database outside the data folder", raw("backend", `{"databaseUrl":"sqlite:///./prod.db"}`), []string{
+			`tarot:backend.databaseUrl: "sqlite:///./prod.db" is not allowed; allowed: ` + sqlite}},
+		{"variable of the platform", raw("backend", `{"environment":{"PORT":"1"}}`), []string{
+			`tarot:backend.environment: "PORT" is not allowed; allowed: a map of names to strings; not the names that the platform sets`}},
+		{"object for a variable", raw("backend", `{"environment":{"A":{"b":"c"}}}`), []string{
+			`tarot:backend.environment: {"A":{"b":"c"}} is not allowed; allowed: a map of names to strings; not the names that the platform sets`}},
+		{"secret in lower case", raw("backend", `{"secrets":["apiKey"]}`, "apiKey", "x"), []string{
+			`tarot:backend.secrets: "apiKey" is not allowed; allowed: a list of variable names, upper case`}},
+		{"secret without a value", raw("backend", `{"secrets":["API_KEY"]}`), []string{
+			`tarot:backend.secrets: "API_KEY" is not allowed; allowed: names whose value is set by pulumi config set --secret tarot:API_KEY`}},
+		{"secret that is not listed", raw("API_KEY", "x"), []string{"tarot:API_KEY: there is no such key; allowed: " + topKeys}},
+		{"text for a list", raw("backend", `{"command":"uvicorn app"}`), []string{
+			`tarot:backend.command: "uvicorn app" is not allowed; allowed: a list of words`}},
+
+		{"registry without a slash", raw("build", `{"baseRegistry":"mirror"}`), []string{
+			`tarot:build.baseRegistry: "mirror" is not allowed; allowed: empty, or a prefix that ends in /`}},
+		{"password in a build argument", raw("build", `{"pipIndexUrl":"https://me:pw@pypi.example/simple"}`), []string{
+			`tarot:build.pipIndexUrl: "https://me:pw@pypi.example/simple" is not allowed; allowed: ` + plain}},
+		{"build argument's name", raw("build", `{"args":{"A B":"1"}}`), []string{
+			`tarot:build.args: "A B" is not allowed; allowed: a map of names to strings`}},
+		{"platform", raw("build", `{"platform":"arm"}`), []string{
+			`tarot:build.platform: "arm" is not allowed; allowed: empty, or os/architecture`}},
+
+		{"server name", raw("nginx", `{"serverNames":["a_b;"]}`), []string{
+			`tarot:nginx.serverNames: "a_b;" is not allowed; allowed: a list of host names`}},
+		{"TLS mode", raw("nginx", `{"tls":{"mode":"on"}}`), []string{
+			`tarot:nginx.tls.mode: "on" is not allowed; allowed: off, selfSigned or given`}},
+		{"address with swarm", raw("runtime", "swarm", "nginx", `{"address":"127.0.0.1"}`), []string{
+			`tarot:nginx.address: "127.0.0.1" is not allowed; allowed: empty, or an IP address of the engine's host (containers runtime only)`}},
+		{"one port for HTTP and HTTPS", raw("nginx", `{"httpPort":8443,"httpsPort":8443}`), []string{
+			`tarot:nginx.httpsPort: "8443" is not allowed; allowed: another port than nginx.httpPort's`}},
+		{"subnet with host bits", raw("networks", `{"edgeSubnet":"10.1.2.3/24"}`), []string{
+			`tarot:networks.edgeSubnet: "10.1.2.3/24" is not allowed; allowed: ` + subnet}},
+		{"subnets that overlap", raw("networks", `{"edgeSubnet":"10.1.0.0/16","backendSubnet":"10.1.2.0/24"}`), []string{
+			`tarot:networks.backendSubnet: "10.1.2.0/24" is not allowed; allowed: ` + subnet}},
+		{"volume name", raw("volumes", `{"data":"a/b"}`), []string{`tarot:volumes.data: "a/b" is not allowed; allowed: ` + volume}},
+		{"no data volume", raw("volumes", `{"data":""}`), []string{`tarot:volumes.data: "" is not allowed; allowed: ` + volume}},
+		{"one volume for two", raw("volumes", `{"logs":"tarot_db_data"}`), []string{
+			`tarot:volumes.logs: "tarot_db_data" is not allowed; allowed: another name than volumes.data's`}},
+		{"no logging driver", raw("logging", `{"driver":""}`), []string{
+			`tarot:logging.driver: "" is not allowed; allowed: a logging driver that the engine has, such as json-file`}},
+
+		{"nothing answers", raw("nginx", `{"enabled":false}`), []string{
+			`tarot:backend.publishPort: "0" is not allowed; allowed: a port, as nginx.enabled is false and nothing else would answer`}},
+		{"published from an internal network", raw("backend", "{"+dev+"}"), []string{
+			`tarot:networks.isolated: "true" is not allowed; allowed: ` +
+				`false where backend.publishPort or backend.debuggerPort is set (an internal network publishes nothing)`}},
+		{"published twice", raw("backend", `{"publishPort":8000}`, "networks", `{"isolated":false}`), []string{
+			`tarot:backend.replicas: "3" is not allowed; allowed: 1 where backend.publishPort or backend.debuggerPort is set: a host port has one owner`}},
+		{"published by swarm", raw("runtime", "swarm", "backend", "{"+dev+"}", "networks", `{"isolated":false}`), []string{
+			`tarot:backend.publishPort: "8000" is not allowed; allowed: ` +
+				`0 (and backend.debuggerPort 0) with the swarm runtime, which can not bind to one address`}},
+		{"one port for two", raw("backend", "{"+dev+`,"debuggerPort":8000}`, "networks", `{"isolated":false}`), []string{
+			`tarot:backend.debuggerPort: "8000" is not allowed; allowed: another port than backend.publishPort's`}},
+		{"mounted code with replicas", raw("backend", `{"mountCode":true}`), []string{
+			`tarot:backend.mountCode: "true" is not allowed; allowed: true or false; needs backend.replicas 1`}},
+		{"mounted code with swarm", raw("runtime", "swarm", "backend", `{"mountCode":true,"replicas":1}`), []string{
+			`tarot:backend.mountCode: "true" is not allowed; allowed: false with the swarm runtime, whose tasks may run on another machine`}},
+
+		{"short secrets", raw("jwtSecretKey", ownKey[1:], "adminPassword", "1234567"), []string{
+			"tarot:adminPassword: a secret of 7 bytes is not allowed; allowed: at least 8 bytes, or none for a generated one",
+			"tarot:jwtSecretKey: a secret of 31 bytes is not allowed; allowed: at least 32 bytes, or none for a generated one"}},
+		{"several at once", raw("runtime", "x", "backend", `{"port":1,"replicas":0,"memory":"1m"}`), []string{
+			`tarot:backend.memory: "1m" is not allowed; allowed: ` + sizes,
+			`tarot:backend.port: "1" is not allowed; allowed: a whole number from 1024 to 65535`,
+			`tarot:backend.replicas: "0" is not allowed; allowed: a whole number from 1 to 100`,
+			`tarot:runtime: "x" is not allowed; allowed: containers or swarm`}},
+		{"several of the wrong type", raw("backend", `{"port":"x","replicas":"y"}`, "replica", "1"), []string{
+			`tarot:backend.port: "x" is not allowed; allowed: a whole number from 1024 to 65535`,
+			`tarot:backend.replicas: "y" is not allowed; allowed: a whole number from 1 to 100`,
+			"tarot:replica: there is no such key; allowed: " + topKeys}},
+		{"an empty key", raw("", `{"a":"b"}`), []string{"tarot:: there is no such key; allowed: " + topKeys}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inProject(t)
+			_, err := Load(test.raw, Namespace)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got := strings.Split(err.Error(), "\n"); !slices.Equal(got, test.want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(test.want, "\n  "))
+			}
+		})
+	}
+}
+
+func TestGoodInputIsTaken(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		raw  map[string]string
+		ok   func(Config) bool
+	}{
+		{"nothing", nil, func(c Config) bool { return c.Backend.Replicas == 3 && c.Runtime == "containers" }},
+		{"another namespace", map[string]string{"docker:host": "tcp://x", "tarot2:replica": "1"}, func(Config) bool { return true }},
+		{"one key of an object leaves the others", raw("backend", `{"replicas":5}`), func(c Config) bool {
+			return c.Backend.Replicas == 5 && c.Backend.Port == 8000 && c.Backend.Health.Retries == 3
+		}},
+		{"numbers and booleans as log options", raw("logging", `{"options":{"max-file":5,"max-size":"10m","compress":true,"x":0.10}}`), func(c Config) bool {
+			return maps.Equal(c.Logging.Options, map[string]string{"max-file": "5", "max-size": "10m", "compress": "true", "x": "0.10"})
+		}},
+		{"a map replaces the default", raw("logging", `{"options":{}}`), func(c Config) bool { return len(c.Logging.Options) == 0 }},
+		{"a list replaces the default", raw("swarm", `{"constraints":[]}`), func(c Config) bool { return len(c.Swarm.Constraints) == 0 }},
+		{"numbers as variables", raw("backend", `{"environment":{"N":12345678901234567890}}`), func(c Config) bool {
+			return c.Backend.Environment["N"] == "12345678901234567890"
+		}},
+		{"the least memory", raw("backend", `{"memory":"6m"}`), func(c Config) bool { return c.Backend.Memory == 6<<20 }},
+		{"whole cores", raw("backend", `{"cpus":2}`), func(c Config) bool { return c.Backend.CPUs == 2 }},
+		{"a ready image needs no folder", raw("backend", `{"image":"example.org/a:1@sha256:0123","context":"nowhere"}`), func(c Config) bool {
+			return c.Backend.Image == "example.org/a:1@sha256:0123"
+		}},
+		{"duration", raw("backend", `{"health":{"interval":"1m30s"}}`), func(c Config) bool { return c.Backend.Health.Interval == 90*time.Second }},
+		{"own secrets", raw("adminPassword", "{not JSON", "backend", `{"secrets":["API_KEY"]}`, "API_KEY", "k"), func(c Config) bool {
+			return maps.Equal(c.Secrets, map[string]string{"adminPassword": "{not JSON", "API_KEY": "k"})
+		}},
+		{"secrets that are just long enough", raw("jwtSecretKey", ownKey, "adminPassword", "12345678"), func(c Config) bool { return len(c.Secrets) == 2 }},
+		{"one port where HTTPS is off", raw("nginx", `{"httpPort":8443,"httpsPort":8443,"tls":{"mode":"off"}}`), func(c Config) bool { return len(c.Ports()) == 1 }},
+		{"same subnet where nothing is isolated", raw("networks", `{"isolated":false,"edgeSubnet":"10.213.1.0/24"}`), func(Config) bool { return true }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inProject(t)
+			cfg, err := Load(test.raw, Namespace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !test.ok(cfg) {
+				t.Errorf("%+v", cfg)
+			}
+		})
+	}
+}
+
+func TestPorts(t *testing.T) {
+	cfg := Defaults()
+	cfg.Nginx.Address, cfg.Backend.PublishPort, cfg.Backend.DebuggerPort = "::1", 8000, 5678
+	want := []Port{{"nginx.httpPort", "::1", 80}, {"nginx.httpsPort", "::1", 443},
+		{"backend.publishPort", "127.0.0.1", 8000}, {"backend.debuggerPort", "127.0.0.1", 5678}}
+	if got := cfg.Ports(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	cfg.Nginx.Enabled = false
+	if got := cfg.Ports(); !slices.Equal(got, want[2:]) {
+		t.Errorf("without nginx: %v", got)
+	}
+}
+
+func TestDatabaseInDataFolder(t *testing.T) {
+	for address, want := range map[string]bool{
+		"sqlite:///./data/prod.db":                true,
+		"sqlite:///data/prod.db":                  true,
+		"sqlite:////app/data/prod.db":             true,
+		"sqlite:////app/data/sub/prod.db":         true,
+		"sqlite+aiosqlite:///data/prod.db":        true,
+		"sqlite:///data/prod.db?timeout=5":        true,
+		"postgresql+psycopg://u:p@db.example/tar": true,
+
+		"":                              false,
+		"data/prod.db":                  false,
+		"sqlite:":                       false,
+		"sqlite://":                     false, // in memory
+		"sqlite:///:memory:":            false,
+		"sqlite:///prod.db":             false,
+		"sqlite:///./data":              false,
+		"sqlite:///data/../prod.db":     false,
+		"sqlite:////data/prod.db":       false,
+		"sqlite:////app/database/p.db":  false,
+		"sqlite:////tmp/prod.db":        false,
+		"sqlite://host/app/data/pr.db":  false,
+		"sqlite+aiosqlite:////tmp/p.db": false,
+		"postgresql:///tar":             false,
+		"://x":                          false,
+	} {
+		if got := databaseInDataFolder(address); got != want {
+			t.Errorf("%q: %v, want %v", address, got, want)
+		}
+	}
+}
+
+func TestBytesAreReadAsTheyAreWritten(t *testing.T) {
+	for text, want := range map[string]Bytes{
+		"512m": 512 << 20, "1g": 1 << 30, "1536m": 1536 << 20, "10k": 10 << 10, "6143k": 6143 << 10,
+	} {
+		got, err := ParseBytes(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
+		}
+		if again := got.String(); again != text {
+			t.Errorf("%s is written as %s", text, again)
+		}
+	}
+	for text, want := range map[string]int{"1G": 1024, "0.5g": 512, "512MiB": 512, "512mb": 512, "7000k": 6} {
+		if got, err := ParseBytes(text); err != nil || got.MiB() != want {
+			t.Errorf("%s: %d MiB, %v; want %d", text, got.MiB(), err, want)
+		}
+	}
+	for _, text := range []string{"", "512", "m", "-1m", "1 m", "1t", "1e3m", "1.m", "0x1m", "1m\n"} {
+		if got, err := ParseBytes(text); err == nil {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+}
+
+// ownKey is as long as it has to be.
+const ownKey = "12345678901234567890123456789012"
+
+func FuzzDecode(f *testing.F) {
+	for _, path := range stackFiles(f) {
+		for key, value := range configtest.Raw(f, configtest.Tree(f, path)) {
+			f.Add(key, value)
+		}
+	}
+	for _, value := range []string{"", "null", "{", "[]", "{}", `{"":null}`, `{"replicas":1e400}`, `{"options":{"a":[]}}`, `{"health":{"interval":"-1s"}}`} {
+		for _, key := range append(keys(reflect.TypeFor[Config]()), "", "adminPassword") {
+			f.Add(Namespace+":"+key, value)
+		}
+	}
+	f.Fuzz(func(t *testing.T, key, value string) {
+		t.Chdir(root) // where ./app is
+		cfg, err := Load(map[string]string{key: value, Namespace + ":jwtSecretKey": ownKey}, Namespace)
+		if err == nil && (cfg.Backend.Replicas < 1 || cfg.Backend.Memory < engineMinimum || cfg.Secrets["jwtSecretKey"] != ownKey) {
+			t.Errorf("%s %q is valid: %+v", key, value, cfg)
+		}
+		if err != nil && !strings.HasPrefix(err.Error(), Namespace+":") {
+			t.Errorf("%s %q: no key in %q", key, value, err)
+		}
+	})
+}

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+)
+
+const (
+	wanted = "app:2"
+	within = time.Minute
+)
+
+func spec(image string) swarm.TaskSpec {
+	return swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: image}}
+}
+
+func service(image string, state swarm.UpdateState) swarm.Service {
+	s := swarm.Service{Spec: swarm.ServiceSpec{TaskTemplate: spec(image)}}
+	s.Spec.TaskTemplate.Runtime = swarm.RuntimeContainer // the engine fills it in, here only
+	if state != "" {
+		s.UpdateStatus = &swarm.UpdateStatus{State: state, Message: "as the test says"}
+	}
+	return s
+}
+
+func task(image string, desired, is swarm.TaskState) swarm.Task {
+	return swarm.Task{Slot: 1, Spec: spec(image), DesiredState: desired, Status: swarm.TaskStatus{State: is}}
+}
+
+func running(image string, count int) []swarm.Task {
+	var all []swarm.Task
+	for range count {
+		all = append(all, task(image, swarm.TaskStateRunning, swarm.TaskStateRunning))
+	}
+	return all
+}
+
+func failed(image, says, container string) swarm.Task {
+	t := task(image, swarm.TaskStateShutdown, swarm.TaskStateFailed)
+	t.Status.Err = says
+	if container != "" {
+		t.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: container}
+	}
+	return t
+}
+
+func TestAwaitService(t *testing.T) {
+	starting := task(wanted, swarm.TaskStateRunning, swarm.TaskStateStarting)
+	gone := task("app:1", swarm.TaskStateShutdown, swarm.TaskStateShutdown)
+	for _, test := range []struct {
+		name    string
+		moments []moment
+		after   time.Duration // how long it takes
+		want    string        // what the error says; empty: none
+	}{
+		{"runs already", []moment{{service(wanted, ""), running(wanted, 2)}}, 0, ""},
+		{"was updated before", []moment{{service(wanted, swarm.UpdateStateCompleted), append(running(wanted, 2), gone)}}, 0, ""},
+		{"is pinned to a digest", []moment{{service(wanted+"@sha256:0123", ""), running(wanted+"@sha256:0123", 2)}}, 0, ""},
+		{"starts", []moment{
+			{service(wanted, ""), nil},
+			{service(wanted, ""), append(running(wanted, 1), starting)},
+			{service(wanted, ""), running(wanted, 2)},
+		}, 2 * pollInterval, ""},
+		{"is updated", []moment{
+			{service(wanted, ""), running("app:1", 2)}, // before the update begins
+			{service(wanted, swarm.UpdateStateUpdating), append(running("app:1", 1), running(wanted, 1)...)},
+			{service(wanted, swarm.UpdateStateUpdating), running(wanted, 2)}, // all run, and it may still be rolled back
+			{service(wanted, swarm.UpdateStateCompleted), running(wanted, 2)},
+		}, 3 * pollInterval, ""},
+		{"is scaled down", []moment{
+			{service(wanted, ""), running(wanted, 3)},
+			{service(wanted, ""), append(running(wanted, 2), task(wanted, swarm.TaskStateShutdown, swarm.TaskStateShutdown))},
+		}, pollInterval, ""},
+		{"recovers from a few failures", []moment{
+			{service(wanted, ""), []swarm.Task{failed(wanted, "x", ""), failed(wanted, "x", ""), starting}},
+			{service(wanted, ""), append(running(wanted, 2), failed(wanted, "x", ""), failed(wanted, "x", ""))},
+		}, pollInterval, ""},
+
+		{"is rolled back", []moment{
+			{service(wanted, swarm.UpdateStateUpdating), append(running("app:1", 1), running(wanted, 1)...)},
+			{service("app:1", swarm.UpdateStateRollbackStarted), running("app:1", 2)},
+		}, pollInterval, "its update is rollback_started: as the test says (last seen: 1 of 2 tasks run, 1 of an earlier release, 0 failed)"},
+		{"was rolled back before it was asked", []moment{{service("app:1", swarm.UpdateStateRollbackCompleted), running("app:1", 2)}}, 0,
+			"its update is rollback_completed: as the test says"},
+		{"is stuck in a rollback", []moment{{service("app:1", swarm.UpdateStateRollbackPaused), nil}}, 0, "its update is rollback_paused"},
+		{"is paused", []moment{{service(wanted, swarm.UpdateStatePaused), running(wanted, 2)}}, 0, "its update is paused"},
+		{"runs another image", []moment{{service("app:1", ""), running("app:1", 2)}}, 0, "it runs app:1, not app:2"},
+		{"fails at every start", []moment{
+			{service(wanted, ""), []swarm.Task{starting}},
+			{service(wanted, ""), []swarm.Task{failed(wanted, "x", ""), failed(wanted, "x", ""), starting}},
+			{service(wanted, ""), []swarm.Task{failed(wanted, "x", ""), failed(wanted, "x", ""), failed(wanted, "x", ""), starting}},
+		}, 2 * pollInterval, "0 of 2 tasks run, 0 of an earlier release, 3 failed"},
+		{"keeps a task of an earlier release", []moment{{service(wanted, ""), append(running(wanted, 2), running("app:1", 1)...)}}, within,
+			"not within 1m0s (last seen: 2 of 2 tasks run, 1 of an earlier release, 0 failed)"},
+		{"lacks a task", []moment{{service(wanted, ""), append(running(wanted, 1), task(wanted, swarm.TaskStateRunning, swarm.TaskStatePending))}}, within,
+			"not within 1m0s (last seen: 1 of 2 tasks run, 0 of an earlier release, 0 failed)"},
+		{"never completes", []moment{{service(wanted, swarm.UpdateStateUpdating), running(wanted, 2)}}, within, "not within 1m0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &Engine{api: &fakeAPI{service: test.moments}}
+				begun := time.Now()
+				err := e.AwaitService(t.Context(), "tarot-backend", wanted, 2, within)
+				if took := time.Since(begun); took != test.after {
+					t.Errorf("after %s, want %s", took, test.after)
+				}
+				check(t, err, "service tarot-backend does not run as wanted: ", test.want)
+			})
+		})
+	}
+}
+
+func check(t *testing.T, err error, prefix, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Error(err)
+	case want != "" && (err == nil || !strings.HasPrefix(err.Error(), prefix+want)):
+		t.Errorf("got %v, want %s%s", err, prefix, want)
+	}
+}
+
+func TestAwaitServiceTakesAnImageThatIsNamedByItsDigest(t *testing.T) {
+	const pinned = "app:2@sha256:0123"
+	e := &Engine{api: &fakeAPI{service: []moment{{service(pinned, ""), running(pinned, 1)}}}}
+	if err := e.AwaitService(t.Context(), "x", pinned, 1, time.Second); err != nil {
+		t.Error(err)
+	}
+	if err := e.AwaitService(t.Context(), "x", "app:2@sha256:4567", 1, time.Second); err == nil {
+		t.Error("another digest is taken")
+	}
+}
+
+func TestAwaitServiceShowsTheNewestFailuresLog(t *testing.T) {
+	older, newer := failed(wanted, "task: non-zero exit (1)", "one"), failed(wanted, "task: non-zero exit (2)", "two")
+	older.Status.Timestamp, newer.Status.Timestamp = time.Unix(1, 0), time.Unix(2, 0)
+	e := &Engine{api: &fakeAPI{
+		service: []moment{{service("app:1", swarm.UpdateStateRollbackCompleted), []swarm.Task{newer, older}}},
+		logs:    map[string]string{"one": "wrong", "two": "no such table\n"},
+	}}
+	err := e.AwaitService(t.Context(), "tarot-backend", wanted, 2, within)
+	if want := "\ntarot-backend.1: failed task: non-zero exit (2)\nits last log lines:\nno such table"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestAwaitEndsWhereTheEngineDoesNotAnswer(t *testing.T) {
+	e := &Engine{api: &fakeAPI{failure: errors.New("it is gone")}}
+	check(t, e.AwaitService(t.Context(), "a", wanted, 1, within), "service a does not run as wanted: ", "it is gone")
+	check(t, e.AwaitContainer(t.Context(), "a", wanted, within), "container a does not run as wanted: ", "it is gone")
+}
+
+func inspected(image, status, health string, change ...func(*container.State)) container.InspectResponse {
+	state := &container.State{Status: status, Running: status == "running", Restarting: status == "restarting"}
+	if health != "" {
+		state.Health = &container.Health{Status: health}
+	}
+	for _, c := range change {
+		c(state)
+	}
+	return container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{State: state}, Config: &container.Config{Image: image},
+	}
+}
+
+func TestAwaitContainer(t *testing.T) {
+	restarted := inspected(wanted, "running", container.Starting)
+	restarted.RestartCount = 3
+	for _, test := range []struct {
+		name    string
+		moments []container.InspectResponse
+		after   time.Duration
+		want    string
+	}{
+		{"is healthy", []container.InspectResponse{inspected(wanted, "running", container.Healthy)}, 0, ""},
+		{"gets healthy", []container.InspectResponse{
+			inspected(wanted, "created", container.Starting), inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Healthy),
+		}, 2 * pollInterval, ""},
+		{"was healthy before it went down", []container.InspectResponse{
+			inspected(wanted, "restarting", container.Healthy), inspected(wanted, "running", container.Healthy),
+		}, pollInterval, ""},
+		{"runs another image", []container.InspectResponse{inspected("app:1", "running", container.Healthy)}, 0, "it runs app:1, not app:2"},
+		{"has no health check", []container.InspectResponse{inspected(wanted, "running", "")}, 0, "image app:2 has no health check"},
+		{"is unhealthy", []container.InspectResponse{inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Unhealthy)},
+			pollInterval, "it is running, unhealthy (exit code 0, 0 restarts)"},
+		{"has ended", []container.InspectResponse{inspected(wanted, "exited", container.Starting, func(s *container.State) { s.ExitCode = 3 })}, 0,
+			"it is exited, starting (exit code 3, 0 restarts)"},
+		{"restarts all the time", []container.InspectResponse{restarted}, 0, "it is running, starting (exit code 0, 3 restarts)"},
+		{"never gets healthy", []container.InspectResponse{inspected(wanted, "running", container.Starting)}, within,
+			"not within 1m0s (last seen: running, starting)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &Engine{api: &fakeAPI{container: test.moments, logs: map[string]string{"tarot-backend-1": "the log\n"}}}
+				begun := time.Now()
+				err := e.AwaitContainer(t.Context(), "tarot-backend-1", wanted, within)
+				if took := time.Since(begun); took != test.after {
+					t.Errorf("after %s, want %s", took, test.after)
+				}
+				check(t, err, "container tarot-backend-1 does not run as wanted: ", test.want)
+				if err != nil && !strings.HasSuffix(err.Error(), "\nits last log lines:\nthe log") {
+					t.Errorf("without the log: %v", err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// fakeAPI answers with what a test gives it. A call that a test gives nothing
+// for panics in the interface that is nil.
+type fakeAPI struct {
+	client.APIClient
+
+	images     map[string]image.InspectResponse
+	containers []container.Summary
+	networks   []network.Summary
+	logs       map[string]string // by container
+	failure    error
+
+	// What the engine says over time: each question takes the next answer, and
+	// the last one stays.
+	container []container.InspectResponse
+	service   []moment
+	tasks     []swarm.Task // of the last answer
+}
+
+// moment is a service and its tasks at one time.
+type moment struct {
+	service swarm.Service
+	tasks   []swarm.Task
+}
+
+func next[T any](all *[]T) T {
+	first := (*all)[0]
+	if len(*all) > 1 {
+		*all = (*all)[1:]
+	}
+	return first
+}
+
+func (f *fakeAPI) ImageInspect(_ context.Context, name string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
+	found, ok := f.images[name]
+	if !ok && f.failure == nil {
+		return found, errdefs.ErrNotFound
+	}
+	return found, f.failure
+}
+
+func (f *fakeAPI) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
+	return f.containers, f.failure
+}
+
+func (f *fakeAPI) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
+	return f.networks, f.failure
+}
+
+func (f *fakeAPI) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
+	if f.failure != nil {
+		return container.InspectResponse{}, f.failure
+	}
+	return next(&f.container), nil
+}
+
+func (f *fakeAPI) ServiceInspectWithRaw(context.Context, string, swarm.ServiceInspectOptions) (swarm.Service, []byte, error) {
+	if f.failure != nil {
+		return swarm.Service{}, nil, f.failure
+	}
+	now := next(&f.service)
+	f.tasks = now.tasks
+	return now.service, nil, nil
+}
+
+func (f *fakeAPI) TaskList(context.Context, swarm.TaskListOptions) ([]swarm.Task, error) {
+	return f.tasks, nil
+}
+
+func (f *fakeAPI) ContainerLogs(_ context.Context, name string, _ container.LogsOptions) (io.ReadCloser, error) {
+	text, ok := f.logs[name]
+	if !ok {
+		return nil, errdefs.ErrNotFound
+	}
+	var framed bytes.Buffer
+	_, err := stdcopy.NewStdWriter(&framed, stdcopy.Stderr).Write([]byte(text))
+	return io.NopCloser(&framed), err
+}

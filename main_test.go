@@ -1,0 +1,83 @@
+package main
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/internal/config"
+)
+
+func TestLoadConfig(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("app", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("app/Dockerfile", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, environment, want string
+		ok                      func(config.Config) bool
+	}{
+		{"none", "", "", func(c config.Config) bool { return c.Backend.Replicas == 3 }},
+		{"of the project", `{"tarot:backend":"{\"replicas\":5}","other:replica":"1"}`, "", func(c config.Config) bool { return c.Backend.Replicas == 5 }},
+		{"misspelt", `{"tarot:backed":"{}"}`, "tarot:backed: there is no such key", nil},
+		{"wrong", `{"tarot:backend":"{\"replicas\":0}"}`, `tarot:backend.replicas: "0" is not allowed`, nil},
+		{"unreadable", `{`, "PULUMI_CONFIG: unexpected end of JSON input", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(pulumi.EnvConfig, test.environment)
+			cfg, err := loadConfig("tarot")
+			switch {
+			case test.ok != nil && (err != nil || !test.ok(cfg)):
+				t.Errorf("%v, %+v", err, cfg)
+			case test.ok == nil && (err == nil || !strings.HasPrefix(err.Error(), test.want)):
+				t.Errorf("%v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// nothing is a Pulumi engine that no resource may be asked of.
+type nothing struct{ t *testing.T }
+
+func (n nothing) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	n.t.Errorf("calls %s", args.Token)
+	return nil, nil
+}
+
+func (n nothing) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	n.t.Errorf("declares %s", args.Name)
+	return "", args.Inputs, nil
+}
+
+func TestDeployNeedsAConfigurationAndAnEngineFirst(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	address := "tcp://" + closed.Addr().String()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	t.Setenv("DOCKER_CONTEXT", "")
+	t.Setenv("DOCKER_HOST", address)
+	for _, test := range []struct{ name, environment, want string }{
+		{"no engine", "", "no answer at " + address},
+		{"bad configuration, and no engine", `{"tarot:replica":"1"}`, "tarot:replica: there is no such key"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(pulumi.EnvConfig, test.environment)
+			err := pulumi.RunErr(deploy, pulumi.WithMocks("tarot", "dev", nothing{t}))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+		})
+	}
+}

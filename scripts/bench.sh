@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# bench.sh: measures the figures of docs/benchmarks.md (test/bench says which
+# variables choose what), side by side with their peers. Of these, Docker Compose
+# may be missing here: then Debian's package is taken, into the cache folder.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=/dev/null
+. "$here/../setup/lib.sh"
+root=$(cd "$here/.." && pwd)
+
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+mirror=${APT_MIRROR:-http://deb.debian.org}
+
+# An apt of its own, with Debian 13 as its only source: that has Compose 2, and
+# its package needs nothing but the C library.
+download_compose() {
+  local folder=$1 arch
+  arch=$(dpkg --print-architecture)
+  rm -rf "$folder.new"
+  mkdir -p "$folder.new"/{lists,archives}/partial
+  cd "$folder.new" || return
+  : >status
+  echo "deb [signed-by=$keyring] ${mirror%/}/debian trixie main" >sources.list
+  printf '%s\n' "APT::Architecture \"$arch\";" "APT::Architectures \"$arch\";" 'APT::Sandbox::User "root";' 'Debug::NoLocking "true";' \
+    'Acquire::Languages "none";' 'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";' \
+    "Dir::State \"$PWD\";" "Dir::State::status \"$PWD/status\";" "Dir::Cache \"$PWD\";" 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
+    "Dir::Etc::sourcelist \"$PWD/sources.list\";" 'Dir::Etc::sourceparts "-";' >apt.conf
+  export APT_CONFIG=$PWD/apt.conf
+  apt-get --quiet update &&
+    apt-get --quiet download docker-compose &&
+    dpkg-deb --extract docker-compose_*.deb package &&
+    package/usr/libexec/docker/cli-plugins/docker-compose version &&
+    rm -rf "$folder" &&
+    mkdir "$folder" &&
+    mv package/usr/libexec/docker/cli-plugins/docker-compose "$folder/" &&
+    rm -rf "$folder.new"
+}
+
+find_compose() {
+  local folder
+  folder=$(cache_dir)/compose
+  if docker compose version >/dev/null 2>&1; then
+    compose='docker compose'
+  elif [ -x "$folder/docker-compose" ]; then
+    compose=$folder/docker-compose
+  elif is_debian && [ -e "$keyring" ] &&
+    (run_logged "Docker Compose from Debian" "15 s" download_compose "$folder"); then
+    compose=$folder/docker-compose
+  else
+    warn "no Docker Compose: the first figure can not be measured"
+    note "install it as a plugin of docker (Debian 13: docker-compose, elsewhere docker-compose-plugin)"
+    compose=''
+  fi
+}
+
+step "Benchmark"
+find_compose
+mkdir -p "$root/build"
+run_logged "compile the benchmark" "30 s" env GOWORK=off go -C "$root/test/bench" build -buildvcs=false -o "$root/build/bench" . ||
+  fail "the benchmark could not be compiled"
+BENCH_ROOT=$root BENCH_COMPOSE=$compose exec "$root/build/bench"

@@ -1,0 +1,43 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestNoRenameLosesData renames the data volume, while it is kept on destroy
+// and while it is not.
+func TestNoRenameLosesData(t *testing.T) {
+	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": ""})
+	s.up()
+	reading := s.store(s.outputs())
+	volume := func() any { return s.outputs()["volumes"].(map[string]any)["data"] }
+
+	s.config("volumes.data", s.volume("logs")) // a name that the clean-up knows
+	s.up()
+	if volume() != s.volume("logs") {
+		t.Errorf("the stack uses %v", volume())
+	}
+	if !s.hasVolume(s.volume("data")) {
+		t.Fatal("a rename removed the volume")
+	}
+	s.config("volumes.data", s.volume("data"))
+	s.up()
+	s.read(s.outputs(), reading)
+
+	s.config("volumes.retain", false)
+	s.up()
+	s.config("volumes.data", s.volume("static"))
+	said := s.up()
+	if volume() != s.volume("data") || !strings.Contains(said, fmt.Sprintf("volume %s keeps its name", s.volume("data"))) {
+		t.Errorf("the stack uses %v and said\n%s", volume(), said)
+	}
+	s.read(s.outputs(), reading)
+	s.mustRun("destroy", "--yes", "--skip-preview")
+	if s.hasVolume(s.volume("data")) {
+		t.Error("destroy kept a volume with retain false")
+	}
+}
