@@ -25,7 +25,8 @@ func TestLoadConfig(t *testing.T) {
 		ok                      func(config.Config) bool
 	}{
 		{"none", "", "", func(c config.Config) bool { return c.Backend.Replicas == 3 }},
-		{"of the project", `{"tarot:backend":"{\"replicas\":5}","other:replica":"1"}`, "", func(c config.Config) bool { return c.Backend.Replicas == 5 }},
+		{"of the project", `{"tarot:backend":"{\"replicas\":5}","other:replica":"1"}`, "",
+			func(c config.Config) bool { return c.Backend.Replicas == 5 }},
 		{"misspelt", `{"tarot:backed":"{}"}`, "tarot:backed: there is no such key", nil},
 		{"wrong", `{"tarot:backend":"{\"replicas\":0}"}`, `tarot:backend.replicas: "0" is not allowed`, nil},
 		{"unreadable", `{`, "PULUMI_CONFIG: unexpected end of JSON input", nil},

@@ -108,7 +108,8 @@ func TestSecretsAreFoundByVariablesThatNameFiles(t *testing.T) {
 	}
 	folder := false
 	for _, m := range backend.list("mounts") {
-		folder = folder || at(m, "target") == "/run/secrets" && at(m, "readOnly") == true && at(m, "source") == "tarot-test-backend-files-secrets-0a1b2c3d"
+		folder = folder || at(m, "target") == "/run/secrets" && at(m, "readOnly") == true &&
+			at(m, "source") == "tarot-test-backend-files-secrets-0a1b2c3d"
 	}
 	if !folder {
 		t.Errorf("the files are not mounted: %v", backend.list("mounts"))

@@ -119,7 +119,8 @@ type recorder struct {
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	// args.Inputs lacks what is unknown.
-	in, err := plugin.UnmarshalProperties(args.RegisterRPC.GetObject(), plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true})
+	keep := plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true}
+	in, err := plugin.UnmarshalProperties(args.RegisterRPC.GetObject(), keep)
 	if err != nil {
 		return "", nil, err
 	}

@@ -179,7 +179,8 @@ func TestOutputsDescribeTheServices(t *testing.T) {
 	if got := r.outputs["services"].Value; !reflect.DeepEqual(got, want) {
 		t.Errorf("services: %#v", got)
 	}
-	if got, want := r.outputs["volumes"].Value, map[string]any{"data": "tarot_db_data", "static": "tarot_static_data", "logs": "tarot_logs"}; !reflect.DeepEqual(got, want) {
+	want = map[string]any{"data": "tarot_db_data", "static": "tarot_static_data", "logs": "tarot_logs"}
+	if got := r.outputs["volumes"].Value; !reflect.DeepEqual(got, want) {
 		t.Errorf("volumes: %v", got)
 	}
 	if r.outputs["replicas"].Value != 2 || r.outputs["runtime"].Value != "containers" {
@@ -265,8 +266,10 @@ func TestWhatDoesNotRunAsWantedFailsTheUpdateAndHasNoAddress(t *testing.T) {
 					t.Errorf("%s is %v", name, out.Value)
 				}
 			}
-			if asked := r.engine.asked; !strings.HasPrefix(broken, "http") && slices.ContainsFunc(asked, func(s string) bool { return strings.HasPrefix(s, "http") }) {
-				t.Errorf("asked for an answer all the same: %v", asked)
+			for _, question := range r.engine.asked {
+				if strings.HasPrefix(question, "http") && !strings.HasPrefix(broken, "http") {
+					t.Errorf("asked all the same: %s", question)
+				}
 			}
 		})
 	}

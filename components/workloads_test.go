@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,8 @@ func (r *run) units() []unit {
 	for _, x := range r.find("Service") {
 		spec := func(path ...any) any { return at(x.at("taskSpec", "containerSpec"), path...) }
 		memory, _ := x.at("taskSpec", "resources", "limits", "memoryBytes").(float64)
-		u := unit{registration: x, name: x.Name, user: spec("user"), readOnly: spec("readOnly"), drops: x.list("taskSpec", "containerSpec", "capDrops"),
+		u := unit{registration: x, name: x.Name, user: spec("user"), readOnly: spec("readOnly"),
+			drops:  x.list("taskSpec", "containerSpec", "capDrops"),
 			memory: memory, mounts: x.list("taskSpec", "containerSpec", "mounts"), networks: x.list("taskSpec", "networksAdvanceds"),
 			logging: map[string]any{"driver": x.at("taskSpec", "logDriver", "name"), "options": x.at("taskSpec", "logDriver", "options")},
 			labels:  labels(x.list("taskSpec", "containerSpec", "labels")), runs: true}
@@ -68,7 +70,7 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
 		ran := 0
 		for _, u := range r.units() {
-			if user, _ := u.user.(string); user == "" || strings.HasPrefix(user, "0") || !strings.Contains(user, ":") || strings.HasSuffix(user, ":0") {
+			if user, _ := u.user.(string); !regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`).MatchString(user) {
 				t.Errorf("%s runs as %v", u.name, u.user)
 			}
 			for _, m := range u.mounts {
@@ -106,7 +108,10 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 			if u.memory < 6<<20 {
 				t.Errorf("%s has the memory %v", u.name, u.memory)
 			}
-			if strings.HasSuffix(u.Type, ":Container") && (!slices.Equal(u.list("securityOpts"), []any{"no-new-privileges"}) || u.at("memorySwap") != u.at("memory")) {
+			if strings.HasSuffix(u.Type, ":Service") {
+				continue // has neither
+			}
+			if !slices.Equal(u.list("securityOpts"), []any{"no-new-privileges"}) || u.at("memorySwap") != u.at("memory") {
 				t.Errorf("%s: security options %v, memory and swap %v", u.name, u.list("securityOpts"), u.at("memorySwap"))
 			}
 		}
@@ -118,8 +123,9 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 
 func TestOnlyDeclaredPortsArePublished(t *testing.T) {
 	for name, want := range map[string]map[string][]string{
-		"dev":                   {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"}},
-		"dev behind nginx":      {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"}, "tarot-test-nginx-1": {"127.0.0.1:8080->8080"}},
+		"dev": {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"}},
+		"dev behind nginx": {"tarot-test-backend-1": {"127.0.0.1:8000->8000", "127.0.0.1:5678->5678"},
+			"tarot-test-nginx-1": {"127.0.0.1:8080->8080"}},
 		"prod":                  {"tarot-test-nginx": {"host:80->8080", "host:443->8443"}},
 		"prod with own secrets": {"tarot-test-nginx": {"host:80->8080", "host:443->8443"}},
 		"prod as containers":    {"tarot-test-nginx-1": {"0.0.0.0:80->8080", "0.0.0.0:443->8443"}},
@@ -176,7 +182,8 @@ func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	inProject(t)
 	five := func(c *config.Config) { c.Backend.Replicas = 5 }
-	if got := succeed(t, stack(t, "prod", five), preview).get(t, "Service", "tarot-test-backend").at("mode", "replicated", "replicas"); got != 5.0 {
+	service := succeed(t, stack(t, "prod", five), preview).get(t, "Service", "tarot-test-backend")
+	if got := service.at("mode", "replicated", "replicas"); got != 5.0 {
 		t.Errorf("the service has %v replicas", got)
 	}
 	r := succeed(t, stack(t, "prod as containers", five), preview)
@@ -274,8 +281,9 @@ func TestNetworks(t *testing.T) {
 					t.Errorf("%s: %v", n.Name, n.In)
 				}
 			}
-			if got := r.get(t, "Network", "tarot-test-backend").list("ipamConfigs"); len(got) != 1 || at(got[0], "subnet") != cfg.Networks.BackendSubnet {
-				t.Errorf("addresses %v", got)
+			addresses := r.get(t, "Network", "tarot-test-backend").list("ipamConfigs")
+			if len(addresses) != 1 || at(addresses[0], "subnet") != cfg.Networks.BackendSubnet {
+				t.Errorf("addresses %v", addresses)
 			}
 			for _, u := range r.units() {
 				want := map[any][]string{"backend": test.backend, "nginx": test.nginx}[u.labels["tarot.workload"]]
@@ -310,8 +318,11 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 				t.Errorf("%s: a change of %s has no effect", x.Name, key)
 			}
 		}
-		if x.at("wait") != true || x.at("init") != true || x.at("restart") != "unless-stopped" || x.at("destroyGraceSeconds") != x.at("stopTimeout") {
+		if x.at("wait") != true || x.at("init") != true || x.at("restart") != "unless-stopped" {
 			t.Errorf("%s: %v", x.Name, x.In)
+		}
+		if x.at("stopTimeout") != 40.0 || x.at("destroyGraceSeconds") != 40.0 {
+			t.Errorf("%s: killed after %v, %v when removed", x.Name, x.at("stopTimeout"), x.at("destroyGraceSeconds"))
 		}
 	}
 }
@@ -362,8 +373,11 @@ func TestServicesStartFirstButForThoseWithPorts(t *testing.T) {
 		if x.at("updateConfig", "order") != want || x.at("rollbackConfig", "order") != want {
 			t.Errorf("%s: %v, %v, want %s", x.Name, x.at("updateConfig", "order"), x.at("rollbackConfig", "order"), want)
 		}
-		if x.at("updateConfig", "failureAction") != "rollback" || x.at("updateConfig", "parallelism") != 1.0 || x.at("endpointSpec", "mode") != "dnsrr" {
-			t.Errorf("%s: %v, %v", x.Name, x.at("updateConfig"), x.at("endpointSpec"))
+		if x.at("updateConfig", "failureAction") != "rollback" || x.at("updateConfig", "parallelism") != 1.0 {
+			t.Errorf("%s: %v", x.Name, x.at("updateConfig"))
+		}
+		if x.at("endpointSpec", "mode") != "dnsrr" {
+			t.Errorf("%s: %v", x.Name, x.at("endpointSpec"))
 		}
 		if x.at("convergeConfig") != nil {
 			t.Errorf("%s is removed without its logs when it does not converge", x.Name)
@@ -399,9 +413,10 @@ func TestWorkloadsWaitForTheirImageAndTheStaticFiles(t *testing.T) {
 func TestBackendEnvironmentIsTheContracts(t *testing.T) {
 	inProject(t)
 	r := succeed(t, stack(t, "dev", func(c *config.Config) { c.Backend.Environment = map[string]string{"GREETING": "hi"} }), up)
-	want := []any{"ADMIN_PASSWORD_FILE=/run/secrets/admin_password", "DATABASE_URL=sqlite:///./data/dev.db", "DEBUG=true", "DEBUGGER_PORT=5678",
-		"FORWARDED_ALLOW_IPS=10.213.11.0/24", "GRACEFUL_TIMEOUT=5", "GREETING=hi", "HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key",
-		"LOG_LEVEL=debug", "PORT=8000", fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "WORKERS=1"}
+	want := []any{"ADMIN_PASSWORD_FILE=/run/secrets/admin_password", "DATABASE_URL=sqlite:///./data/dev.db",
+		"DEBUG=true", "DEBUGGER_PORT=5678", "FORWARDED_ALLOW_IPS=10.213.11.0/24", "GRACEFUL_TIMEOUT=5", "GREETING=hi",
+		"HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key", "LOG_LEVEL=debug", "PORT=8000",
+		fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "WORKERS=1"}
 	if got := r.get(t, "Container", "tarot-test-backend-1").list("envs"); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}

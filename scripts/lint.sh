@@ -103,7 +103,7 @@ check_ruff() {
     return
   fi
   local modules
-  # Its place is taken by its WebAssembly build, which comes from npm.
+  # Without it, its official WebAssembly build, which comes from npm.
   need node nodejs && need npm npm && modules=$(ruff_modules) && lines python_files || return
   node scripts/ruff/ruff.mjs "$modules" app "${list[@]}"
 }
@@ -156,7 +156,7 @@ skeleton() {
 
 # --- all of it ----------------------------------------------------------------------
 
-have go && have gofmt || fail "there is no go on the PATH" "make pulumi gets it, and make lint finds what that has got"
+have gofmt || fail "there is no go on the PATH" "make pulumi gets it, and make lint finds what that has got"
 exec 3>&2 # past the log of a check, to the user
 failed=()
 log=$(mktemp)

@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 
 image=tarot-app-test:latest
 # Plain `docker build`: a client without buildx has the classic builder.
-docker build --quiet --target development --tag "$image" app >&2
+docker build --target development --tag "$image" app >&2
 docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL --entrypoint /bin/sh "$image" -c \
   'status=0; python -m pytest --junitxml=/tmp/report.xml >&2 || status=$?; cat /tmp/report.xml; exit $status'

@@ -22,7 +22,8 @@ plugins="docker:4.11.2 random:4.21.1"
 minimum_go=$(sed -n 's/^go //p' "$here/../go.mod")
 mirror=${TAROT_PULUMI_MIRROR:-https://get.pulumi.com}
 mode=${TAROT_TOOLCHAIN:-auto}
-pulumi_home=${PULUMI_HOME:-$HOME/.pulumi}
+# Where Pulumi looks for plugins: not $HOME, but what the user database says.
+pulumi_home=${PULUMI_HOME:-$(eval "printf %s ~$(id -un)")/.pulumi}
 store=$(cache_dir)/toolchain
 
 case $mode in auto | official | registry) ;; *) fail "TAROT_TOOLCHAIN is $mode" "known are auto, official and registry" ;; esac

@@ -28,21 +28,23 @@ exec) [ $# -gt 2 ] || usage ;;
 esac
 have pulumi || fail "there is no pulumi on the PATH" "run setup/pulumi.sh"
 project=$here/..
+# Not $HOME: Pulumi asks the user database where the home folder is.
+home=$(eval "printf %s ~$(id -un)")
 shift 2
 
 # --- the backend ---------------------------------------------------------------
 
 chosen_backend() {
   [ -n "${PULUMI_BACKEND_URL:-}${PULUMI_ACCESS_TOKEN:-}" ] ||
-    grep -qs '"current": *"[^"]' "${PULUMI_HOME:-$HOME/.pulumi}/credentials.json" ||
+    grep -qs '"current": *"[^"]' "${PULUMI_HOME:-$home/.pulumi}/credentials.json" ||
     grep -q '^backend:' "$project/Pulumi.yaml"
 }
 
 log_in() {
   if chosen_backend; then return; fi
   pulumi login --local >/dev/null || fail "pulumi login --local failed"
-  chmod 700 "$HOME/.pulumi" # Pulumi would let every user of the machine read it
-  ok "the state is in $HOME/.pulumi (another place: pulumi login, or PULUMI_BACKEND_URL)"
+  chmod 700 "$home/.pulumi" # Pulumi would let every user of the machine read it
+  ok "the state is in $home/.pulumi (another place: pulumi login, or PULUMI_BACKEND_URL)"
 }
 
 # Outputs can be read without the passphrase, so this asks for nothing.

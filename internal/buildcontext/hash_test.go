@@ -105,7 +105,8 @@ func TestHashCountsWhatTheImageCanHold(t *testing.T) {
 
 		{"target", none, func(_ *testing.T, b *Build) { b.Target = "development" }, true},
 		{"platform", none, func(_ *testing.T, b *Build) { b.Platform = "linux/arm64" }, true},
-		{"another Dockerfile", map[string]string{"Containerfile": "FROM scratch"}, func(_ *testing.T, b *Build) { b.Dockerfile = "Containerfile" }, true},
+		{"another Dockerfile", map[string]string{"Containerfile": "FROM scratch"},
+			func(_ *testing.T, b *Build) { b.Dockerfile = "Containerfile" }, true},
 		{"an argument", none, func(_ *testing.T, b *Build) { b.Args = map[string]string{"A": "1", "B": "2"} }, true},
 		{"an argument's value", none, func(_ *testing.T, b *Build) { b.Args = map[string]string{"A": "2"} }, true},
 	} {

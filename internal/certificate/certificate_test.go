@@ -73,6 +73,9 @@ func TestSelfSignedIsTrustedForItsNames(t *testing.T) {
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: x509.NewCertPool(), CurrentTime: june}); err == nil {
 		t.Error("trusted without being told to")
 	}
+	if !leaf.IsCA || leaf.KeyUsage&x509.KeyUsageCertSign == 0 {
+		t.Error("OpenSSL takes it for no authority, not even for itself") // Go's own check is milder
+	}
 	if leaf.Subject.CommonName != names[0] || !slices.Equal(leaf.DNSNames, names[:3]) {
 		t.Errorf("made for %s, %v", leaf.Subject, leaf.DNSNames)
 	}

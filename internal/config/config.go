@@ -165,10 +165,11 @@ type Nginx struct {
 	TLS TLS `key:"tls"`
 	// The largest request body.
 	MaxBody Bytes `key:"maxBody" allowed:"a size with a unit, such as 10m"`
-	// Requests a second that one client address may make; more wait in a queue
-	// of `burst` and are then refused with 429. 0: no limit.
+	// Requests a second that one client address may make of the backend on
+	// average; what is above that and above `burst` is refused with 429. Static
+	// files do not count. 0: no limit.
 	RequestRate int `key:"requestRate" allowed:"a whole number from 0 to 100000"`
-	// How many requests of one client address may wait.
+	// How many requests above the rate one client address may make at once.
 	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
 	// How long browsers may keep a static file without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
@@ -251,7 +252,7 @@ func Defaults() Config {
 		},
 		Nginx: Nginx{
 			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,
-			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 0, Burst: 200,
+			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
 		Networks: Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24"},

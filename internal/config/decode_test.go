@@ -193,7 +193,8 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:networks.isolated: "true" is not allowed; allowed: ` +
 				`false where backend.publishPort or backend.debuggerPort is set (an internal network publishes nothing)`}},
 		{"published twice", raw("backend", `{"publishPort":8000}`, "networks", `{"isolated":false}`), []string{
-			`tarot:backend.replicas: "3" is not allowed; allowed: 1 where backend.publishPort or backend.debuggerPort is set: a host port has one owner`}},
+			`tarot:backend.replicas: "3" is not allowed; ` +
+				`allowed: 1 where backend.publishPort or backend.debuggerPort is set: a host port has one owner`}},
 		{"published by swarm", raw("runtime", "swarm", "backend", "{"+dev+"}", "networks", `{"isolated":false}`), []string{
 			`tarot:backend.publishPort: "8000" is not allowed; allowed: ` +
 				`0 (and backend.debuggerPort 0) with the swarm runtime, which can not bind to one address`}},
@@ -242,9 +243,10 @@ func TestGoodInputIsTaken(t *testing.T) {
 		{"one key of an object leaves the others", raw("backend", `{"replicas":5}`), func(c Config) bool {
 			return c.Backend.Replicas == 5 && c.Backend.Port == 8000 && c.Backend.Health.Retries == 3
 		}},
-		{"numbers and booleans as log options", raw("logging", `{"options":{"max-file":5,"max-size":"10m","compress":true,"x":0.10}}`), func(c Config) bool {
-			return maps.Equal(c.Logging.Options, map[string]string{"max-file": "5", "max-size": "10m", "compress": "true", "x": "0.10"})
-		}},
+		{"numbers and booleans as log options", raw("logging", `{"options":{"max-file":5,"max-size":"10m","compress":true,"x":0.10}}`),
+			func(c Config) bool {
+				return maps.Equal(c.Logging.Options, map[string]string{"max-file": "5", "max-size": "10m", "compress": "true", "x": "0.10"})
+			}},
 		{"a map replaces the default", raw("logging", `{"options":{}}`), func(c Config) bool { return len(c.Logging.Options) == 0 }},
 		{"a list replaces the default", raw("swarm", `{"constraints":[]}`), func(c Config) bool { return len(c.Swarm.Constraints) == 0 }},
 		{"numbers as variables", raw("backend", `{"environment":{"N":12345678901234567890}}`), func(c Config) bool {
@@ -255,13 +257,21 @@ func TestGoodInputIsTaken(t *testing.T) {
 		{"a ready image needs no folder", raw("backend", `{"image":"example.org/a:1@sha256:0123","context":"nowhere"}`), func(c Config) bool {
 			return c.Backend.Image == "example.org/a:1@sha256:0123"
 		}},
-		{"duration", raw("backend", `{"health":{"interval":"1m30s"}}`), func(c Config) bool { return c.Backend.Health.Interval == 90*time.Second }},
+		{"duration", raw("backend", `{"health":{"interval":"1m30s"}}`), func(c Config) bool {
+			return c.Backend.Health.Interval == 90*time.Second
+		}},
 		{"own secrets", raw("adminPassword", "{not JSON", "backend", `{"secrets":["API_KEY"]}`, "API_KEY", "k"), func(c Config) bool {
 			return maps.Equal(c.Secrets, map[string]string{"adminPassword": "{not JSON", "API_KEY": "k"})
 		}},
-		{"secrets that are just long enough", raw("jwtSecretKey", ownKey, "adminPassword", "12345678"), func(c Config) bool { return len(c.Secrets) == 2 }},
-		{"one port where HTTPS is off", raw("nginx", `{"httpPort":8443,"httpsPort":8443,"tls":{"mode":"off"}}`), func(c Config) bool { return len(c.Ports()) == 1 }},
-		{"same subnet where nothing is isolated", raw("networks", `{"isolated":false,"edgeSubnet":"10.213.1.0/24"}`), func(Config) bool { return true }},
+		{"secrets that are just long enough", raw("jwtSecretKey", ownKey, "adminPassword", "12345678"), func(c Config) bool {
+			return len(c.Secrets) == 2
+		}},
+		{"one port where HTTPS is off", raw("nginx", `{"httpPort":8443,"httpsPort":8443,"tls":{"mode":"off"}}`), func(c Config) bool {
+			return len(c.Ports()) == 1
+		}},
+		{"same subnet where nothing is isolated", raw("networks", `{"isolated":false,"edgeSubnet":"10.213.1.0/24"}`), func(c Config) bool {
+			return !c.Networks.Isolated
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inProject(t)
@@ -310,6 +320,7 @@ func TestDatabaseInDataFolder(t *testing.T) {
 		"sqlite:///data/../prod.db":     false,
 		"sqlite:////data/prod.db":       false,
 		"sqlite:////app/database/p.db":  false,
+		"sqlite:////app/data/../p.db":   false,
 		"sqlite:////tmp/prod.db":        false,
 		"sqlite://host/app/data/pr.db":  false,
 		"sqlite+aiosqlite:////tmp/p.db": false,
@@ -355,7 +366,9 @@ func FuzzDecode(f *testing.F) {
 			f.Add(key, value)
 		}
 	}
-	for _, value := range []string{"", "null", "{", "[]", "{}", `{"":null}`, `{"replicas":1e400}`, `{"options":{"a":[]}}`, `{"health":{"interval":"-1s"}}`} {
+	for _, value := range []string{
+		"", "null", "{", "[]", "{}", `{"":null}`, `{"replicas":1e400}`, `{"options":{"a":[]}}`, `{"health":{"interval":"-1s"}}`,
+	} {
 		for _, key := range append(keys(reflect.TypeFor[Config]()), "", "adminPassword") {
 			f.Add(Namespace+":"+key, value)
 		}

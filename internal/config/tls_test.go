@@ -19,6 +19,8 @@ func pair(t *testing.T, seed string, years int) certificate.Pair {
 }
 
 func TestGivenCertificateIsChecked(t *testing.T) {
+	const noKey = `tarot:nginx.tls.key: "a.key" is not allowed; ` +
+		`allowed: a file that exists and matches the certificate, or empty with the secret tlsKey`
 	const wanted = "; allowed: a certificate that is valid now, with the key that belongs to it"
 	valid, other, expired, future := pair(t, "a", 0), pair(t, "b", 0), pair(t, "a", -5), pair(t, "a", 5)
 	for _, test := range []struct {
@@ -33,9 +35,9 @@ func TestGivenCertificateIsChecked(t *testing.T) {
 		{"a file and a secret", valid.Certificate, "", raw("tlsKey", valid.Key), ""},
 		{"no files", "", "", nil,
 			`tarot:nginx.tls.certificate: "a.crt" is not allowed; allowed: a file that exists, or empty with the secret tlsCertificate` + "\n" +
-				`tarot:nginx.tls.key: "a.key" is not allowed; allowed: a file that exists and matches the certificate, or empty with the secret tlsKey`},
+				noKey},
 		{"no key", valid.Certificate, "", nil,
-			`tarot:nginx.tls.key: "a.key" is not allowed; allowed: a file that exists and matches the certificate, or empty with the secret tlsKey`},
+			noKey},
 		{"key of another certificate", valid.Certificate, other.Key, nil,
 			`tarot:nginx.tls.certificate: "a.crt" (tls: private key does not match public key) is not allowed` + wanted},
 		{"no PEM", "rubbish", valid.Key, nil,

@@ -98,7 +98,7 @@ func TestAwaitService(t *testing.T) {
 		}, 2 * pollInterval, "0 of 2 tasks run, 0 of an earlier release, 3 failed"},
 		{"keeps a task of an earlier release", []moment{{service(wanted, ""), append(running(wanted, 2), running("app:1", 1)...)}}, within,
 			"not within 1m0s (last seen: 2 of 2 tasks run, 1 of an earlier release, 0 failed)"},
-		{"lacks a task", []moment{{service(wanted, ""), append(running(wanted, 1), task(wanted, swarm.TaskStateRunning, swarm.TaskStatePending))}}, within,
+		{"lacks a task", []moment{{service(wanted, ""), append(running(wanted, 1), starting)}}, within,
 			"not within 1m0s (last seen: 1 of 2 tasks run, 0 of an earlier release, 0 failed)"},
 		{"never completes", []moment{{service(wanted, swarm.UpdateStateUpdating), running(wanted, 2)}}, within, "not within 1m0s"},
 	} {
@@ -145,7 +145,8 @@ func TestAwaitServiceShowsTheNewestFailuresLog(t *testing.T) {
 		logs:    map[string]string{"one": "wrong", "two": "no such table\n"},
 	}}
 	err := e.AwaitService(t.Context(), "tarot-backend", wanted, 2, within)
-	if want := "\ntarot-backend.1: failed task: non-zero exit (2)\nits last log lines:\nno such table"; err == nil || !strings.HasSuffix(err.Error(), want) {
+	const want = "\ntarot-backend.1: failed task: non-zero exit (2)\nits last log lines:\nno such table"
+	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -170,6 +171,9 @@ func inspected(image, status, health string, change ...func(*container.State)) c
 }
 
 func TestAwaitContainer(t *testing.T) {
+	starting, unhealthy := inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Unhealthy)
+	healthy := inspected(wanted, "running", container.Healthy)
+	ended := inspected(wanted, "exited", container.Starting, func(s *container.State) { s.ExitCode = 3 })
 	restarted := inspected(wanted, "running", container.Starting)
 	restarted.RestartCount = 3
 	for _, test := range []struct {
@@ -178,22 +182,17 @@ func TestAwaitContainer(t *testing.T) {
 		after   time.Duration
 		want    string
 	}{
-		{"is healthy", []container.InspectResponse{inspected(wanted, "running", container.Healthy)}, 0, ""},
-		{"gets healthy", []container.InspectResponse{
-			inspected(wanted, "created", container.Starting), inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Healthy),
-		}, 2 * pollInterval, ""},
-		{"was healthy before it went down", []container.InspectResponse{
-			inspected(wanted, "restarting", container.Healthy), inspected(wanted, "running", container.Healthy),
-		}, pollInterval, ""},
+		{"is healthy", []container.InspectResponse{healthy}, 0, ""},
+		{"gets healthy", []container.InspectResponse{inspected(wanted, "created", container.Starting), starting, healthy}, 2 * pollInterval, ""},
+		{"was healthy before it went down", []container.InspectResponse{inspected(wanted, "restarting", container.Healthy), healthy},
+			pollInterval, ""},
 		{"runs another image", []container.InspectResponse{inspected("app:1", "running", container.Healthy)}, 0, "it runs app:1, not app:2"},
 		{"has no health check", []container.InspectResponse{inspected(wanted, "running", "")}, 0, "image app:2 has no health check"},
-		{"is unhealthy", []container.InspectResponse{inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Unhealthy)},
-			pollInterval, "it is running, unhealthy (exit code 0, 0 restarts)"},
-		{"has ended", []container.InspectResponse{inspected(wanted, "exited", container.Starting, func(s *container.State) { s.ExitCode = 3 })}, 0,
-			"it is exited, starting (exit code 3, 0 restarts)"},
+		{"is unhealthy", []container.InspectResponse{starting, unhealthy}, pollInterval,
+			"it is running, unhealthy (exit code 0, 0 restarts)"},
+		{"has ended", []container.InspectResponse{ended}, 0, "it is exited, starting (exit code 3, 0 restarts)"},
 		{"restarts all the time", []container.InspectResponse{restarted}, 0, "it is running, starting (exit code 0, 3 restarts)"},
-		{"never gets healthy", []container.InspectResponse{inspected(wanted, "running", container.Starting)}, within,
-			"not within 1m0s (last seen: running, starting)"},
+		{"never gets healthy", []container.InspectResponse{starting}, within, "not within 1m0s (last seen: running, starting)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -65,8 +65,10 @@ func TestCheckSwarm(t *testing.T) {
 		{"manager", swarm.Info{LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true}, ""},
 		{"worker", swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}, "the engine at tcp://e is a worker"},
 		{"none", swarm.Info{LocalNodeState: swarm.LocalNodeStateInactive}, "the engine at tcp://e is in no swarm (inactive)"},
-		{"locked", swarm.Info{LocalNodeState: swarm.LocalNodeStateLocked, ControlAvailable: true}, "the engine at tcp://e is in no swarm (locked)"},
-		{"starting", swarm.Info{LocalNodeState: swarm.LocalNodeStatePending, ControlAvailable: true}, "the engine at tcp://e is in no swarm (pending)"},
+		{"locked", swarm.Info{LocalNodeState: swarm.LocalNodeStateLocked, ControlAvailable: true},
+			"the engine at tcp://e is in no swarm (locked)"},
+		{"starting", swarm.Info{LocalNodeState: swarm.LocalNodeStatePending, ControlAvailable: true},
+			"the engine at tcp://e is in no swarm (pending)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := (&Engine{Address: "tcp://e", Info: system.Info{Swarm: test.swarm}}).CheckSwarm()
@@ -76,7 +78,7 @@ func TestCheckSwarm(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), `tarot:runtime: "swarm" needs a Swarm manager`) {
+			if want := `tarot:runtime: "swarm" needs a Swarm manager, and ` + test.want; err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
 		})
@@ -113,7 +115,8 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	if _, err := e.Image(t.Context(), "gone"); err == nil || !strings.Contains(err.Error(), "image gone is in the stack's state, but no longer on the engine") {
+	const want = "image gone is in the stack's state, but no longer on the engine"
+	if _, err := e.Image(t.Context(), "gone"); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("gone: %v", err)
 	}
 	broken := &Engine{api: &fakeAPI{failure: errors.New("no answer")}}
@@ -153,7 +156,8 @@ func TestOpenNamesTheAddressWhereNothingListens(t *testing.T) {
 	for _, address := range []string{"tcp://" + closed.Addr().String(), "unix://" + t.TempDir() + "/docker.sock"} {
 		clientAt(t, address, nil)
 		_, err := Open(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), "docker engine: no answer at "+address+": ") || !strings.Contains(err.Error(), "DOCKER_HOST") {
+		want := "docker engine: no answer at " + address + ": "
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "DOCKER_HOST") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -163,11 +167,12 @@ func TestOpenRefusesAContextThatTheProviderDoesNotRead(t *testing.T) {
 	id := sha256.Sum256([]byte("elsewhere"))
 	clientAt(t, "", map[string]string{
 		"config.json": `{"currentContext":"elsewhere"}`,
-		"contexts/meta/" + hex.EncodeToString(id[:]) + "/meta.json": `{"Name":"elsewhere","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://127.0.0.1:1"}}}`,
+		"contexts/meta/" + hex.EncodeToString(id[:]) + "/meta.json":// as the client stores it
+		`{"Name":"elsewhere","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://127.0.0.1:1"}}}`,
 	})
 	_, err := Open(t.Context())
-	if want := `docker engine: the Docker context "elsewhere" is selected (tcp://127.0.0.1:1)`; err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Errorf("%v, want %s", err, want)
+	if err == nil || !strings.HasPrefix(err.Error(), `docker engine: the Docker context "elsewhere" is selected (tcp://127.0.0.1:1)`) {
+		t.Errorf("%v", err)
 	}
 	t.Setenv("DOCKER_CONTEXT", "elsewhere")
 	_, err = Open(t.Context())

@@ -16,10 +16,14 @@ import (
 	"tarot-platform/internal/config"
 )
 
-const mine = "tarot-dev"
+const (
+	mine    = "tarot-dev"
+	ofOther = " of the network other; allowed: a network that nothing else uses"
+)
 
 func publishes(port uint16, name string, labels map[string]string) container.Summary {
-	return container.Summary{ID: "0123456789abcdef", Names: []string{"/" + name}, Labels: labels, Ports: []container.Port{{PrivatePort: 1}, {PublicPort: port}}}
+	return container.Summary{ID: "0123456789abcdef", Names: []string{"/" + name}, Labels: labels,
+		Ports: []container.Port{{PrivatePort: 1}, {PublicPort: port}}}
 }
 
 func pool(name, subnet string, labels map[string]string) network.Summary {
@@ -51,7 +55,8 @@ func TestPreflight(t *testing.T) {
 			f.containers = []container.Summary{publishes(443, "other", nil)}
 		}, []string{`tarot:nginx.httpsPort: "443" is published by the container other; allowed: a free port`}},
 		{"a port of another stack's service", func(_ *Engine, f *fakeAPI, _ *config.Config) {
-			f.containers = []container.Summary{publishes(80, "nginx.1.abc", map[string]string{StackLabel: "tarot-prod", swarmService: "tarot-prod-nginx"})}
+			labels := map[string]string{StackLabel: "tarot-prod", swarmService: "tarot-prod-nginx"}
+			f.containers = []container.Summary{publishes(80, "nginx.1.abc", labels)}
 		}, []string{`tarot:nginx.httpPort: "80" is published by the container tarot-prod-nginx; allowed: a free port`}},
 		{"a port of a container without a name", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			c := publishes(80, "", nil)
@@ -74,11 +79,11 @@ func TestPreflight(t *testing.T) {
 		{"a network around", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			f.networks = []network.Summary{pool("other", "10.213.1.0/20", nil)}
 		}, []string{
-			`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.0/20 of the network other; allowed: a network that nothing else uses`,
-			`tarot:networks.edgeSubnet: "10.213.0.0/24" overlaps with 10.213.1.0/20 of the network other; allowed: a network that nothing else uses`}},
+			`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.0/20` + ofOther,
+			`tarot:networks.edgeSubnet: "10.213.0.0/24" overlaps with 10.213.1.0/20` + ofOther}},
 		{"a network inside", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			f.networks = []network.Summary{pool("other", "10.213.1.128/25", map[string]string{StackLabel: "tarot-prod"})}
-		}, []string{`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.128/25 of the network other; allowed: a network that nothing else uses`}},
+		}, []string{`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.128/25` + ofOther}},
 		{"an edge network that is not made", func(_ *Engine, f *fakeAPI, c *config.Config) {
 			f.networks, c.Networks.Isolated = []network.Summary{pool("other", "10.213.0.0/24", nil)}, false
 		}, nil},

@@ -51,6 +51,13 @@ func TestOwnApplication(t *testing.T) {
 				t.Error("the secret is in docker inspect")
 			}
 			s.unchanged()
+
+			// The same as a ready image: nothing is built, and nothing restarts.
+			before := s.containers("backend")
+			s.config("backend.image", out["image"])
+			s.config("backend.context", "./nowhere")
+			s.up()
+			same(t, before, s.containers("backend"), 2)
 		})
 	}
 }

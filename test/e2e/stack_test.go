@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -264,14 +265,21 @@ func copyProject(t *testing.T, to string) {
 	}
 }
 
+// freePort finds a port below those that the kernel lends to outgoing
+// connections, where it might be taken before it is used.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		number, err := rand.Int(rand.Reader, big.NewInt(10000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := 20000 + int(number.Int64())
+		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	n, _ := strconv.Atoi(port)
-	return n
+	t.Fatal("no free port")
+	return 0
 }

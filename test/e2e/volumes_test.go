@@ -11,8 +11,13 @@ import (
 // TestNoRenameLosesData renames the data volume, while it is kept on destroy
 // and while it is not.
 func TestNoRenameLosesData(t *testing.T) {
-	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": ""})
+	s := newStack(t, "Pulumi.dev.yaml", map[string]any{
+		"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": "", "nginx.enabled": true,
+	})
 	s.up()
+	if out, want := s.outputs(), fmt.Sprintf("http://localhost:%d", s.http); out["url"] != want { // dev with nginx switched on
+		t.Errorf("url %v, want %s", out["url"], want)
+	}
 	reading := s.store(s.outputs())
 	volume := func() any { return s.outputs()["volumes"].(map[string]any)["data"] }
 
