@@ -4,7 +4,7 @@
 # looked at is not clean.
 #
 #   scripts/lint.sh            all
-#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain shellcheck ruff actionlint readme
+#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain bench shellcheck ruff actionlint readme
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ cd "$here/.."
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-readonly all=(gofmt vet staticcheck toolchain shellcheck ruff actionlint readme)
+readonly all=(gofmt vet staticcheck toolchain bench shellcheck ruff actionlint readme)
 
 # need PROGRAM PACKAGE...: on Debian as root, what is missing is installed.
 need() {
@@ -73,6 +73,9 @@ check_toolchain() {
   fi
   cd toolchain && go vet -tags no_compose "${packages[@]}" && go run "$staticcheck" -tags no_compose "${packages[@]}"
 }
+
+# A module of its own, too.
+check_bench() { cd test/bench && go vet ./... && go run "$staticcheck" ./...; }
 
 # --- scripts and workflows --------------------------------------------------------
 

@@ -64,7 +64,11 @@ forget_secrets() {
 }
 
 # quietly ARGUMENTS...: pulumi, heard only when it fails.
-quietly() { pulumi "$@" --cwd "$project" --non-interactive >"$work/quiet" 2>&1 </dev/null || { cat "$work/quiet" >&2 && return 1; }; }
+quietly() {
+  pulumi "$@" --cwd "$project" --non-interactive >"$work/quiet" 2>&1 </dev/null && return
+  cat "$work/quiet" >&2
+  return 1
+}
 
 # preview STACK: a new stack, with placeholders for its secrets, and its preview.
 preview() {
@@ -82,7 +86,10 @@ preview() {
 }
 
 # tidy: without what differs from machine to machine, or says nothing to a reader.
-tidy() { sed -e "s|$project|.|g" -e "s|$work|(temporary)|g" -e '/^ *\[provider=urn:/d' -e '/^compiling the program/d' "$1"; }
+tidy() {
+  sed -e "s|$project|.|g" -e "s|$work|(temporary)|g" \
+    -e '/^ *\[provider=urn:/d' -e '/^compiling the program/d' -e '/^ *$/d' "$1"
+}
 
 # fenced LIMIT: stdin as a block of code that it cannot end, LIMIT bytes at most.
 fenced() {
@@ -116,11 +123,16 @@ section() {
     sed 's/^/        | /' "$work/messages" >&2
     printf '\n### %s: the preview failed\n\n' "$stack"
   fi
-  if [ -s "$work/messages" ]; then fenced "$messages_limit" <"$work/messages"; fi
-  printf '\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n' "$stack"
-  fenced $((share - messages_limit)) <"$work/text" | tee "$work/shown"
-  printf '\n</details>\n'
-  room=$((room - messages_limit - $(wc -c <"$work/shown")))
+  if [ -s "$work/messages" ]; then fenced "$messages_limit" <"$work/messages" >"$work/shown"; else : >"$work/shown"; fi
+  if [ -s "$work/text" ]; then
+    {
+      printf '\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n' "$stack"
+      fenced $((share - $(wc -c <"$work/shown"))) <"$work/text"
+      printf '\n</details>\n'
+    } >>"$work/shown"
+  fi
+  cat "$work/shown"
+  room=$((room - $(wc -c <"$work/shown")))
   [ "$status" -eq 0 ]
 }
 

@@ -53,16 +53,15 @@ func TestCoresHaveADecimalPlace(t *testing.T) {
 }
 
 func TestNamesFitTheEngine(t *testing.T) {
-	long := strings.Repeat("a", 80)
-	for base, want := range map[string]string{
-		"tarot-prod-backend-environment": "tarot-prod-backend-environment-0123456789ab",
-		"tarot-prod_x":                   "tarot-prod-x-0123456789ab",
-		long:                             long[:51] + "-0123456789ab",
-	} {
-		got := dockerName(base, "0123456789ab")
-		if got != want || len(got) > 64 {
-			t.Errorf("%s is %s (%d characters), want %s", base, got, len(got), want)
-		}
+	if got, err := objectName("tarot-prod-backend", "environment"); err != nil || got != "tarot-prod-backend-environment" {
+		t.Errorf("%s, %v", got, err)
+	}
+	service := "tarot-" + strings.Repeat("a", 42)
+	if got, err := objectName(service, "1234567"); err != nil || len(got) != 56 {
+		t.Errorf("the longest name: %s, %v", got, err)
+	}
+	if _, err := objectName(service, "12345678"); err == nil || !strings.Contains(err.Error(), "57 characters long, and Swarm takes 56") {
+		t.Errorf("a name that is too long: %v", err)
 	}
 }
 

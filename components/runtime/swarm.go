@@ -2,9 +2,7 @@ package runtime
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -120,15 +118,17 @@ func start(w workload.Workload) pulumi.StringArrayInput {
 // the provider sends environment variables in random order, so that any change,
 // were it only the number of replicas, would restart every task.
 //
-// A config can not be changed. Its name holds the hash of its content, so that
-// the new one is there before the old one goes.
+// A config can not be changed, only replaced. Its name is Pulumi's own, with a
+// random suffix: one that is made of the content would be taken when a failed
+// `up` is followed by one that goes back.
 func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecConfigArray, error) {
 	mounted := docker.ServiceTaskSpecContainerSpecConfigArray{}
 	for _, f := range w.Files {
-		logical := service + "-" + f.Name
-		sum := sha256.Sum256([]byte(f.Content))
+		logical, err := objectName(service, f.Name)
+		if err != nil {
+			return nil, err
+		}
 		config, err := docker.NewServiceConfig(ctx, logical, &docker.ServiceConfigArgs{
-			Name: pulumi.String(dockerName(logical, hex.EncodeToString(sum[:])[:12])),
 			Data: pulumi.String(base64.StdEncoding.EncodeToString([]byte(f.Content))),
 		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
 		if err != nil {
@@ -141,13 +141,16 @@ func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload,
 	return mounted, nil
 }
 
-// secrets declares Swarm secrets. Their names are Pulumi's own (a random
-// suffix), so that they tell nothing of the value.
+// secrets declares Swarm secrets. Their names are Pulumi's own, too, and so tell
+// nothing of the value.
 func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecSecretArray, error) {
 	mounted := docker.ServiceTaskSpecContainerSpecSecretArray{}
 	uid, gid, _ := strings.Cut(w.User, ":")
 	for _, secret := range w.Secrets {
-		logical := service + "-" + secret.Name
+		logical, err := objectName(service, secret.Name)
+		if err != nil {
+			return nil, err
+		}
 		resource, err := docker.NewSecret(ctx, logical, &docker.SecretArgs{
 			Data: secret.Value.ApplyT(func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }).(pulumi.StringOutput),
 		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
@@ -161,14 +164,15 @@ func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload,
 	return mounted, nil
 }
 
-// dockerName keeps a name within the engine's 64 characters for configs and
-// secrets, and within its letters.
-func dockerName(base, suffix string) string {
-	base = strings.ReplaceAll(base, "_", "-")
-	if most := 64 - 1 - len(suffix); len(base) > most {
-		base = base[:most]
+// objectName is the name of a config or a secret before Pulumi adds its suffix
+// of eight characters. The engine takes 64 in all.
+func objectName(service, name string) (string, error) {
+	const most = 64 - 8
+	full := service + "-" + name
+	if len(full) > most {
+		return "", fmt.Errorf("%q is %d characters long, and Swarm takes %d: choose a shorter name for the stack or the secret", full, len(full), most)
 	}
-	return base + "-" + suffix
+	return full, nil
 }
 
 func serviceHealth(w workload.Workload) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {

@@ -117,6 +117,29 @@ func prod(t *testing.T, runtime string) {
 		same(t, five, s.containers("backend"), 2)
 	})
 
+	if runtime == "swarm" {
+		t.Run("a bad release fails, and the next good one heals", func(t *testing.T) {
+			defer s.in(t)()
+			s.config("backend.environment.DB_POOL_SIZE", "none")
+			said, err := s.run("up", "--yes", "--skip-preview")
+			if err == nil {
+				t.Fatal("up succeeded")
+			}
+			for _, want := range []string{"does not run as wanted", "its last log lines", "DB_POOL_SIZE"} {
+				if !strings.Contains(said, want) {
+					t.Errorf("the error does not say %q:\n%s", want, said)
+				}
+			}
+			get(t, fmt.Sprint(out["healthUrl"])).want(t, "the earlier release", 200)
+			if _, err := s.run("up", "--yes", "--skip-preview"); err == nil {
+				t.Error("the same again succeeded")
+			}
+			s.mustRun("config", "rm", "--path", "tarot:backend.environment.DB_POOL_SIZE")
+			s.up()
+			s.read(s.outputs(), reading)
+		})
+	}
+
 	t.Run("an update keeps the data and the earlier image", func(t *testing.T) {
 		defer s.in(t)()
 		file := filepath.Join(s.dir, "app", "tarot", "__init__.py")
