@@ -123,16 +123,15 @@ section() {
     sed 's/^/        | /' "$work/messages" >&2
     printf '\n### %s: the preview failed\n\n' "$stack"
   fi
-  if [ -s "$work/messages" ]; then fenced "$messages_limit" <"$work/messages" >"$work/shown"; else : >"$work/shown"; fi
+  : >"$work/why"
+  if [ -s "$work/messages" ]; then fenced "$messages_limit" <"$work/messages" | tee "$work/why"; fi
+  room=$((room - $(wc -c <"$work/why")))
   if [ -s "$work/text" ]; then
-    {
-      printf '\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n' "$stack"
-      fenced $((share - $(wc -c <"$work/shown"))) <"$work/text"
-      printf '\n</details>\n'
-    } >>"$work/shown"
+    printf '\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n' "$stack"
+    fenced $((share - $(wc -c <"$work/why"))) <"$work/text" | tee "$work/what"
+    printf '\n</details>\n'
+    room=$((room - $(wc -c <"$work/what")))
   fi
-  cat "$work/shown"
-  room=$((room - $(wc -c <"$work/shown")))
   [ "$status" -eq 0 ]
 }
 

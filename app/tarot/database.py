@@ -17,6 +17,7 @@ from tarot import metrics
 from tarot.settings import Settings
 from tarot.sqlite import connect
 
+
 class DatabaseGoneError(Exception):
     """The database's file is missing, replaced, or without the application's tables."""
 

@@ -49,9 +49,9 @@ def test_health_without_tables(settings):
 
 
 def test_request_id(client):
-    assert client.get("/health", headers={"X-Request-ID": "abc-1"}).headers[
-        "x-request-id"
-    ] == "abc-1"
+    assert (
+        client.get("/health", headers={"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
+    )
     for bad in ("", "a b", "x" * 129, 'a"b'):
         made = client.get("/nothing", headers={"X-Request-ID": bad}).headers["x-request-id"]
         assert made != bad

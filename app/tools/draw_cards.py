@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tarot.deck import CARDS, Card  # noqa: E402
+from tarot.deck import CARDS, Card
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 GOLD, IVORY = "#e8c872", "#f6efdc"
@@ -25,9 +25,30 @@ COLOURS = {
     "swords": ("#161c2b", "#47597a"),
     "pentacles": ("#0f2318", "#2f6b45"),
 }
-ROMAN = (
-    "0 I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX XXI"
-).split()
+ROMAN = [
+    "0",
+    "I",
+    "II",
+    "III",
+    "IV",
+    "V",
+    "VI",
+    "VII",
+    "VIII",
+    "IX",
+    "X",
+    "XI",
+    "XII",
+    "XIII",
+    "XIV",
+    "XV",
+    "XVI",
+    "XVII",
+    "XVIII",
+    "XIX",
+    "XX",
+    "XXI",
+]
 COURT = {11: "PAGE", 12: "KNIGHT", 13: "QUEEN", 14: "KING"}
 
 
@@ -71,9 +92,7 @@ def star(count: int, outer: float, inner: float, fill: str = GOLD, turn: float =
     return path(points(count, outer, inner, turn), fill)
 
 
-def rays(
-    count: int, inner: float, outer: float, turn: float = 0, sweep: float = 360
-) -> str:
+def rays(count: int, inner: float, outer: float, turn: float = 0, sweep: float = 360) -> str:
     """Lines from a centre, as one path."""
     data = ""
     for step in range(count):
@@ -86,11 +105,15 @@ def rays(
 
 SUITS = {
     "wands": path("M-3-26q3-5 6 0V26q-3 4-6 0z", GOLD)
-    + path("M3-14q12-2 12-14Q3-28 3-14zM-3 0q-12-2-12-14Q-3-14-3 0zM3 14q12-2 12-14Q3 0 3 14z", IVORY),
+    + path(
+        "M3-14q12-2 12-14Q3-28 3-14zM-3 0q-12-2-12-14Q-3-14-3 0zM3 14q12-2 12-14Q3 0 3 14z", IVORY
+    ),
     "cups": path("M-17-24h34q0 26-13 31v9q2 6 10 9v3h-28v-3q8-3 10-9V7q-13-5-13-31z", GOLD)
     + path("M-17-24q17-9 34 0-17 8-34 0z", IVORY),
     "swords": path("M0-32l5 8V12H-5v-36z", IVORY)
-    + path("M-15 12h30q3 3 0 6H-15q-3-3 0-6zM-3 18h6v9h-6zM0 26a4 4 0 1 1 0 8 4 4 0 1 1 0-8z", GOLD),
+    + path(
+        "M-15 12h30q3 3 0 6H-15q-3-3 0-6zM-3 18h6v9h-6zM0 26a4 4 0 1 1 0 8 4 4 0 1 1 0-8z", GOLD
+    ),
     "pentacles": circle(0, 0, 24, GOLD)
     + '<circle r="20" stroke="#0008" stroke-width="1.5"/>'
     + star(5, 19, 7.3, IVORY),
@@ -150,7 +173,9 @@ MAJORS = {
     + path("M146 182q26-18 32 8-8 20-30 8-10-8-2-16z", IVORY)
     + at(90, 280, star(5, 9, 4, IVORY)),
     "the-magician": at(150, 125, path(INFINITY), 1.2)
-    + path("M150 160v90", width=6) + circle(150, 160, 6, IVORY) + circle(150, 250, 6, IVORY)
+    + path("M150 160v90", width=6)
+    + circle(150, 160, 6, IVORY)
+    + circle(150, 250, 6, IVORY)
     + path("M60 345h180v8H60zM76 353h8v40h-8zM216 353h8v40h-8z", GOLD)
     + suits((84, 128, 172, 216), 312, 1),
     "the-high-priestess": at(85, 270, path(PILLAR, "#0b0716") + path(PILLAR, width=2), 1.6)
@@ -159,11 +184,23 @@ MAJORS = {
     + at(150, 330, path("M-34-22q34-12 68 0v44q-34-12-68 0z", IVORY) + path("M0-27v44", width=1.5))
     + "".join(at(150, y, star(4, 9, 3)) for y in (110, 265)),
     "the-empress": at(150, 225, path(HEART, "#0004") + path(HEART, width=1.5), 3.2)
-    + circle(150, 195, 28) + path("M150 223v52M128 250h44", width=5)
-    + "".join(at(x, 350, path("M0 50V-40M0-40q-8-8 0-20 8 12 0 20M0-16q-14-2-14-16 14 2 14 16 0-14 14-16-0 14-14 16M0 8Q-14 6-14-8 0-6 0 8 0-6 14-8 14 6 0 8", width=2)) for x in (80, 115, 185, 220))
+    + circle(150, 195, 28)
+    + path("M150 223v52M128 250h44", width=5)
+    + "".join(
+        at(
+            x,
+            350,
+            path(
+                "M0 50V-40M0-40q-8-8 0-20 8 12 0 20M0-16q-14-2-14-16 14 2 14 16 0-14 14-16-0 14-14 16M0 8Q-14 6-14-8 0-6 0 8 0-6 14-8 14 6 0 8",
+                width=2,
+            ),
+        )
+        for x in (80, 115, 185, 220)
+    )
     + "".join(at(150 + 22 * step, 108 + abs(step) * 5, star(6, 8, 4)) for step in range(-3, 4)),
     "the-emperor": at(150, 150, RANKS[14], 1.3)
-    + path("M80 380V220q70-50 140 0v160z", "#0004") + path("M80 380V220q70-50 140 0v160z")
+    + path("M80 380V220q70-50 140 0v160z", "#0004")
+    + path("M80 380V220q70-50 140 0v160z")
     + path("M150 250a16 20 0 1 1 .1 0zM150 250v90M122 276h56", width=6)
     + path("M60 380h180", width=5),
     "the-hierophant": path("M150 110v190M128 140h44M116 168h68M104 196h92", width=6)
@@ -171,64 +208,161 @@ MAJORS = {
     + at(190, 345, circle(0, -26, 15) + path("M0-11v58h-14M0 32h-11", width=5), 1, -35)
     + circle(150, 106, 7, IVORY),
     "the-lovers": at(150, 135, circle(0, 0, 24, GOLD) + rays(16, 30, 46))
-    + circle(120, 290, 58) + circle(180, 290, 58) + at(150, 292, path(HEART, IVORY), 1.3),
-    "the-chariot": path("M70 190Q150 90 230 190z", "#0004") + path("M70 190Q150 90 230 190z")
+    + circle(120, 290, 58)
+    + circle(180, 290, 58)
+    + at(150, 292, path(HEART, IVORY), 1.3),
+    "the-chariot": path("M70 190Q150 90 230 190z", "#0004")
+    + path("M70 190Q150 90 230 190z")
     + "".join(at(x, y, star(5, 9, 4)) for x, y in ((150, 158), (118, 174), (182, 174)))
-    + path("M84 190v70M216 190v70") + path("M76 260h148l-14 70H90z", "#0004")
-    + path("M76 260h148l-14 70H90z") + at(150, 292, star(4, 26, 8, IVORY))
-    + "".join(at(x, 345, circle(0, 0, 34) + rays(8, 0, 34) + circle(0, 0, 7, GOLD)) for x in (84, 216)),
+    + path("M84 190v70M216 190v70")
+    + path("M76 260h148l-14 70H90z", "#0004")
+    + path("M76 260h148l-14 70H90z")
+    + at(150, 292, star(4, 26, 8, IVORY))
+    + "".join(
+        at(x, 345, circle(0, 0, 34) + rays(8, 0, 34) + circle(0, 0, 7, GOLD)) for x in (84, 216)
+    ),
     "strength": at(150, 125, path(INFINITY), 1.2)
-    + at(150, 275, rays(28, 66, 96) + circle(0, 0, 62, "#0004") + circle(0, 0, 62)
-         + circle(-22, -12, 6, IVORY) + circle(22, -12, 6, IVORY)
-         + path("M-14 12h28L0 28z", GOLD) + path("M0 28v8q-14 12-26 2M0 36q14 12 26 2")),
-    "the-hermit": path("M98 130V395", width=6) + path("M98 130q0-22 20-22h50v24")
-    + at(168, 205, path("M-30-50h60l12 20v90h-84v-90zM-20-66h40v16h-40z", "#0004")
-         + path("M-30-50h60l12 20v90h-84v-90zM-20-66h40v16h-40zM0-66v-8")
-         + star(6, 30, 17, IVORY) + rays(12, 36, 46))
+    + at(
+        150,
+        275,
+        rays(28, 66, 96)
+        + circle(0, 0, 62, "#0004")
+        + circle(0, 0, 62)
+        + circle(-22, -12, 6, IVORY)
+        + circle(22, -12, 6, IVORY)
+        + path("M-14 12h28L0 28z", GOLD)
+        + path("M0 28v8q-14 12-26 2M0 36q14 12 26 2"),
+    ),
+    "the-hermit": path("M98 130V395", width=6)
+    + path("M98 130q0-22 20-22h50v24")
+    + at(
+        168,
+        205,
+        path("M-30-50h60l12 20v90h-84v-90zM-20-66h40v16h-40z", "#0004")
+        + path("M-30-50h60l12 20v90h-84v-90zM-20-66h40v16h-40zM0-66v-8")
+        + star(6, 30, 17, IVORY)
+        + rays(12, 36, 46),
+    )
     + path("M40 395Q150 340 260 395", width=2),
-    "wheel-of-fortune": at(150, 245, circle(0, 0, 104) + circle(0, 0, 88) + circle(0, 0, 34)
-                           + rays(8, 34, 88) + star(8, 30, 12, GOLD)
-                           + "".join(circle(66 * math.cos(a), 66 * math.sin(a), 7, IVORY)
-                                     for a in (math.radians(22.5 + 45 * k) for k in range(8)))),
-    "justice": at(150, 240, path("M0-118l8 12V70H-8v-176z", IVORY) + path("M-30 70h60v9h-60zM-5 79H5v30H-5z", GOLD))
+    "wheel-of-fortune": at(
+        150,
+        245,
+        circle(0, 0, 104)
+        + circle(0, 0, 88)
+        + circle(0, 0, 34)
+        + rays(8, 34, 88)
+        + star(8, 30, 12, GOLD)
+        + "".join(
+            circle(66 * math.cos(a), 66 * math.sin(a), 7, IVORY)
+            for a in (math.radians(22.5 + 45 * k) for k in range(8))
+        ),
+    ),
+    "justice": at(
+        150,
+        240,
+        path("M0-118l8 12V70H-8v-176z", IVORY) + path("M-30 70h60v9h-60zM-5 79H5v30H-5z", GOLD),
+    )
     + path("M72 190q78-34 156 0", width=4)
-    + "".join(at(x, 190, path("M0 0L-32 78M0 0l32 78", width=1.5) + path("M-38 78h76q-38 44-76 0z", GOLD)) for x in (72, 228)),
+    + "".join(
+        at(x, 190, path("M0 0L-32 78M0 0l32 78", width=1.5) + path("M-38 78h76q-38 44-76 0z", GOLD))
+        for x in (72, 228)
+    ),
     "the-hanged-man": path("M60 112h180M90 112v280M210 112v280", width=7)
-    + path("M150 114v96", width=2) + path("M150 208l-26 34 26 20M150 208v76", width=7)
-    + path("M150 280l-30 28 30 22 30-22z", "#0004") + path("M150 280l-30 28 30 22 30-22z")
+    + path("M150 114v96", width=2)
+    + path("M150 208l-26 34 26 20M150 208v76", width=7)
+    + path("M150 280l-30 28 30 22 30-22z", "#0004")
+    + path("M150 280l-30 28 30 22 30-22z")
     + at(150, 352, rays(16, 24, 36) + circle(0, 0, 18, IVORY)),
-    "death": path("M92 395L190 130", width=6) + path("M190 130q-90-40-134 40 70-42 128-22z", IVORY)
-    + path("M40 395h220", width=2) + path("M166 395a42 42 0 0 1 84 0z", GOLD)
+    "death": path("M92 395L190 130", width=6)
+    + path("M190 130q-90-40-134 40 70-42 128-22z", IVORY)
+    + path("M40 395h220", width=2)
+    + path("M166 395a42 42 0 0 1 84 0z", GOLD)
     + at(208, 395, rays(9, 50, 64, 190, 180))
-    + at(205, 250, "".join(at(0, 0, path("M0 0q-20-12 0-34 20 22 0 34z", IVORY), 1, 72 * k) for k in range(5)) + circle(0, 0, 9, GOLD)),
-    "temperance": at(105, 190, SUITS["cups"], 2, -35) + at(200, 325, SUITS["cups"], 2, 15)
-    + path("M138 166q70 10 56 108", width=7) + path("M146 178q48 18 40 92", width=2)
-    + at(205, 125, circle(0, 0, 16, GOLD) + rays(12, 21, 30)) + waves(385, 1),
+    + at(
+        205,
+        250,
+        "".join(at(0, 0, path("M0 0q-20-12 0-34 20 22 0 34z", IVORY), 1, 72 * k) for k in range(5))
+        + circle(0, 0, 9, GOLD),
+    ),
+    "temperance": at(105, 190, SUITS["cups"], 2, -35)
+    + at(200, 325, SUITS["cups"], 2, 15)
+    + path("M138 166q70 10 56 108", width=7)
+    + path("M146 178q48 18 40 92", width=2)
+    + at(205, 125, circle(0, 0, 16, GOLD) + rays(12, 21, 30))
+    + waves(385, 1),
     "the-devil": at(150, 225, circle(0, 0, 92) + path(points(5, 88, 33.6, 180), width=4))
     + path("M82 190q-30-50-10-84 12 34 42 44M218 190q30-50 10-84-12 34-42 44", width=4)
-    + "".join(f'<ellipse cx="{x}" cy="{y}" rx="15" ry="9"/>' for x, y in ((84, 352), (106, 366), (130, 374), (170, 374), (194, 366), (216, 352)))
+    + "".join(
+        f'<ellipse cx="{x}" cy="{y}" rx="15" ry="9"/>'
+        for x, y in ((84, 352), (106, 366), (130, 374), (170, 374), (194, 366), (216, 352))
+    )
     + circle(150, 377, 8, GOLD),
-    "the-tower": at(150, 290, path(TOWER, "#0005") + path(TOWER, width=2.5)
-                    + path("M-6-34h12v18H-6zM-6 6h12v18H-6z", GOLD), 1.4)
-    + at(212, 160, path(BOLT, IVORY), 1.3) + path("M50 388h200", width=2)
-    + "".join(at(x, y, path(DROP, GOLD), 1.4, 20) for x, y in ((80, 220), (66, 270), (92, 310), (226, 270), (240, 320), (214, 340)))
+    "the-tower": at(
+        150,
+        290,
+        path(TOWER, "#0005")
+        + path(TOWER, width=2.5)
+        + path("M-6-34h12v18H-6zM-6 6h12v18H-6z", GOLD),
+        1.4,
+    )
+    + at(212, 160, path(BOLT, IVORY), 1.3)
+    + path("M50 388h200", width=2)
+    + "".join(
+        at(x, y, path(DROP, GOLD), 1.4, 20)
+        for x, y in ((80, 220), (66, 270), (92, 310), (226, 270), (240, 320), (214, 340))
+    )
     + path("M110 170l-14-26 24 10 6-30 18 26 16-22 8 28 22-12-12 26z", GOLD),
     "the-star": at(150, 190, star(8, 78, 26) + star(8, 40, 15, IVORY, 22.5))
-    + "".join(at(x, y, star(8, 15, 5, IVORY)) for x, y in ((68, 130), (232, 130), (56, 210), (244, 210), (84, 285), (216, 285), (150, 305)))
+    + "".join(
+        at(x, y, star(8, 15, 5, IVORY))
+        for x, y in (
+            (68, 130),
+            (232, 130),
+            (56, 210),
+            (244, 210),
+            (84, 285),
+            (216, 285),
+            (150, 305),
+        )
+    )
     + waves(345, 4),
     "the-moon": at(150, 170, circle(0, 0, 62, "#0004") + rays(24, 68, 82))
     + at(140, 175, path(CRESCENT, IVORY), 1.25, 5)
     + "".join(at(x, 350, path(TOWER, "#0005") + path(TOWER, width=2), 0.7) for x in (72, 228))
-    + "".join(at(x, y, path(DROP, GOLD), 1.3) for x, y in ((120, 275), (150, 288), (180, 275), (135, 305), (165, 305)))
+    + "".join(
+        at(x, y, path(DROP, GOLD), 1.3)
+        for x, y in ((120, 275), (150, 288), (180, 275), (135, 305), (165, 305))
+    )
     + path("M150 400q-30-24 0-44t0-36", width=2),
-    "the-sun": at(150, 225, star(16, 118, 70) + circle(0, 0, 68, "#f3d98c")
-                  + '<g stroke="#7a4a12">' + path("M-30-10q8-10 18 0M12-10q10-10 18 0M-24 22q24 22 48 0M0-4v16h7") + "</g>")
+    "the-sun": at(
+        150,
+        225,
+        star(16, 118, 70)
+        + circle(0, 0, 68, "#f3d98c")
+        + '<g stroke="#7a4a12">'
+        + path("M-30-10q8-10 18 0M12-10q10-10 18 0M-24 22q24 22 48 0M0-4v16h7")
+        + "</g>",
+    )
     + path("M50 385q25-36 50 0t50 0 50 0 50 0", width=2.5),
-    "judgement": at(158, 200, path("M-84-12h96q40-4 58-28V52Q52 24 12 20h-96q-8-16 0-32z", GOLD) + path("M-60 20v30M-60 50h62v62h-62z") + path("M-29 50v62M-60 81h62", width=7), 1, -12)
+    "judgement": at(
+        158,
+        200,
+        path("M-84-12h96q40-4 58-28V52Q52 24 12 20h-96q-8-16 0-32z", GOLD)
+        + path("M-60 20v30M-60 50h62v62h-62z")
+        + path("M-29 50v62M-60 81h62", width=7),
+        1,
+        -12,
+    )
     + path("M52 380q10-30 40-24 14-30 48-20 30-22 56 4 34-6 44 24 12 4 10 16z", "#0004")
     + path("M52 380q10-30 40-24 14-30 48-20 30-22 56 4 34-6 44 24 12 4 10 16z", width=2),
     "the-world": f'<ellipse cx="150" cy="240" rx="82" ry="122"/><ellipse cx="150" cy="240" rx="82" ry="122" stroke="{IVORY}" stroke-width="9" stroke-dasharray="2 14"/>'
-    + at(150, 240, circle(0, 0, 44) + path("M-44 0h88M0-44v88M0-44q-44 44 0 88M0-44q44 44 0 88", width=1.5) + star(4, 14, 5, IVORY))
+    + at(
+        150,
+        240,
+        circle(0, 0, 44)
+        + path("M-44 0h88M0-44v88M0-44q-44 44 0 88M0-44q44 44 0 88", width=1.5)
+        + star(4, 14, 5, IVORY),
+    )
     + "".join(at(x, y, star(6, 15, 7)) for x, y in ((58, 110), (242, 110), (58, 370), (242, 370))),
 }
 
@@ -239,15 +373,22 @@ def minor(card: Card) -> str:
     if card.number > 10:
         arch = "M70 390V210Q70 130 150 110q80 20 80 100v180z"
         return (
-            path(arch, "#0004") + path(arch)
-            + at(150, 190, RANKS[card.number], 1.15) + at(150, 312, sign, 2)
+            path(arch, "#0004")
+            + path(arch)
+            + at(150, 190, RANKS[card.number], 1.15)
+            + at(150, 312, sign, 2)
         )
     if card.number == 1:
-        return at(150, 240, rays(24, 98, 124) + circle(0, 0, 92, "#0004") + circle(0, 0, 92) + at(0, 0, sign, 2.4))
+        return at(
+            150,
+            240,
+            rays(24, 98, 124) + circle(0, 0, 92, "#0004") + circle(0, 0, 92) + at(0, 0, sign, 2.4),
+        )
     scale = 1.3 if card.number < 4 else 1.2 if card.number < 7 else 1
     return f'<defs><g id="s">{sign}</g></defs>' + "".join(
         f'<use href="#s" transform="translate({number(150 + 88 * x)} {number(238 + 130 * y)})'
-        + (f" scale({number(scale)})" if scale != 1 else "") + '"/>'
+        + (f" scale({number(scale)})" if scale != 1 else "")
+        + '"/>'
         for x, y in PIPS[card.number]
     )
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
@@ -96,7 +97,7 @@ func (s *stack) removeVolumes() {
 	for _, kind := range []string{"data", "static", "logs"} {
 		// Tasks of a removed service hold on to their volumes until they are gone.
 		for range 60 {
-			if err := docker.VolumeRemove(context.Background(), s.volume(kind), false); err == nil || client.IsErrNotFound(err) {
+			if err := docker.VolumeRemove(context.Background(), s.volume(kind), false); err == nil || errdefs.IsNotFound(err) {
 				break
 			}
 			time.Sleep(time.Second)

@@ -88,9 +88,11 @@ func (p *project) pulumi(args ...string) string {
 	cmd := exec.Command("pulumi", append(args, "--non-interactive")...)
 	cmd.Dir = p.dir
 	cmd.Env = append(slices.Clone(p.env), "PULUMI_BACKEND_URL=file://"+p.state, "PULUMI_CONFIG_PASSPHRASE=of the team", "PULUMI_SKIP_UPDATE_CHECK=true")
+	var messages strings.Builder
+	cmd.Stderr = &messages
 	out, err := cmd.Output()
 	if err != nil {
-		p.t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, out)
+		p.t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, messages.String())
 	}
 	return string(out)
 }

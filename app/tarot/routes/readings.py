@@ -61,9 +61,7 @@ def create_reading(
     try:
         stored = readings.create(request.app.state.database, body.question, body.spread, key)
     except readings.KeyReusedError:
-        raise HTTPException(
-            422, "this Idempotency-Key was used for another request"
-        ) from None
+        raise HTTPException(422, "this Idempotency-Key was used for another request") from None
     response.headers["Location"] = f"{router.prefix}/{stored.reading.id}"
     if stored.replayed:
         response.headers["Idempotent-Replayed"] = "true"
