@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,15 +27,11 @@ func (b *bench) coldClone(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	restore, err := b.hideStandIns(ctx)
-	if err != nil {
-		return err
+	steps, err := b.cloneSteps(ctx, "cold", env)
+	if err == nil {
+		r.cold = steps
 	}
-	if r.cold, err = b.cloneSteps(ctx, "cold", env); err != nil {
-		r.cold = nil
-		return err // and cleaning up brings the names back, after the stack is gone
-	}
-	return restore(ctx)
+	return err
 }
 
 // step is a part of the way from the clone to the first answer.
@@ -79,11 +74,25 @@ func (b *bench) cloneSteps(ctx context.Context, kind string, env []string) ([]st
 	if err != nil {
 		return steps, err
 	}
-	note = "both images are here"
-	if cold {
-		note = b.baseImagesNote(ctx)
-	}
-	if _, err := run("`setup/base-images.sh`", note, "setup/base-images.sh"); err != nil {
+	if cold && standIns(ctx) {
+		var images []string
+		for _, kind := range []string{"python", "nginx"} {
+			images = append(images, fmt.Sprintf(`setup/standins/build.sh %[1]s "$1" "$2/rootfs.tar" && docker build --quiet --tag %[2]s-%[1]s --file setup/standins/%[1]s/Dockerfile "$2"`, kind, b.id))
+		}
+		arch, err := output(ctx, "docker", "version", "--format", "{{.Server.Arch}}")
+		if err != nil {
+			return steps, err
+		}
+		folder := filepath.Join(b.work, "standins")
+		if err := mkdir(folder); err != nil {
+			return steps, err
+		}
+		_, err = run("stand-ins for the base images", "what `setup/base-images.sh` does once the registry has not answered in 20 s; under other names, so that yours stay",
+			"bash", "-ec", strings.Join(images, "\n"), "-", arch, folder)
+		if err != nil {
+			return steps, err
+		}
+	} else if _, err := run("`setup/base-images.sh`", "both images are here; pulling them takes as long as your connection does", "setup/base-images.sh"); err != nil {
 		return steps, err
 	}
 	// `make dev` as it is would have the ports and the volume of the user's own stack.
@@ -175,63 +184,15 @@ func withPath(env []string, folders string) []string {
 	return all
 }
 
-var baseImages = []string{"python:3.11-slim", "nginx:1.30"}
-
-func standIn(ctx context.Context, image string) bool {
-	label, err := output(ctx, "docker", "image", "inspect", "--format", `{{index .Config.Labels "tarot.standin"}}`, image)
-	return err == nil && label == "true"
-}
-
-func (b *bench) baseImagesNote(ctx context.Context) string {
-	for _, image := range baseImages {
-		if _, err := output(ctx, "docker", "image", "inspect", image); err == nil {
-			return "both images are here: pulling them takes as long as your connection does"
+// standIns is true where the base images were built here.
+func standIns(ctx context.Context) bool {
+	for _, image := range []string{"python:3.11-slim", "nginx:1.30"} {
+		label, err := output(ctx, "docker", "image", "inspect", "--format", `{{index .Config.Labels "tarot.standin"}}`, image)
+		if err != nil || label != "true" {
+			return false
 		}
 	}
-	return "built anew as stand-ins from Debian's archive, after the registry had its time to answer"
-}
-
-// hideStandIns takes the base images' names away, where they are stand-ins,
-// until they have been built anew; the images themselves stay.
-func (b *bench) hideStandIns(ctx context.Context) (func(context.Context) error, error) {
-	restore := func(context.Context) error { return nil }
-	for _, image := range baseImages {
-		if !standIn(ctx, image) {
-			return restore, nil
-		}
-	}
-	restore = func(ctx context.Context) error {
-		var all error
-		for i, image := range baseImages {
-			kept := fmt.Sprintf("%s-kept:%d", b.id, i)
-			if _, err := output(ctx, "docker", "image", "inspect", kept); err != nil {
-				continue // restored already
-			}
-			made, _ := output(ctx, "docker", "image", "inspect", "--format", "{{.Id}}", image)
-			_, err := output(ctx, "docker", "tag", kept, image)
-			all = errors.Join(all, err)
-			if err == nil {
-				_, err = output(ctx, "docker", "image", "rm", kept)
-				all = errors.Join(all, err)
-				if same, _ := output(ctx, "docker", "image", "inspect", "--format", "{{.Id}}", image); made != "" && made != same {
-					_, _ = output(ctx, "docker", "image", "rm", made) // the one that was built to take its time
-				}
-			}
-		}
-		return all
-	}
-	b.later(restore)
-	for i, image := range baseImages {
-		if _, err := output(ctx, "docker", "tag", image, fmt.Sprintf("%s-kept:%d", b.id, i)); err != nil {
-			return restore, err
-		}
-	}
-	for _, image := range baseImages {
-		if _, err := output(ctx, "docker", "image", "rm", "--no-prune", image); err != nil {
-			return restore, err
-		}
-	}
-	return restore, nil
+	return true
 }
 
 func mkdir(dir string) error { return os.MkdirAll(dir, 0o755) } //nolint:gosec // containers read it

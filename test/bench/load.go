@@ -17,7 +17,7 @@ import (
 )
 
 // connections is how many clients ask at once; each has one connection, kept alive.
-const connections = 16
+const connections = 32
 
 // load measures figures 6 and 7: a replica through nginx, and the same one directly.
 func (b *bench) load(ctx context.Context, r *report) error {
