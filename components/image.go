@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -81,11 +82,15 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 
 func build(b buildcontext.Build) docker.RemoteImageBuildArgs {
 	args := docker.RemoteImageBuildArgs{
-		Context:      pulumi.String(b.Context),
-		Dockerfile:   pulumi.String(b.Dockerfile),
+		Context: pulumi.String(b.Context),
+		// Where a builder is named, the provider takes it from the project's
+		// folder, not from the context's.
+		Dockerfile:   pulumi.String(filepath.ToSlash(filepath.Join(b.Context, b.Dockerfile))),
 		BuildArgs:    pulumi.ToStringMap(maps.Clone(b.Args)),
 		Platform:     pulumi.String(b.Platform),
 		BuildLogFile: pulumi.String(BuildLog),
+		// The engine's own. Where none is named, the official plugin writes no log.
+		Builder: pulumi.String("default"),
 	}
 	if b.Target != "" {
 		args.Target = pulumi.String(b.Target)

@@ -57,7 +57,8 @@ func TestImageIsBuiltAsTheConfigurationSays(t *testing.T) {
 		c.Build = config.Build{BaseRegistry: "mirror.example/", PipIndexURL: "https://pypi.example/simple", Args: map[string]string{"A": "1"}}
 	}), up).get(t, "RemoteImage", "backend-image")
 	want := map[string]any{
-		"context": "./app", "dockerfile": "Dockerfile", "target": "development", "platform": "linux/amd64", "buildLogFile": ".build/image.log",
+		"context": "./app", "dockerfile": "app/Dockerfile", "target": "development", "platform": "linux/amd64",
+		"buildLogFile": ".build/image.log", "builder": "default",
 		"buildArgs": map[string]any{"BASE_REGISTRY": "mirror.example/", "PIP_INDEX_URL": "https://pypi.example/simple", "A": "1"},
 	}
 	if got := x.at("build"); !reflect.DeepEqual(got, want) {

@@ -175,6 +175,18 @@ func TestHashKeepsNamesAndContentsApart(t *testing.T) {
 	}
 }
 
+func TestHashFollowsWhereALinkPoints(t *testing.T) {
+	b := Build{Context: tree(t, map[string]string{"a": "1", "b": "1"})}
+	point := func(target string) string {
+		must(t, os.Symlink(target, b.Context+"/link"))
+		defer os.Remove(b.Context + "/link")
+		return hashOf(t, b)
+	}
+	if point("a") == point("b") {
+		t.Error("another target is the same image")
+	}
+}
+
 func TestHashFailsWhereItCanNotRead(t *testing.T) {
 	for name, b := range map[string]Build{
 		"no folder":        {Context: t.TempDir() + "/nowhere"},

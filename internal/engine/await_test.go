@@ -158,7 +158,7 @@ func TestAwaitEndsWhereTheEngineDoesNotAnswer(t *testing.T) {
 }
 
 func inspected(image, status, health string, change ...func(*container.State)) container.InspectResponse {
-	state := &container.State{Status: status, Running: status == "running", Restarting: status == "restarting"}
+	state := &container.State{Status: status, Running: status == "running" || status == "restarting", Restarting: status == "restarting"}
 	if health != "" {
 		state.Health = &container.Health{Status: health}
 	}

@@ -37,8 +37,10 @@ func (c command) run(ctx context.Context) (string, time.Duration, error) {
 	if !c.only {
 		cmd.Env = append(os.Environ(), c.env...)
 	}
-	// So that Pulumi can write its state before it ends.
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	// A group of its own: Ctrl-C reaches it through the context, and never while
+	// it cleans up. SIGINT, so that Pulumi can write its state before it ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = time.Minute
 	var out, errors bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errors

@@ -45,7 +45,7 @@ func (b *bench) removeImages(ctx context.Context) error {
 		return err
 	}
 	for name := range all {
-		if strings.HasPrefix(name, b.id) {
+		if strings.HasPrefix(name, b.id) || !b.before[name] && b.built(ctx, name) {
 			_, failure := output(ctx, "docker", "image", "rm", name)
 			err = errors.Join(err, failure)
 		}
@@ -53,6 +53,12 @@ func (b *bench) removeImages(ctx context.Context) error {
 	_, failure := output(ctx, "docker", "image", "prune", "--force", "--filter", "label="+benchLabel+"="+b.id)
 	b.pruneBuilds(ctx)
 	return errors.Join(err, failure)
+}
+
+// built is true for an image with this run's mark: one of an `up` that was interrupted.
+func (b *bench) built(ctx context.Context, name string) bool {
+	history, err := output(ctx, "docker", "image", "history", "--no-trunc", "--format", "{{.CreatedBy}}", name)
+	return err == nil && strings.Contains(history, b.id)
 }
 
 // pruneBuilds gives the disk space of the run's builds back. Every RUN has the

@@ -153,14 +153,18 @@ func (r *report) text(before string) string {
 	}
 	line("| run | `make bench`, %s, took %s |\n", time.Now().UTC().Format(time.DateOnly), r.took.Round(time.Second))
 	line("## Figures\n")
-	line("| # | figure | ratio | goal | ours | peer |\n|---|---|---|---|---|---|")
+	if len(r.figures) > 0 {
+		line("| # | figure | ratio | goal | ours | peer |\n|---|---|---|---|---|---|")
+	}
 	for _, f := range r.figures {
 		line("| %s | %s | **%.3g** | %s | %s | %s |", f.number, f.name, f.ratio(), f.verdict(), f.ours.String(f.unit), f.peer.String(f.unit))
 	}
 	for _, failure := range r.failures {
 		line("\nNot measured: %s", failure)
 	}
-	line("\n## How\n")
+	if len(r.figures) > 0 {
+		line("\n## How\n")
+	}
 	for _, f := range r.figures {
 		line("- **%s, %s.** %s", f.number, f.name, f.how)
 	}

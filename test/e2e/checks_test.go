@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -22,7 +23,7 @@ func (s *stack) checkSite(out map[string]any, replicas int) {
 	t.Helper()
 	url := func(name string) string { return fmt.Sprint(out[name]) }
 	seen := map[string]bool{}
-	for range 100 {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		health := get(t, url("healthUrl")).want(t, "health", http.StatusOK).json(t)
 		seen[fmt.Sprint(health["instance"])] = true
 		if health["release"] != out["image"] {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
@@ -15,7 +17,37 @@ func reshape(p *schema.Provider) *schema.Provider {
 	networksByName(p.ResourcesMap["docker_service"])
 	stoppedIsFailed(p.ResourcesMap["docker_container"])
 	checkDuplicate(p.ResourcesMap["docker_network"])
+	dockerfileOfTheProject(p.ResourcesMap["docker_image"])
 	return p
+}
+
+// Where a builder is named, 3.9.0 takes build.dockerfile from the project's folder, as `docker build --file` does from
+// the shell's. The newer upstream always takes it from the context.
+func dockerfileOfTheProject(image *schema.Resource) {
+	create := image.CreateContext
+	image.CreateContext = func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
+		given, ok := d.Get("build").(*schema.Set)
+		if !ok || given.Len() == 0 {
+			return create(ctx, d, meta)
+		}
+		absolute := schema.NewSet(given.F, nil)
+		for _, item := range given.List() {
+			build := maps.Clone(item.(map[string]any))
+			if name, _ := build["dockerfile"].(string); build["builder"] != "" && name != "" {
+				path, err := filepath.Abs(name)
+				if err != nil {
+					return diag.FromErr(err)
+				}
+				build["dockerfile"] = path
+			}
+			absolute.Add(build)
+		}
+		if err := d.Set("build", absolute); err != nil {
+			return diag.FromErr(err)
+		}
+		diags := create(ctx, d, meta)
+		return append(diags, diag.FromErr(d.Set("build", given))...) // the state is the same on every machine
+	}
 }
 
 // The SDK still has checkDuplicate. Engines check in any case, so the newer upstream has dropped it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -87,4 +88,39 @@ func TestContainerThatStopsAtOnceIsAnError(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDockerfileIsLookedForFromTheProject(t *testing.T) {
+	for builder, want := range map[string]string{"default": filepath.Join(must(filepath.Abs("app")), "Dockerfile"), "": "app/Dockerfile"} {
+		image := shim.New().ResourcesMap["docker_image"]
+		var built string
+		image.CreateContext = func(_ context.Context, d *schema.ResourceData, _ any) diag.Diagnostics {
+			built = dockerfileOf(d)
+			return nil
+		}
+		dockerfileOfTheProject(image)
+		d := schema.TestResourceDataRaw(t, image.Schema, map[string]any{
+			"name": "x", "build": []any{map[string]any{"context": "app", "dockerfile": "app/Dockerfile", "builder": builder}},
+		})
+		if diags := image.CreateContext(t.Context(), d, nil); diags.HasError() {
+			t.Fatal(diags)
+		}
+		if built != want {
+			t.Errorf("with the builder %q it builds from %s, want %s", builder, built, want)
+		}
+		if kept := dockerfileOf(d); kept != "app/Dockerfile" {
+			t.Errorf("with the builder %q the state has %s", builder, kept)
+		}
+	}
+}
+
+func dockerfileOf(d *schema.ResourceData) string {
+	return d.Get("build").(*schema.Set).List()[0].(map[string]any)["dockerfile"].(string)
+}
+
+func must(path string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return path
 }
