@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -290,6 +291,9 @@ func (p *platform) outputs(gates []any, more pulumi.Map) {
 func (p *platform) baseURL() string {
 	cfg := p.Config
 	host := p.Engine.Host()
+	if strings.Contains(host, ":") { // an IPv6 address
+		host = "[" + host + "]"
+	}
 	if !cfg.Nginx.Enabled {
 		return "http://" + host + portSuffix(cfg.Backend.PublishPort, 80)
 	}

@@ -112,17 +112,17 @@ type Health struct {
 // Paths are the URL paths of the application that the outputs point at.
 type Paths struct {
 	// The API's root.
-	API string `key:"api" allowed:"a path that begins with /"`
+	API string `key:"api" allowed:"a path that begins with / and does not end in one"`
 	// The API's documentation.
-	Docs string `key:"docs" allowed:"a path that begins with /"`
+	Docs string `key:"docs" allowed:"a path that begins with / and does not end in one"`
 	// The admin pages.
-	Admin string `key:"admin" allowed:"a path that begins with /"`
+	Admin string `key:"admin" allowed:"a path that begins with / and does not end in one"`
 	// The health check.
-	Health string `key:"health" allowed:"a path that begins with /"`
+	Health string `key:"health" allowed:"a path that begins with / and does not end in one"`
 	// The metrics. nginx answers it with 404.
-	Metrics string `key:"metrics" allowed:"a path that begins with /"`
+	Metrics string `key:"metrics" allowed:"a path that begins with / and does not end in one"`
 	// The static files.
-	Static string `key:"static" allowed:"a path that begins with /"`
+	Static string `key:"static" allowed:"a path that begins with / and does not end in one"`
 }
 
 // Build says where an image build gets its parts, for slow and closed networks.

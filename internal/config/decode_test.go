@@ -124,9 +124,13 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"log level", raw("backend", `{"logLevel":"trace"}`), []string{
 			`tarot:backend.logLevel: "trace" is not allowed; allowed: debug, info, warning or error`}},
 		{"relative URL path", raw("backend", `{"paths":{"api":"api"}}`), []string{
-			`tarot:backend.paths.api: "api" is not allowed; allowed: a path that begins with /`}},
+			`tarot:backend.paths.api: "api" is not allowed; allowed: a path that begins with / and does not end in one`}},
+		{"URL path that ends in a slash", raw("backend", `{"paths":{"static":"/static/"}}`), []string{
+			`tarot:backend.paths.static: "/static/" is not allowed; allowed: a path that begins with / and does not end in one`}},
+		{"static files everywhere", raw("backend", `{"paths":{"static":"/"}}`), []string{
+			`tarot:backend.paths.static: "/" is not allowed; allowed: a path that begins with / and does not end in one`}},
 		{"URL path with nginx syntax", raw("backend", `{"paths":{"static":"/s; }"}}`), []string{
-			`tarot:backend.paths.static: "/s; }" is not allowed; allowed: a path that begins with /`}},
+			`tarot:backend.paths.static: "/s; }" is not allowed; allowed: a path that begins with / and does not end in one`}},
 		{"root", raw("backend", `{"user":"0:0"}`), []string{`tarot:backend.user: "0:0" is not allowed; allowed: ` + oneUser}},
 		{"root's group", raw("backend", `{"user":"10001:0"}`), []string{
 			`tarot:backend.user: "10001:0" is not allowed; allowed: ` + oneUser}},

@@ -32,7 +32,7 @@ var (
 	userName     = regexp.MustCompile(`^[1-9][0-9]{0,9}:[1-9][0-9]{0,9}$`)
 	platformName = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$`)
 	hostName     = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
-	urlPath      = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
+	urlPath      = regexp.MustCompile(`^/([A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$`)
 	imageName    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$`)
 )
 
@@ -133,6 +133,7 @@ func (b Backend) check(c *checker) {
 	} {
 		c.matches("backend.paths."+key, value, urlPath)
 	}
+	c.want(b.Paths.Static != "/", "backend.paths.static", b.Paths.Static)
 }
 
 // databaseInDataFolder is true where the data volume would hold the database,

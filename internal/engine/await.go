@@ -27,7 +27,7 @@ const (
 // within the time.
 func (e *Engine) AwaitContainer(ctx context.Context, name, image string, within time.Duration) error {
 	var last string
-	err := poll(ctx, within, func() (bool, error) {
+	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, name)
 		switch {
 		case err != nil:
@@ -61,7 +61,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, name, image string, within 
 // running equals wanted, even while the update goes on.
 func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error {
 	var last string
-	err := poll(ctx, within, func() (bool, error) {
+	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
 		service, _, err := e.api.ServiceInspectWithRaw(ctx, name, swarm.ServiceInspectOptions{})
 		if err != nil {
 			return false, err
@@ -90,7 +90,8 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 				others++
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateRunning:
 				running++
-			case current && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected):
+			// What failed before this specification was set says nothing of it.
+			case current && t.Status.Timestamp.After(service.UpdatedAt) && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected):
 				failed++
 			}
 		}
@@ -173,13 +174,13 @@ func (e *Engine) tail(ctx context.Context, name string) string {
 }
 
 // poll asks until the answer is yes or an error, or the time is over.
-func poll(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+func poll(ctx context.Context, within time.Duration, ask func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		done, err := ask()
+		done, err := ask(ctx)
 		if done || err != nil {
 			return err
 		}

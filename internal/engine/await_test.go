@@ -43,7 +43,7 @@ func running(image string, count int) []swarm.Task {
 
 func failed(image, says, container string) swarm.Task {
 	t := task(image, swarm.TaskStateShutdown, swarm.TaskStateFailed)
-	t.Status.Err = says
+	t.Status.Err, t.Status.Timestamp = says, time.Unix(1, 0)
 	if container != "" {
 		t.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: container}
 	}

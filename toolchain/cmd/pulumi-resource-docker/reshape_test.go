@@ -37,13 +37,10 @@ func TestNetworksOfAServiceAreReadBackByName(t *testing.T) {
 	}
 }
 
-func TestReplicatedServiceHasNoGlobalMode(t *testing.T) {
+func TestServiceModeHasNoDefault(t *testing.T) {
 	service := reshape(shim.New()).ResourcesMap["docker_service"]
-	d := schema.TestResourceDataRaw(t, service.Schema, map[string]any{
-		"mode": []any{map[string]any{"replicated": []any{map[string]any{"replicas": 2}}}},
-	})
-	if _, set := d.GetOkExists("mode.0.global"); set { //nolint:staticcheck // to tell false from nothing is the point
-		t.Error("mode.global has a default")
+	if got := nested(service, "mode").Schema["global"].Default; got != nil {
+		t.Errorf("mode.global is %v where nothing is said; beside mode.replicated that is refused", got)
 	}
 }
 

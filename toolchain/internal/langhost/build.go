@@ -30,6 +30,12 @@ func (p program) build(ctx context.Context, progress io.Writer) (started func(),
 	if err != nil {
 		return nil, err
 	}
+	if p.cached {
+		if err := noteSource(filepath.Dir(p.exe), p.dir); err != nil {
+			unlock()
+			return nil, err
+		}
+	}
 	slow := time.AfterFunc(silence, func() {
 		fmt.Fprintln(progress, "compiling the program; the first time takes minutes ...")
 	})

@@ -25,7 +25,7 @@ func (h *Host) InstallDependencies(
 	if err != nil {
 		return err
 	}
-	defer closer.Close() //nolint:errcheck // nothing is buffered
+	defer closer.Close() // nothing is buffered
 
 	p, err := newProgram(req.GetInfo())
 	if err != nil {

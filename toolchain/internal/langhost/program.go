@@ -1,8 +1,6 @@
 package langhost
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +15,7 @@ type program struct {
 	pkg      string // the package to build, relative to dir
 	exe      string
 	prebuilt bool
+	cached   bool
 }
 
 func newProgram(info *pulumirpc.ProgramInfo) (program, error) {
@@ -38,7 +37,7 @@ func newProgram(info *pulumirpc.ProgramInfo) (program, error) {
 		if err != nil {
 			return program{}, err
 		}
-		p.exe = filepath.Join(cache, cacheKey(p.dir, p.pkg), "program")
+		p.exe, p.cached = filepath.Join(cache, cacheKey(p.dir, p.pkg), "program"), true
 	}
 	return p, nil
 }
@@ -53,26 +52,6 @@ func buildArgument(entry string) string {
 		return entry
 	}
 	return "./" + filepath.ToSlash(entry)
-}
-
-// cacheKey names a program by where its source is. The content needs no place in the key: go build compares it with
-// what the executable says of itself, and links again only when something changed.
-func cacheKey(dir, pkg string) string {
-	sum := sha256.Sum256([]byte(dir + "\x00" + pkg))
-	return filepath.Base(dir) + "-" + hex.EncodeToString(sum[:6])
-}
-
-// cacheDir is outside the repository, so that a build never shows in git status or in a build context.
-func cacheDir() (string, error) {
-	base := os.Getenv("TAROT_CACHE")
-	if base == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("where to keep the compiled program: %w (or set TAROT_CACHE)", err)
-		}
-		base = filepath.Join(dir, "tarot-platform")
-	}
-	return filepath.Join(base, "programs"), nil
 }
 
 func inside(dir, path string) string {

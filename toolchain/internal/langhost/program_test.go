@@ -42,6 +42,35 @@ func TestProgramIsKeptInTheCache(t *testing.T) {
 	}
 }
 
+func TestProgramsWithoutSourceAreRemoved(t *testing.T) {
+	cache := t.TempDir()
+	folder := func(name, source string) string {
+		dir := filepath.Join(cache, name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := noteSource(dir, source); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	gone := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(gone, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old, other := folder("old", gone), folder("other", t.TempDir())
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	folder("new", t.TempDir())
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("the program of %s is still there (%v)", gone, err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("a program whose source is there was removed: %v", err)
+	}
+}
+
 func TestProgramOfOptions(t *testing.T) {
 	dir := t.TempDir()
 	built := filepath.Join(dir, "infra")

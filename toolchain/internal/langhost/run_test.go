@@ -74,7 +74,7 @@ func TestRunEndsWithTheEngineAndWithTheHost(t *testing.T) {
 	}
 	ends := map[string]func(h *Host, cancelCall, endHost context.CancelFunc){
 		"call cancelled":  func(_ *Host, cancelCall, _ context.CancelFunc) { cancelCall() },
-		"engine cancels":  func(h *Host, _, _ context.CancelFunc) { h.Cancel(t.Context(), nil) }, //nolint:errcheck // never fails
+		"engine cancels":  func(h *Host, _, _ context.CancelFunc) { h.Cancel(t.Context(), nil) },
 		"host is stopped": func(_ *Host, _, endHost context.CancelFunc) { endHost() },
 	}
 	for name, end := range ends {
