@@ -92,7 +92,8 @@ start_dockerd() {
 running_dockerd() {
   local pid
   pid=$(cat /var/run/docker.pid 2>/dev/null) || return 1
-  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && dockerd_pid=$pid
+  # One that was killed keeps its name until somebody takes note of its death.
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && ! grep -q '^State:.*Z' "/proc/$pid/status" && dockerd_pid=$pid
 }
 
 wait_for_engine() {
