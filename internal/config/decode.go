@@ -136,12 +136,7 @@ func leaf(target reflect.Value, data json.RawMessage) error {
 		target.Set(reflect.ValueOf(texts))
 		return err
 	}
-	fresh := reflect.New(target.Type()) // so that a map replaces the default instead of being merged into it
-	if err := json.Unmarshal(data, fresh.Interface()); err != nil {
-		return err
-	}
-	target.Set(fresh.Elem())
-	return nil
+	return json.Unmarshal(data, target.Addr().Interface())
 }
 
 // scalars reads a map whose values are texts for whoever gets them. `pulumi
