@@ -40,6 +40,20 @@ prod: setup swarm ## the same for prod; shows the changes and asks
 	@$(WITH) setup/state.sh exec prod pulumi up --stack prod $(if $(CI)$(YES),--yes)
 	@$(WITH) setup/endpoints.sh prod
 
+STACK ?= prod
+.PHONY: releases rollback forward rotate
+releases: ## what STACK (prod) has run, and can be returned to
+	@$(WITH) scripts/releases.sh list $(STACK)
+
+rollback: ## return STACK to the release before, or to TO=...
+	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rollback $(STACK) $(TO)
+
+forward: ## after a rollback: STACK as its file says
+	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh forward $(STACK)
+
+rotate: ## a new value for SECRET=jwtSecretKey or adminPassword of STACK
+	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rotate $(STACK) $(SECRET)
+
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
 	@mkdir -p build
 	@$(WITH) scripts/preview-comment.sh build/preview-comment.md dev prod

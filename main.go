@@ -5,14 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
-	"tarot-platform/internal/probe"
+	"tarot-platform/internal/release"
+	"tarot-platform/internal/smoke"
 )
 
 func main() {
@@ -20,7 +26,11 @@ func main() {
 }
 
 func deploy(ctx *pulumi.Context) error {
-	cfg, err := loadConfig(ctx.Project())
+	source, err := configuration()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(source.all, ctx.Project())
 	if err != nil {
 		return err
 	}
@@ -29,11 +39,17 @@ func deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	prefix := ctx.Project() + "-" + ctx.Stack()
+	pinned := cfg.Releases.Pin != ""
+	if pinned {
+		if cfg, source.open, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
+			return err
+		}
+	}
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
 		return err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
-		Config: cfg, Engine: docker, Prefix: prefix, Answers: probe.Answers,
+		Config: cfg, Source: source.open, Pinned: pinned, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 	})
 	if err != nil {
 		return err
@@ -44,14 +60,58 @@ func deploy(ctx *pulumi.Context) error {
 	return nil
 }
 
-// loadConfig reads the whole configuration at once: Pulumi's own accessors take
-// a key at a time, and would never see one that is misspelt.
-func loadConfig(namespace string) (config.Config, error) {
-	raw := map[string]string{}
-	if text := os.Getenv(pulumi.EnvConfig); text != "" {
-		if err := json.Unmarshal([]byte(text), &raw); err != nil {
-			return config.Config{}, fmt.Errorf("%s: %w", pulumi.EnvConfig, err)
+func check(ctx context.Context, test smoke.Test, within time.Duration) error {
+	return test.Run(ctx, within)
+}
+
+func dial(base, token string) components.NginxClient { return edge.Client{Base: base, Token: token} }
+
+// values are the stack's configuration: a key with its namespace, and its value
+// as Pulumi passes it on.
+type values struct{ all, open, secret map[string]string }
+
+// configuration reads all of it at once: Pulumi's own accessors take a key at a
+// time, and would never see one that is misspelt.
+func configuration() (values, error) {
+	v := values{map[string]string{}, map[string]string{}, map[string]string{}}
+	var secrets []string
+	for variable, target := range map[string]any{pulumi.EnvConfig: &v.all, pulumi.EnvConfigSecretKeys: &secrets} {
+		if text := os.Getenv(variable); text != "" {
+			if err := json.Unmarshal([]byte(text), target); err != nil {
+				return v, fmt.Errorf("%s: %w", variable, err)
+			}
 		}
 	}
-	return config.Load(raw, namespace)
+	for key, value := range v.all {
+		// Also what should be a secret and is not marked as one.
+		if slices.Contains(secrets, key) || config.IsSecret(strings.TrimPrefix(key, config.Namespace+":")) {
+			v.secret[key] = value
+		} else {
+			v.open[key] = value
+		}
+	}
+	return v, nil
+}
+
+// earlier is the configuration of the release that is pinned, with the secrets
+// of today.
+func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now config.Config, source values) (config.Config, map[string]string, error) {
+	releases, err := docker.Releases(ctx.Context(), prefix)
+	if err != nil {
+		return now, nil, err
+	}
+	index := slices.IndexFunc(releases, func(r release.Release) bool { return r.Name == now.Releases.Pin })
+	if index < 0 {
+		return now, nil, fmt.Errorf("%s:releases.pin: %q is not allowed; allowed: empty, or a release that can be returned to: %s",
+			config.Namespace, now.Releases.Pin, release.Names(releases))
+	}
+	then := maps.Clone(releases[index].Configuration)
+	all := maps.Clone(then)
+	maps.Copy(all, source.secret)
+	cfg, err := config.Load(all, ctx.Project())
+	if err != nil {
+		return cfg, nil, fmt.Errorf("release %s: %w", now.Releases.Pin, err)
+	}
+	cfg.Backend.Image, cfg.Releases = releases[index].Image, now.Releases
+	return cfg, then, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -33,7 +34,11 @@ func TestLoadConfig(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(pulumi.EnvConfig, test.environment)
-			cfg, err := loadConfig("tarot")
+			var cfg config.Config
+			source, err := configuration()
+			if err == nil {
+				cfg, err = config.Load(source.all, "tarot")
+			}
 			switch {
 			case test.ok != nil && (err != nil || !test.ok(cfg)):
 				t.Errorf("%v, %+v", err, cfg)
@@ -41,6 +46,16 @@ func TestLoadConfig(t *testing.T) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// A record of a release can be read by whoever may use the engine.
+func TestNoSecretGetsIntoARelease(t *testing.T) {
+	t.Setenv(pulumi.EnvConfig, `{"tarot:adminPassword":"a","tarot:API_KEY":"b","tarot:build":"{}","tarot:nginx":"{}"}`)
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["tarot:API_KEY","tarot:nginx"]`)
+	got, err := configuration()
+	if err != nil || len(got.all) != 4 || !maps.Equal(got.open, map[string]string{"tarot:build": "{}"}) || len(got.secret) != 3 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -35,8 +35,16 @@ type BackendArgs struct {
 	TrustedSubnet string
 	// MountCode bind-mounts the application's folder.
 	MountCode bool
-	// DependsOn must be there before the first replica starts.
-	DependsOn []pulumi.Resource
+	// Release is the folder of the release's static files, below the published
+	// ones. Empty: they are not published.
+	Release string
+	// Rollout is how a changed release takes the place of the one that runs.
+	Rollout runtime.Rollout
+	// Stack is where the migration runs.
+	Stack runtime.Stack
+	// Publish puts the release's static files where nginx finds them; nil: the
+	// application serves its own.
+	Publish func() (*runtime.Started, error)
 }
 
 // Backend is the application's replicas.
@@ -55,10 +63,57 @@ func NewBackend(ctx *pulumi.Context, name string, args *BackendArgs, opts ...pul
 	if err != nil {
 		return nil, fmt.Errorf("backend %q: %w", name, err)
 	}
-	if b.Running, err = args.Runtime.Run(ctx, w, b); err != nil {
+	rollout := args.Rollout
+	rollout.Prepare = func() ([]pulumi.Resource, error) { return args.prepare(ctx, w, b) }
+	if b.Running, err = args.Runtime.Run(ctx, w, rollout, b); err != nil {
 		return nil, fmt.Errorf("backend %q: %w", name, err)
 	}
-	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"names": pulumi.ToStringArray(b.Names), "ready": b.Ready})
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"names": b.Names})
+}
+
+// prepare has the static files published and the schema migrated.
+func (args *BackendArgs) prepare(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) ([]pulumi.Resource, error) {
+	var tasks []*runtime.Started
+	if args.Publish != nil {
+		task, err := args.Publish()
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, task)
+	}
+	if len(args.Config.Backend.Migrate) > 0 {
+		task, err := args.migrate(ctx, w, parent)
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, task)
+	}
+	var resources []pulumi.Resource
+	for _, task := range tasks {
+		if err := task.Await(); err != nil {
+			return nil, err
+		}
+		resources = append(resources, task.Resource)
+	}
+	return resources, nil
+}
+
+// migrationTime is how long a migration may take.
+const migrationTime = 15 * time.Minute
+
+// migrate declares the migration: a replica with another command. What has no
+// effect on it is left out, or it would run again for every such change.
+func (args *BackendArgs) migrate(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*runtime.Started, error) {
+	w.Name = "migrate"
+	w.Command = args.Config.Backend.Migrate
+	w.Logging = logging(args.Config.Logging, w.Name)
+	w.Environment = maps.Clone(w.Environment)
+	for _, name := range []string{"HOST", "PORT", "WORKERS", "GRACEFUL_TIMEOUT", "FORWARDED_ALLOW_IPS", "DEBUGGER_PORT", "MIGRATE_ON_START", "DEBUG"} {
+		delete(w.Environment, name)
+	}
+	w.Ports = nil
+	w.Limits.CPUs = 0
+	return runtime.Once(ctx, args.Stack, runtime.Task{Workload: w, Within: migrationTime}, parent)
 }
 
 func (args *BackendArgs) workload() (workload.Workload, error) {
@@ -79,7 +134,6 @@ func (args *BackendArgs) workload() (workload.Workload, error) {
 		Replicas:  cfg.Replicas,
 		User:      cfg.User,
 		StopGrace: cfg.StopGrace,
-		DependsOn: args.DependsOn,
 	}
 	w.Logging = logging(args.Config.Logging, w.Name)
 	if args.Storage.Static != nil {
@@ -120,7 +174,13 @@ func (args *BackendArgs) environment() map[string]string {
 	env["FORWARDED_ALLOW_IPS"] = args.TrustedSubnet
 	env["GRACEFUL_TIMEOUT"] = strconv.Itoa(int(cfg.Drain / time.Second))
 	env["RELEASE"] = args.Image.Reference
-	env["STATIC_DIR"] = staticDir
+	env["STATIC_DIR"], env["STATIC_URL"] = staticDir, cfg.Paths.Static
+	if args.Release != "" {
+		env["STATIC_DIR"], env["STATIC_URL"] = staticDir+"/"+args.Release, cfg.Paths.Static+"/"+args.Release
+	}
+	if len(cfg.Migrate) > 0 {
+		env["MIGRATE_ON_START"] = "false"
+	}
 	if cfg.DebuggerPort != 0 {
 		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
 	}

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
@@ -34,11 +35,11 @@ func NewCredentials(ctx *pulumi.Context, name string, cfg *config.Config, opts .
 	if err := ctx.RegisterComponentResource("tarot:index:Credentials", name, c, opts...); err != nil {
 		return nil, err
 	}
-	jwtKey, err := ownOrGenerated(ctx, name+"-jwt-secret-key", cfg.Secrets["jwtSecretKey"], jwtKeyLength, c)
+	jwtKey, err := ownOrGenerated(ctx, name+"-jwt-secret-key", cfg.Secrets["jwtSecretKey"], jwtKeyLength, cfg.SecretVersions.JWTSecretKey, c)
 	if err != nil {
 		return nil, err
 	}
-	c.AdminPassword, err = ownOrGenerated(ctx, name+"-admin-password", cfg.Secrets["adminPassword"], adminPasswordLength, c)
+	c.AdminPassword, err = ownOrGenerated(ctx, name+"-admin-password", cfg.Secrets["adminPassword"], adminPasswordLength, cfg.SecretVersions.AdminPassword, c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +62,17 @@ func own(value string) pulumi.StringOutput {
 	return pulumi.ToSecret(pulumi.String(value)).(pulumi.StringOutput)
 }
 
-func ownOrGenerated(ctx *pulumi.Context, name, value string, length int, parent pulumi.Resource) (pulumi.StringOutput, error) {
+func ownOrGenerated(ctx *pulumi.Context, name, value string, length, version int, parent pulumi.Resource) (pulumi.StringOutput, error) {
 	// Declared also where it is not used: going back to the generated value is
 	// then going back to the same one.
-	generated, err := random.NewRandomPassword(ctx, name, &random.RandomPasswordArgs{
+	args := &random.RandomPasswordArgs{
 		Length:  pulumi.Int(length),
 		Special: pulumi.Bool(false), // so that it survives every shell and form
-	}, pulumi.Parent(parent), pulumi.AdditionalSecretOutputs([]string{"result"}))
+	}
+	if version > 0 {
+		args.Keepers = pulumi.StringMap{"version": pulumi.String(strconv.Itoa(version))}
+	}
+	generated, err := random.NewRandomPassword(ctx, name, args, pulumi.Parent(parent), pulumi.AdditionalSecretOutputs([]string{"result"}))
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}

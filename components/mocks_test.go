@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -25,7 +26,10 @@ import (
 
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/config/configtest"
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+	"tarot-platform/internal/smoke"
 )
 
 // stage is when the program runs.
@@ -107,10 +111,8 @@ func plain(v resource.PropertyValue) any {
 // recorder is the mock of Pulumi's engine. Its resources answer with their
 // inputs and what the provider would compute.
 type recorder struct {
-	stage    stage
-	exitCode float64 // of containers that run to their end
-	log      string  // of the same
-	renamed  string  // the name that volumes have in the state, if another
+	stage   stage
+	renamed string // the name that volumes have in the state, if another
 
 	mu   sync.Mutex
 	all  []registration
@@ -152,8 +154,6 @@ func (r *recorder) computed(token, name string, in resource.PropertyMap) resourc
 		more["hex"] = "0a1b2c3d"
 	case "docker:index/remoteImage:RemoteImage":
 		more["imageId"] = "sha256:" + name
-	case "docker:index/container:Container":
-		more["exitCode"], more["containerLogs"] = r.exitCode, r.log
 	case "docker:index/volume:Volume":
 		if r.renamed != "" {
 			more["name"] = r.renamed
@@ -183,7 +183,13 @@ func (r *recorder) RegisterResourceOutputs() (*emptypb.Empty, error) {
 type fakeEngine struct {
 	remote   bool
 	standIn  string
-	failures map[string]error // by the name of a container or service, or by URL
+	failures map[string]error // by the name of a container or service, or a smoke test's host
+	runs     bool             // nginx does
+	rotation []string         // that nginx has
+	attempt  int              // of every task
+	force    int              // of every service
+	compared engine.Comparison
+	releases []release.Release
 
 	mu    sync.Mutex
 	asked []string
@@ -196,16 +202,68 @@ func (f *fakeEngine) ask(name, question string) error {
 	return f.failures[name]
 }
 
-func (f *fakeEngine) AwaitContainer(_ context.Context, name, image string, within time.Duration) error {
+func (f *fakeEngine) AwaitContainer(_ context.Context, id, image string, within time.Duration) error {
+	name := strings.TrimSuffix(id, "-id")
 	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, image, within))
+}
+
+func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {
+	name := strings.TrimSuffix(id, "-id")
+	return f.ask(name, fmt.Sprintf("task %s ends within %s", name, within))
 }
 
 func (f *fakeEngine) AwaitService(_ context.Context, name, image string, replicas int, within time.Duration) error {
 	return f.ask(name, fmt.Sprintf("service %s runs %d of %s within %s", name, replicas, image, within))
 }
 
-func (f *fakeEngine) answers(_ context.Context, url string, within time.Duration) error {
-	return f.ask(url, fmt.Sprintf("%s answers within %s", url, within))
+func (f *fakeEngine) StopContainer(_ context.Context, id string, _ time.Duration) error {
+	return f.ask("", "stop "+strings.TrimSuffix(id, "-id"))
+}
+
+func (f *fakeEngine) ScaleService(_ context.Context, name string, replicas int) error {
+	return f.ask("", fmt.Sprintf("scale %s to %d", name, replicas))
+}
+
+func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) error {
+	return f.ask("", signal+" to "+prefix+"-"+workload)
+}
+
+func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
+	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
+}
+
+func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
+func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
+func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
+	return f.compared, nil
+}
+func (f *fakeEngine) Logs(context.Context, string) string                { return "\nthe log" }
+func (f *fakeEngine) Tail(context.Context, string, string) string        { return "\nthe log" }
+func (f *fakeEngine) Runs(context.Context, string, string) (bool, error) { return f.runs, nil }
+func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {
+	return f.releases, nil
+}
+
+func (f *fakeEngine) dial(string, string) NginxClient { return fakeNginx{f} }
+
+// fakeNginx runs an earlier configuration until it is told to reload.
+type fakeNginx struct{ *fakeEngine }
+
+func (f fakeNginx) State(context.Context) (edge.State, error) {
+	if !f.runs {
+		return edge.State{}, errors.New("nobody listens")
+	}
+	return edge.State{Configuration: "earlier", Rotation: f.rotation}, nil
+}
+
+func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) error {
+	return f.ask("nginx", fmt.Sprintf("nginx runs its configuration within %s", within))
+}
+
+// check is the smoke test, and knows its host by the token's end.
+func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Duration) error {
+	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
+	return f.ask("smoke "+host, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
 }
 
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
@@ -257,13 +315,22 @@ type run struct {
 // deploy runs the platform with a configuration, in a project folder as made by
 // inProject.
 func deploy(cfg config.Config, rec *recorder, docker *fakeEngine) *run {
+	return deployAs(cfg, rec, docker, false)
+}
+
+// deployPinned does the same with the configuration of an earlier release.
+func deployPinned(cfg config.Config, rec *recorder, docker *fakeEngine) *run {
+	return deployAs(cfg, rec, docker, true)
+}
+
+func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool) *run {
 	r := &run{recorder: rec, engine: docker, warnings: &warnings{}, outputs: map[string]output{}}
 	r.err = pulumi.RunErr(func(ctx *pulumi.Context) error {
 		ctx.Log = r.warnings
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Answers: docker.answers})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(time.Duration) {}, Pinned: pinned})
 		if err != nil {
 			return err
 		}
@@ -321,6 +388,12 @@ func succeed(t *testing.T, cfg config.Config, s stage) *run {
 // find returns the resources of a type, which is given without its package.
 func (r *run) find(kind string) []registration {
 	return slices.DeleteFunc(slices.Clone(r.all), func(x registration) bool { return x.Type[strings.LastIndex(x.Type, ":")+1:] != kind })
+}
+
+// has is true where a resource is declared, by its type and name.
+func (r *run) has(resource string) bool {
+	kind, name, _ := strings.Cut(resource, " ")
+	return slices.ContainsFunc(r.find(kind), func(x registration) bool { return x.Name == name })
 }
 
 // get returns the one resource of a name and type.

@@ -1,12 +1,15 @@
 package components
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -23,17 +26,27 @@ const (
 	// An unprivileged process has no ports below 1024.
 	nginxHTTP, nginxHTTPS = 8080, 8443
 	nginxStatic           = "/srv/static"
-	certificateFile       = "tls_certificate"
-	keyFile               = "tls_key"
+	nginxFolder           = "/run/nginx" // of its configuration
+	// nginxStopGrace is short: while it finishes what it has begun, nobody listens
+	// on its ports, and the next one can not.
+	nginxStopGrace = 5 * time.Second
+	// linger is how long a client's connection outlives a reload.
+	linger      = time.Second
+	installTime = 30 * time.Second
 )
 
 // NginxArgs describe the edge.
 type NginxArgs struct {
-	Config   config.Config
-	Runtime  runtime.Runtime
-	Image    *Image
-	Storage  *Storage
+	Config  config.Config
+	Stack   runtime.Stack
+	Runtime runtime.Runtime
+	Image   *Image
+	Storage *Storage
+	// Token is what the deploy's own requests show.
+	Token    pulumi.StringOutput
 	Networks []*workload.Network
+	// Rotation are the hosts that users' requests go to.
+	Rotation pulumi.StringArray
 	// Hosts are the names that a self-signed certificate is for.
 	Hosts []string
 	// DependsOn must be there before it starts.
@@ -44,37 +57,133 @@ type NginxArgs struct {
 type Nginx struct {
 	pulumi.ResourceState
 	*runtime.Running
+
+	// Configuration names what it has to run.
+	Configuration pulumi.StringOutput
 }
 
-// NewNginx declares nginx, its configuration and its certificate.
+// NewNginx declares nginx, its configuration and its certificate. These are in a
+// volume, where a task tests and then puts them; nginx reads them when it starts,
+// and when it is told to reload, so that a change in them restarts nothing.
 func NewNginx(ctx *pulumi.Context, name string, args *NginxArgs, opts ...pulumi.ResourceOption) (*Nginx, error) {
 	n := &Nginx{}
 	if err := ctx.RegisterComponentResource("tarot:index:Nginx", name, n, opts...); err != nil {
 		return nil, err
 	}
-	w, err := args.workload(ctx, name, n)
+	volume, installed, err := args.install(ctx, name, n)
 	if err != nil {
 		return nil, fmt.Errorf("nginx %q: %w", name, err)
 	}
-	if n.Running, err = args.Runtime.Run(ctx, w, n); err != nil {
+	if n.Running, err = args.Runtime.Run(ctx, args.workload(volume, installed), runtime.Rollout{}, n); err != nil {
 		return nil, fmt.Errorf("nginx %q: %w", name, err)
 	}
-	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"names": pulumi.ToStringArray(n.Names), "ready": n.Ready})
+	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"names": n.Names, "configuration": n.Configuration})
 }
 
-func (args *NginxArgs) workload(ctx *pulumi.Context, name string, parent pulumi.Resource) (workload.Workload, error) {
-	cfg := args.Config.Nginx
-	text, err := assets.Render(args.render())
+// installScript tests what was uploaded and then has it take the place of what
+// is there, at once: nginx may be started at any moment.
+const installScript = `set -eu
+name=$(cat /run/config/name)
+folder=` + nginxFolder + `
+rm -rf "$folder/new"
+mkdir "$folder/new"
+cp /run/config/* /run/secrets/* "$folder/new/"
+nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"
+rm -rf "$folder/$name"
+mv "$folder/new" "$folder/$name"
+before=$(readlink "$folder/current" || :)
+ln -sfn "$name" "$folder/current.new"
+mv -T "$folder/current.new" "$folder/current"
+for old in "$folder"/*; do
+  case ${old##*/} in current | "$name" | "$before") ;; *) rm -rf "$old" ;; esac
+done
+rm -f /run/secrets/*
+`
+
+func (args *NginxArgs) install(ctx *pulumi.Context, name string, n *Nginx) (*docker.Volume, pulumi.Resource, error) {
+	secrets, err := args.secrets(ctx, name, n)
 	if err != nil {
-		return workload.Workload{}, err
+		return nil, nil, err
 	}
+	text := args.text(secrets)
+	n.Configuration = text.ApplyT(func(v any) string { return v.(named).name }).(pulumi.StringOutput)
+	volume, err := docker.NewVolume(ctx, name+"-configuration", &docker.VolumeArgs{
+		Name: pulumi.String(args.Stack.Prefix + "-" + name + "-configuration"),
+	}, pulumi.Parent(n), pulumi.DeleteBeforeReplace(false))
+	if err != nil {
+		return nil, nil, err
+	}
+	task, err := runtime.Once(ctx, args.Stack, runtime.Task{
+		Workload: workload.Workload{
+			Name:    name + "-configuration",
+			Image:   args.Image.Image,
+			Command: []string{"/bin/sh", "-c", installScript},
+			Files: []workload.File{
+				{Name: "nginx.conf", Content: text.ApplyT(func(v any) string { return v.(named).text }).(pulumi.StringOutput)},
+				{Name: "name", Content: n.Configuration},
+			},
+			Secrets: secrets,
+			Mounts:  []workload.Mount{{Kind: workload.Volume, Source: volume.Name, Target: nginxFolder}},
+			Limits:  workload.Limits{Memory: int64(args.Config.Nginx.Memory)},
+			Logging: logging(args.Config.Logging, name+"-configuration"),
+			// The volume belongs to root, and nginx itself may not write there.
+			User: "0:0",
+		},
+		Within: installTime,
+	}, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	return volume, task.Resource, task.Await()
+}
+
+// named is a configuration with its name.
+type named struct{ name, text string }
+
+// text renders the configuration. It is named by all that nginx reads: the token
+// among it is why the name tells nothing of the key.
+func (args *NginxArgs) text(secrets []workload.Secret) pulumi.Output {
+	parts := []any{args.Rotation.ToStringArrayOutput()}
+	for _, s := range secrets {
+		parts = append(parts, s.Value)
+	}
+	return pulumi.Unsecret(pulumi.All(parts...).ApplyT(func(values []any) (named, error) {
+		c := args.render()
+		c.Hosts = values[0].([]string)
+		text, err := assets.Render(c)
+		if err != nil {
+			return named{}, err
+		}
+		sum := sha256.New()
+		fmt.Fprintf(sum, "%q", append(values[1:], text))
+		c.Name = hex.EncodeToString(sum.Sum(nil)[:6])
+		text, err = assets.Render(c)
+		return named{c.Name, text}, err
+	}))
+}
+
+// secrets are the files beside nginx.conf that not everybody may read.
+func (args *NginxArgs) secrets(ctx *pulumi.Context, name string, parent pulumi.Resource) ([]workload.Secret, error) {
+	candidate := args.Token.ApplyT(assets.Candidate).(pulumi.StringOutput)
+	secrets := []workload.Secret{{Name: assets.CandidateFile, Value: candidate}}
+	if args.Config.Nginx.TLS.Mode == "off" {
+		return secrets, nil
+	}
+	pair, err := args.certificate(ctx, name, parent)
+	return append(secrets, pair...), err
+}
+
+func (args *NginxArgs) workload(volume *docker.Volume, installed pulumi.Resource) workload.Workload {
+	cfg := args.Config.Nginx
 	w := workload.Workload{
 		Name:    "nginx",
 		Image:   args.Image.Image,
-		Command: []string{"nginx", "-c", workload.ConfigDir + "/nginx.conf", "-g", "daemon off;"},
-		Files:   []workload.File{{Name: "nginx.conf", Content: text}},
-		Mounts:  []workload.Mount{{Kind: workload.Tmpfs, Target: "/tmp"}},
-		Ports:   []workload.Port{{Address: cfg.Address, Host: cfg.HTTPPort, Container: nginxHTTP}},
+		Command: []string{"nginx", "-c", nginxFolder + "/current/nginx.conf", "-g", "daemon off;"},
+		Mounts: []workload.Mount{
+			{Kind: workload.Tmpfs, Target: "/tmp"},
+			{Kind: workload.Volume, Source: volume.Name, Target: nginxFolder, ReadOnly: true},
+		},
+		Ports: []workload.Port{{Address: cfg.Address, Host: cfg.HTTPPort, Container: nginxHTTP}},
 		Health: workload.Health{
 			Test:     []string{"CMD", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"},
 			Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 15 * time.Second, Retries: 3,
@@ -84,8 +193,8 @@ func (args *NginxArgs) workload(ctx *pulumi.Context, name string, parent pulumi.
 		Replicas:   1,
 		User:       nginxUser,
 		StopSignal: "SIGQUIT", // finish what has begun
-		StopGrace:  args.Config.Backend.StopGrace,
-		DependsOn:  args.DependsOn,
+		StopGrace:  nginxStopGrace,
+		DependsOn:  append(slices.Clone(args.DependsOn), installed),
 	}
 	w.Logging = logging(args.Config.Logging, w.Name)
 	if args.Storage.Static != nil {
@@ -93,11 +202,8 @@ func (args *NginxArgs) workload(ctx *pulumi.Context, name string, parent pulumi.
 	}
 	if cfg.TLS.Mode != "off" {
 		w.Ports = append(w.Ports, workload.Port{Address: cfg.Address, Host: cfg.HTTPSPort, Container: nginxHTTPS})
-		if w.Secrets, err = args.certificate(ctx, name, parent); err != nil {
-			return w, err
-		}
 	}
-	return w, nil
+	return w
 }
 
 func (args *NginxArgs) render() assets.Config {
@@ -106,8 +212,8 @@ func (args *NginxArgs) render() assets.Config {
 		Workers:      max(1, int(math.Ceil(cfg.CPUs))),
 		BackendPort:  args.Config.Backend.Port,
 		TLS:          cfg.TLS.Mode != "off",
-		Certificate:  workload.Secret{Name: certificateFile}.Path(),
-		Key:          workload.Secret{Name: keyFile}.Path(),
+		Linger:       strconv.Itoa(int(linger/time.Second)) + "s",
+		Maintenance:  cfg.Maintenance,
 		HTTPSSuffix:  portSuffix(cfg.HTTPSPort, 443),
 		HostSuffix:   portSuffix(cfg.HTTPPort, 80),
 		MaxBody:      int64(cfg.MaxBody),
@@ -143,8 +249,8 @@ func (args *NginxArgs) certificate(ctx *pulumi.Context, name string, parent pulu
 			return pulumi.ToSecret(pair.ApplyT(func(v any) string { return pick(v.(certificate.Pair)) })).(pulumi.StringOutput)
 		}
 		return []workload.Secret{
-			{Name: certificateFile, Value: part(func(p certificate.Pair) string { return p.Certificate })},
-			{Name: keyFile, Value: part(func(p certificate.Pair) string { return p.Key })},
+			{Name: assets.CertificateFile, Value: part(func(p certificate.Pair) string { return p.Certificate })},
+			{Name: assets.KeyFile, Value: part(func(p certificate.Pair) string { return p.Key })},
 		}
 	}
 	if args.Config.Nginx.TLS.Mode == "given" {

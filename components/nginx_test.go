@@ -2,11 +2,11 @@ package components
 
 import (
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +32,9 @@ func TestNginxConfiguration(t *testing.T) {
 		"prod-without-tls": func(t *testing.T) config.Config {
 			return stack(t, "prod", func(c *config.Config) { c.Nginx.TLS.Mode = "off" })
 		},
+		"prod-maintenance": func(t *testing.T) config.Config {
+			return stack(t, "prod", func(c *config.Config) { c.Nginx.Maintenance = true })
+		},
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +44,9 @@ func TestNginxConfiguration(t *testing.T) {
 			if args.Config.Volumes.Static != "" {
 				args.Storage.Static = pulumi.String(args.Config.Volumes.Static)
 			}
-			got, err := assets.Render(args.render())
+			c := args.render()
+			c.Name, c.Hosts = "c0ffee", []string{"one", "two"}
+			got, err := assets.Render(c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,19 +66,58 @@ func TestNginxConfiguration(t *testing.T) {
 	}
 }
 
-func TestNginxGetsItsConfigurationAsAFile(t *testing.T) {
-	want, err := os.ReadFile("../assets/nginx/testdata/prod.conf")
-	if err != nil {
-		t.Fatal(err)
+// uploaded are the files beside nginx.conf, by name.
+func uploaded(t *testing.T, r *run) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, upload := range r.get(t, "Container", "tarot-test-nginx-configuration").list("uploads") {
+		content := at(upload, "content")
+		if s, ok := content.(sealed); ok {
+			content = s.value
+		}
+		files[filepath.Base(at(upload, "file").(string))], _ = content.(string)
 	}
+	return files
+}
+
+func TestNginxTurnsToTheHostsThatRun(t *testing.T) {
+	for name, hosts := range map[string][]string{
+		"prod": {"backend"}, "prod as containers": {"tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4", "tarot-test-backend-3-1a2b3c4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			r := succeed(t, stack(t, name), up)
+			files := uploaded(t, r)
+			for _, host := range hosts {
+				if !strings.Contains(files["nginx.conf"], "server "+host+":8000 resolve") {
+					t.Errorf("no server %s", host)
+				}
+			}
+			if !strings.Contains(files["nginx.conf"], `return 200 "`+files["name"]+" "+hosts[0]) || len(files["name"]) != 12 {
+				t.Errorf("it is called %q", files["name"])
+			}
+			if want := assets.Candidate(generated("edge-token")); files["candidate.map"] != want {
+				t.Errorf("candidate.map %q", files["candidate.map"])
+			}
+		})
+	}
+}
+
+func TestAnotherConfigurationHasAnotherName(t *testing.T) {
 	inProject(t)
-	asConfig := succeed(t, stack(t, "prod"), up).get(t, "ServiceConfig", "tarot-test-nginx-nginx.conf")
-	if got, _ := base64.StdEncoding.DecodeString(asConfig.at("data").(string)); string(got) != string(want) {
-		t.Errorf("the config holds\n%s", got)
+	names := map[string]string{}
+	for what, change := range map[string]func(*config.Config){
+		"none": func(*config.Config) {}, "body": func(c *config.Config) { c.Nginx.MaxBody++ },
+		"replicas": func(c *config.Config) { c.Backend.Replicas++ }, "certificate": func(c *config.Config) { c.Nginx.ServerNames = []string{"localhost"} },
+	} {
+		name := uploaded(t, succeed(t, stack(t, "prod as containers", change), up))["name"]
+		if other, ok := names[name]; ok {
+			t.Errorf("%s has the name of %s", what, other)
+		}
+		names[name] = what
 	}
-	asUpload := succeed(t, stack(t, "prod as containers"), up).get(t, "Container", "tarot-test-nginx-files").list("uploads")[0]
-	if at(asUpload, "content") != string(want) || at(asUpload, "file") != "/run/config/nginx.conf" {
-		t.Errorf("the upload holds\n%v", asUpload)
+	if again := uploaded(t, succeed(t, stack(t, "prod as containers"), up))["name"]; names[again] != "none" {
+		t.Errorf("the same is called %s now", again)
 	}
 }
 
@@ -84,14 +128,8 @@ func served(t *testing.T, cfg config.Config, docker *fakeEngine) certificate.Pai
 	if r.err != nil {
 		t.Fatal(r.err)
 	}
-	part := func(name string) string {
-		text, err := base64.StdEncoding.DecodeString(r.get(t, "Secret", "tarot-test-nginx-"+name).In["data"].(sealed).value.(string))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	return certificate.Pair{Certificate: part("tls_certificate"), Key: part("tls_key")}
+	files := uploaded(t, r)
+	return certificate.Pair{Certificate: files["tls_certificate"], Key: files["tls_key"]}
 }
 
 func TestSelfSignedCertificateIsForTheNamesThatTheSiteIsReachedBy(t *testing.T) {

@@ -20,11 +20,9 @@ import (
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+	"tarot-platform/internal/smoke"
 )
-
-// answerTime is how long a stack whose workloads are all healthy may take to
-// answer from outside.
-const answerTime = 30 * time.Second
 
 // Engine is what the platform asks of the Docker engine.
 type Engine interface {
@@ -36,24 +34,39 @@ type Engine interface {
 	Platform() string
 	// Local is true where the engine shares this machine's files.
 	Local() bool
+	// Runs is true where a workload has a running container.
+	Runs(ctx context.Context, prefix, workload string) (bool, error)
+	// Signal sends a signal to a workload's containers.
+	Signal(ctx context.Context, prefix, workload, signal string) error
+	// Releases are those that have run, and Retain removes the oldest.
+	Releases(ctx context.Context, prefix string) ([]release.Release, error)
+	Retain(ctx context.Context, prefix, current, repository string, keep int) ([]string, error)
 }
 
 // PlatformArgs describe a stack.
 type PlatformArgs struct {
 	Config config.Config
+	// Source is the configuration as it was written, without secrets: what a
+	// release's record keeps.
+	Source map[string]string
+	// Pinned is true where Config is that of an earlier release.
+	Pinned bool
 	Engine Engine
 	// Prefix begins the names of everything in the engine: project-stack.
 	Prefix string
-	// Answers waits until an address answers.
-	Answers func(ctx context.Context, url string, within time.Duration) error
+	// Check runs a smoke test.
+	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
+	// Dial returns what asks the nginx at an address.
+	Dial func(base, token string) NginxClient
+	// Sleep waits.
+	Sleep func(time.Duration)
 }
 
 // Platform is the application and all that is around it.
 type Platform struct {
 	pulumi.ResourceState
 
-	// Outputs are the stack's outputs. They fail where what runs is not what was
-	// asked for.
+	// Outputs are the stack's outputs.
 	Outputs pulumi.Map
 }
 
@@ -68,7 +81,9 @@ type platform struct {
 	internal *workload.Network
 }
 
-// NewPlatform declares everything.
+// NewPlatform declares everything, in the order of a deploy. In an update it
+// waits for each step, and returns an error where what runs is not what was
+// asked for; then nothing of what ran before is gone.
 func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...pulumi.ResourceOption) (*Platform, error) {
 	p := &platform{Platform: &Platform{}, PlatformArgs: *args, ctx: ctx,
 		stack: runtime.Stack{Prefix: args.Prefix, Label: engine.StackLabel, Engine: args.Engine}}
@@ -94,38 +109,86 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	published, publishedOK, err := p.publishStatic(image, storage)
+	site, err := p.site(image, storage, credentials)
 	if err != nil {
 		return nil, err
 	}
-	backend, err := NewBackend(ctx, "backend", &BackendArgs{
-		Config: args.Config, Runtime: p.runtime, Image: image, Secrets: credentials.Secrets, Storage: storage,
-		Networks: p.backendNetworks(), TrustedSubnet: args.Config.Networks.BackendSubnet,
-		MountCode: p.mountCode(), DependsOn: published,
-	}, p.child())
+	record, err := p.record(image)
 	if err != nil {
 		return nil, err
 	}
-	services := pulumi.Map{"backend": describe(backend.Running, image.Reference, args.Config.Backend.Replicas)}
-	gates := []any{backend.Ready, publishedOK}
-	standIns := map[string]pulumi.StringOutput{"backend": image.StandIn}
-	if args.Config.Nginx.Enabled {
-		nginx, image, err := p.nginx(storage, published)
-		if err != nil {
-			return nil, err
-		}
-		services["nginx"] = describe(nginx.Running, image.Reference, 1)
-		gates = append(gates, nginx.Ready)
-		standIns["nginx"] = image.StandIn
-	}
-	p.outputs(gates, pulumi.Map{
+	// Pulumi is about to stop the earlier replicas.
+	p.Sleep(time.Until(site.lingers))
+	p.outputs(pulumi.Map{
 		"adminPassword": credentials.AdminPassword,
 		"image":         pulumi.String(image.Reference),
-		"services":      services,
-		"standIns":      present(standIns),
+		"release":       record,
+		"services":      site.services,
+		"standIns":      present(site.standIns),
 		"volumes":       volumes(storage),
 	})
 	return p.Platform, ctx.RegisterResourceOutputs(p.Platform, pulumi.Map{"url": p.Outputs["url"]})
+}
+
+// site is what is there for users.
+type site struct {
+	services pulumi.Map
+	standIns map[string]pulumi.StringOutput
+	// lingers is until when requests may still go to the earlier replicas.
+	lingers time.Time
+}
+
+// site declares the application and what is in front of it.
+func (p *platform) site(image *Image, storage *Storage, credentials *Credentials) (site, error) {
+	s := site{services: pulumi.Map{}, standIns: map[string]pulumi.StringOutput{"backend": image.StandIn}}
+	args := &BackendArgs{
+		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Secrets: credentials.Secrets, Storage: storage,
+		Networks: p.backendNetworks(), TrustedSubnet: p.Config.Networks.BackendSubnet, MountCode: p.mountCode(),
+	}
+	static := p.Config.Backend.Paths.Static
+	if storage.Static != nil {
+		args.Publish = func() (*runtime.Started, error) { return p.publishStatic(image, storage) }
+		args.Release = staticFolder(image.Reference)
+		static += "/" + args.Release
+	}
+	front := &proxy{p: p, static: static}
+	var frontImage *Image
+	if p.Config.Nginx.Enabled {
+		var err error
+		if front.token, err = p.edgeToken(); err != nil {
+			return s, err
+		}
+		if frontImage, err = NewImage(p.ctx, "nginx-image", &ImageArgs{Reference: p.Config.Nginx.Image, Inspector: p.Engine}, p.child()); err != nil {
+			return s, err
+		}
+		s.standIns["nginx"] = frontImage.StandIn
+		args.Rollout = runtime.Rollout{Edge: front, Proven: p.Pinned}
+	}
+	backend, err := NewBackend(p.ctx, "backend", args, p.child())
+	if err != nil {
+		return s, err
+	}
+	s.services["backend"] = describe(backend.Running, image.Reference, p.Config.Backend.Replicas)
+	if p.Config.Nginx.Enabled {
+		nginx, err := p.nginx(front, frontImage, storage, backend.Running)
+		if err != nil {
+			return s, err
+		}
+		s.services["nginx"], s.lingers = describe(nginx.Running, frontImage.Reference, 1), front.lingers
+	}
+	if !p.ctx.DryRun() {
+		if err := p.Check(p.ctx.Context(), p.smoke(static), answerTime); err != nil {
+			return s, err
+		}
+	}
+	if storage.Static == nil {
+		return s, nil
+	}
+	earlier, err := p.earlier(image)
+	if err != nil {
+		return s, err
+	}
+	return s, p.activateStatic(image, storage, earlier)
 }
 
 func (p *platform) child() pulumi.ResourceOption { return pulumi.Parent(p.Platform) }
@@ -183,29 +246,6 @@ func (p *platform) backendImage() *ImageArgs {
 	}
 }
 
-// publishStatic copies the image's static files into the static volume before
-// its replicas start. Files of earlier releases stay: a page that was loaded
-// before keeps its pictures.
-//
-// The volume is mounted at the data folder, which the contract says is empty
-// and belongs to the application's user: that is what an empty volume takes
-// over, and the static folder stays visible as the source.
-func (p *platform) publishStatic(image *Image, storage *Storage) ([]pulumi.Resource, pulumi.BoolOutput, error) {
-	if storage.Static == nil {
-		return nil, pulumi.Bool(true).ToBoolOutput(), nil
-	}
-	container, done, err := runtime.Once(p.ctx, p.stack, runtime.Task{
-		Name:    "publish-static",
-		Image:   image.Image,
-		Command: []string{"/bin/sh", "-c", "cp -pR " + staticDir + "/. " + dataDir + "/"},
-		Mounts:  []workload.Mount{{Kind: workload.Volume, Source: storage.Static, Target: dataDir}},
-		Limits:  workload.Limits{Memory: int64(p.Config.Backend.Memory)},
-		Logging: logging(p.Config.Logging, "publish-static"),
-		User:    p.Config.Backend.User,
-	}, p.Platform)
-	return []pulumi.Resource{container}, done, err
-}
-
 // mountCode is false with an engine on another machine, which does not have the
 // folder.
 func (p *platform) mountCode() bool {
@@ -217,26 +257,29 @@ func (p *platform) mountCode() bool {
 	return p.Config.Backend.MountCode
 }
 
-func (p *platform) nginx(storage *Storage, dependsOn []pulumi.Resource) (*Nginx, *Image, error) {
-	image, err := NewImage(p.ctx, "nginx-image", &ImageArgs{Reference: p.Config.Nginx.Image, Inspector: p.Engine}, p.child())
-	if err != nil {
-		return nil, nil, err
-	}
+func (p *platform) nginx(front *proxy, image *Image, storage *Storage, backend *runtime.Running) (*Nginx, error) {
 	hosts := append(slices.Clone(p.Config.Nginx.ServerNames), p.Engine.Host())
 	if p.Engine.Local() {
 		hosts = append(hosts, "localhost", "127.0.0.1")
 	}
 	slices.Sort(hosts[len(p.Config.Nginx.ServerNames):])
 	nginx, err := NewNginx(p.ctx, "nginx", &NginxArgs{
-		Config: p.Config, Runtime: p.runtime, Image: image, Storage: storage,
-		Networks: p.edgeNetworks(), Hosts: slices.Compact(hosts), DependsOn: dependsOn,
+		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Storage: storage, Token: front.token, Rotation: backend.Hosts,
+		Networks: p.edgeNetworks(), Hosts: slices.Compact(hosts),
 	}, p.child())
-	return nginx, image, err
+	if err != nil || p.ctx.DryRun() {
+		return nginx, err
+	}
+	configuration, err := runtime.Text(p.ctx, nginx.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	return nginx, front.turn(p.ctx.Context(), configuration)
 }
 
 // describe is what `services` tells of a workload.
 func describe(r *runtime.Running, image string, replicas int) pulumi.Map {
-	return pulumi.Map{"image": pulumi.String(image), "replicas": pulumi.Int(replicas), "names": pulumi.ToStringArray(r.Names)}
+	return pulumi.Map{"image": pulumi.String(image), "replicas": pulumi.Int(replicas), "names": r.Names}
 }
 
 // present leaves the images out that are no stand-ins.
@@ -261,20 +304,9 @@ func volumes(s *Storage) pulumi.Map {
 	return all
 }
 
-// outputs sets the stack's outputs. The addresses wait for the gates, so that
-// none is told of something that does not answer, and so that a gate's error is
-// consumed and fails the update.
-func (p *platform) outputs(gates []any, more pulumi.Map) {
-	base := p.baseURL()
-	paths := p.Config.Backend.Paths
-	passed := pulumi.All(gates...).ApplyT(func([]any) (bool, error) {
-		if p.ctx.DryRun() {
-			return true, nil
-		}
-		// All are healthy, and the way through may still be missing: nginx looks
-		// the backend's addresses up once a second.
-		return true, p.Answers(p.ctx.Context(), base+paths.Health, answerTime)
-	})
+// outputs sets the stack's outputs.
+func (p *platform) outputs(more pulumi.Map) {
+	base, paths := p.baseURL(), p.Config.Backend.Paths
 	p.Outputs = pulumi.Map{
 		"runtime":  pulumi.String(p.Config.Runtime),
 		"replicas": pulumi.Int(p.Config.Backend.Replicas),
@@ -282,7 +314,7 @@ func (p *platform) outputs(gates []any, more pulumi.Map) {
 	for name, path := range map[string]string{
 		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
 	} {
-		p.Outputs[name] = passed.ApplyT(func(any) string { return base + path }).(pulumi.StringOutput)
+		p.Outputs[name] = pulumi.String(base + path)
 	}
 	maps.Copy(p.Outputs, more)
 }

@@ -1,7 +1,6 @@
 package components
 
 import (
-	"errors"
 	"maps"
 	"os"
 	"reflect"
@@ -17,6 +16,7 @@ func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 	common := []string{
 		"docker:index/network:Network tarot-test-backend",
 		"docker:index/remoteImage:RemoteImage backend-image",
+		"docker:index/volume:Volume release",
 		"docker:index/volume:Volume storage-data",
 		"random:index/randomPassword:RandomPassword credentials-admin-password",
 		"random:index/randomPassword:RandomPassword credentials-jwt-secret-key",
@@ -26,8 +26,17 @@ func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 		"tarot:index:Platform platform",
 		"tarot:index:Storage storage",
 	}
-	nginx := []string{"docker:index/remoteImage:RemoteImage nginx-image", "tarot:index:Image nginx-image", "tarot:index:Nginx nginx"}
+	nginx := []string{
+		"docker:index/container:Container tarot-test-nginx-configuration",
+		"docker:index/remoteImage:RemoteImage nginx-image",
+		"docker:index/volume:Volume nginx-configuration",
+		"random:index/randomPassword:RandomPassword edge-token",
+		"tarot:index:Image nginx-image",
+		"tarot:index:Nginx nginx",
+	}
 	isolated := []string{
+		"docker:index/container:Container tarot-test-activate-static",
+		"docker:index/container:Container tarot-test-migrate",
 		"docker:index/container:Container tarot-test-publish-static",
 		"docker:index/network:Network tarot-test-edge",
 		"docker:index/volume:Volume storage-logs",
@@ -39,29 +48,21 @@ func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 		"docker:index/volume:Volume tarot-test-backend-files-secrets",
 		"random:index/randomId:RandomId tarot-test-backend-files",
 	}
-	nginxFiles := []string{
-		"docker:index/container:Container tarot-test-nginx-files",
-		"docker:index/volume:Volume tarot-test-nginx-files-config",
-		"random:index/randomId:RandomId tarot-test-nginx-files",
-	}
 	swarm := []string{
 		"docker:index/secret:Secret tarot-test-backend-admin_password",
 		"docker:index/secret:Secret tarot-test-backend-jwt_secret_key",
-		"docker:index/secret:Secret tarot-test-nginx-tls_certificate",
-		"docker:index/secret:Secret tarot-test-nginx-tls_key",
 		"docker:index/service:Service tarot-test-backend",
+		"docker:index/service:Service tarot-test-backend-candidate",
 		"docker:index/service:Service tarot-test-nginx",
 		"docker:index/serviceConfig:ServiceConfig tarot-test-backend-environment",
-		"docker:index/serviceConfig:ServiceConfig tarot-test-nginx-nginx.conf",
 	}
 	const container = "docker:index/container:Container tarot-test-"
 	for name, want := range map[string][]string{
 		"dev":              slices.Concat(common, backendFiles, []string{container + "backend-1"}),
-		"dev behind nginx": slices.Concat(common, backendFiles, nginx, nginxFiles, []string{container + "backend-1", container + "nginx-1"}),
+		"dev behind nginx": slices.Concat(common, backendFiles, nginx, []string{container + "backend-1", container + "nginx-1"}),
 		"prod":             slices.Concat(common, nginx, isolated, swarm),
-		"prod as containers": slices.Concat(common, nginx, isolated, backendFiles, nginxFiles, []string{
-			container + "backend-1", container + "backend-2", container + "backend-3", container + "nginx-1",
-			"docker:index/volume:Volume tarot-test-nginx-files-secrets"}),
+		"prod as containers": slices.Concat(common, nginx, isolated, backendFiles, []string{
+			container + "backend-1", container + "backend-2", container + "backend-3", container + "nginx-1"}),
 		"prod with own secrets": slices.Concat(common, nginx, isolated, swarm, []string{"docker:index/secret:Secret tarot-test-backend-api_key"}),
 	} {
 		slices.Sort(want)
@@ -110,16 +111,18 @@ func TestEveryComponentRegistersOutputs(t *testing.T) {
 }
 
 func TestOutputs(t *testing.T) {
-	// What is known before anything exists.
-	early := []string{"image", "replicas", "runtime", "services", "volumes"}
-	late := []string{"url", "apiUrl", "docsUrl", "adminUrl", "healthUrl", "staticUrl", "adminPassword", "standIns"}
+	// What is known before anything exists. The services are where they have
+	// names of their own.
+	early := []string{"image", "release", "replicas", "runtime", "volumes", "url", "apiUrl", "docsUrl", "adminUrl", "healthUrl", "staticUrl"}
+	late := []string{"adminPassword", "services", "standIns"}
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
 		if got, want := slices.Sorted(maps.Keys(r.outputs)), slices.Sorted(slices.Values(slices.Concat(early, late))); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		for name, out := range r.outputs {
 			own := name == "adminPassword" && cfg.Secrets[name] != ""
-			if want := r.stage != preview || own || slices.Contains(early, name); out.Known != want {
+			named := name == "services" && (cfg.Runtime == "swarm" || !cfg.Networks.Isolated)
+			if want := r.stage != preview || own || named || slices.Contains(early, name); out.Known != want {
 				t.Errorf("%s: known %v, want %v", name, out.Known, want)
 			}
 			// What a mock does not answer yet has no mark.
@@ -170,10 +173,10 @@ func TestOutputsHoldTheAddressesByWhichTheStackIsReached(t *testing.T) {
 func TestOutputsDescribeTheServices(t *testing.T) {
 	inProject(t)
 	cfg := stack(t, "prod as containers", func(c *config.Config) { c.Backend.Replicas = 2 })
-	r := succeed(t, cfg, preview)
+	r := succeed(t, cfg, up)
 	image := r.outputs["image"].Value
 	want := map[string]any{
-		"backend": map[string]any{"image": image, "replicas": 2, "names": []string{"tarot-test-backend-1", "tarot-test-backend-2"}},
+		"backend": map[string]any{"image": image, "replicas": 2, "names": []string{"tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"}},
 		"nginx":   map[string]any{"image": "nginx:1.30", "replicas": 1, "names": []string{"tarot-test-nginx-1"}},
 	}
 	if got := r.outputs["services"].Value; !reflect.DeepEqual(got, want) {
@@ -198,94 +201,6 @@ func TestOutputsNameTheStandIns(t *testing.T) {
 	}
 	if got := succeed(t, stack(t, "prod"), up).outputs["standIns"].Value; !reflect.DeepEqual(got, map[string]string{}) {
 		t.Errorf("of real images: %v", got)
-	}
-}
-
-func TestGatesAskForWhatWasWanted(t *testing.T) {
-	for name, want := range map[string][]string{
-		"dev": {"container tarot-test-backend-1 runs IMAGE within 1m48s", "http://localhost:8000/health answers within 30s"},
-		"prod": {"service tarot-test-backend runs 3 of IMAGE within 4m18s", "service tarot-test-nginx runs 1 of nginx:1.30 within 1m33s",
-			"https://localhost/health answers within 30s"},
-		"prod as containers": {"container tarot-test-backend-1 runs IMAGE within 1m48s", "container tarot-test-backend-2 runs IMAGE within 1m48s",
-			"container tarot-test-backend-3 runs IMAGE within 1m48s", "container tarot-test-nginx-1 runs nginx:1.30 within 43s",
-			"https://localhost/health answers within 30s"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inProject(t)
-			r := succeed(t, stack(t, name), up)
-			image, _ := r.outputs["image"].Value.(string)
-			got := slices.Clone(r.engine.asked)
-			slices.Sort(got[:len(got)-1]) // all but the last are asked at the same time
-			for i := range got {
-				got[i] = strings.ReplaceAll(got[i], image, "IMAGE")
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
-			}
-		})
-	}
-}
-
-func TestPreviewAsksNoGate(t *testing.T) {
-	forEveryStack(t, func(t *testing.T, _ config.Config, r *run) {
-		if r.stage != up && len(r.engine.asked) > 0 {
-			t.Errorf("asked: %v", r.engine.asked)
-		}
-	})
-}
-
-// An error inside an output that nobody consumes is lost.
-func TestWhatDoesNotRunAsWantedFailsTheUpdateAndHasNoAddress(t *testing.T) {
-	for _, test := range []struct{ name, stack, broken string }{
-		{"service", "prod", "tarot-test-backend"},
-		{"nginx's service", "prod", "tarot-test-nginx"},
-		{"container", "dev", "tarot-test-backend-1"},
-		{"last of several containers", "prod as containers", "tarot-test-backend-3"},
-		{"nginx's container", "dev behind nginx", "tarot-test-nginx-1"},
-		{"answer in prod", "prod", "https://localhost/health"},
-		{"answer in dev", "dev", "http://localhost:8000/health"},
-		{"nginx's image", "prod", "nginx:1.30"},
-		{"backend's image", "dev", "tarot-backend"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			inProject(t)
-			cfg := stack(t, test.stack)
-			broken := test.broken
-			if broken == "tarot-backend" { // the tag is known to a preview only
-				broken, _ = succeed(t, cfg, preview).outputs["image"].Value.(string)
-			}
-			r := deploy(cfg, &recorder{}, &fakeEngine{failures: map[string]error{broken: errors.New("it broke")}})
-			if r.err == nil || !strings.Contains(r.err.Error(), "it broke") {
-				t.Errorf("the run ended with %v", r.err)
-			}
-			if strings.HasSuffix(test.name, "image") {
-				return
-			}
-			for _, name := range []string{"url", "apiUrl", "healthUrl"} {
-				if out := r.outputs[name]; out.err == nil {
-					t.Errorf("%s is %v", name, out.Value)
-				}
-			}
-			for _, question := range r.engine.asked {
-				if strings.HasPrefix(question, "http") && !strings.HasPrefix(broken, "http") {
-					t.Errorf("asked all the same: %s", question)
-				}
-			}
-		})
-	}
-}
-
-func TestFailedStaticFilesFailTheUpdateWithTheirLog(t *testing.T) {
-	inProject(t)
-	for _, name := range []string{"prod", "prod as containers"} {
-		r := deploy(stack(t, name), &recorder{exitCode: 3, log: "first\ncp: no space left on device\n"}, &fakeEngine{})
-		want := "task tarot-test-publish-static ended with exit code 3:\nfirst\ncp: no space left on device"
-		if r.err == nil || !strings.Contains(r.err.Error(), want) || r.outputs["url"].err == nil {
-			t.Errorf("%s: %v; url %v", name, r.err, r.outputs["url"].Value)
-		}
-		if again := deploy(stack(t, name), &recorder{stage: unchanged, exitCode: 3}, &fakeEngine{}); again.err != nil {
-			t.Errorf("%s: preview: %v", name, again.err)
-		}
 	}
 }
 

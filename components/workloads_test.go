@@ -58,6 +58,12 @@ func (r *run) units() []unit {
 	return all
 }
 
+// once are the workloads that run to their end, and may be root for nobody but
+// themselves: without capabilities.
+var once = []any{"publish-static", "migrate", "activate-static", "nginx-configuration"}
+
+func (u unit) task() bool { return slices.Contains(once, u.labels["tarot.workload"]) }
+
 func labels(list []any) map[any]any {
 	all := map[any]any{}
 	for _, l := range list {
@@ -70,7 +76,7 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
 		ran := 0
 		for _, u := range r.units() {
-			if user, _ := u.user.(string); !regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`).MatchString(user) {
+			if user, _ := u.user.(string); !regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`).MatchString(user) && u.name != "tarot-test-nginx-configuration" {
 				t.Errorf("%s runs as %v", u.name, u.user)
 			}
 			for _, m := range u.mounts {
@@ -102,7 +108,7 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 			if !slices.Equal(u.drops, []any{"ALL"}) || u.at("capabilities", "adds") != nil || u.at("taskSpec", "containerSpec", "capAdds") != nil {
 				t.Errorf("%s drops the capabilities %v", u.name, u.drops)
 			}
-			if u.readOnly != true {
+			if u.readOnly != true && !(u.task() && len(u.list("uploads")) > 0) {
 				t.Errorf("%s: read-only %v", u.name, u.readOnly)
 			}
 			if u.memory < 6<<20 {
@@ -159,7 +165,7 @@ func TestLimitsAreThoseOfTheConfiguration(t *testing.T) {
 			{"taskSpec/resources/limits/nanoCpus", 1.5e9, 0.25e9}},
 	} {
 		for _, u := range succeed(t, stack(t, name, change), up).units() {
-			if !u.runs || u.Name == "tarot-test-publish-static" {
+			if !u.runs || u.task() {
 				continue
 			}
 			column := 1
@@ -186,17 +192,8 @@ func TestReplicas(t *testing.T) {
 	if got := service.at("mode", "replicated", "replicas"); got != 5.0 {
 		t.Errorf("the service has %v replicas", got)
 	}
-	r := succeed(t, stack(t, "prod as containers", five), preview)
-	for i := range 5 {
-		x := r.get(t, "Container", fmt.Sprintf("tarot-test-backend-%d", i+1))
-		if i == 0 {
-			continue
-		}
-		// One after the other, so that the others serve while one is replaced.
-		before := fmt.Sprintf("::tarot-test-backend-%d", i)
-		if !slices.ContainsFunc(x.RPC.GetDependencies(), func(urn string) bool { return strings.HasSuffix(urn, before) }) {
-			t.Errorf("%s does not wait for %s: %v", x.Name, before, x.RPC.GetDependencies())
-		}
+	if got := len(succeed(t, stack(t, "prod as containers", five), preview).units()); got != 5+1+4+1 {
+		t.Errorf("%d containers, want 5 replicas, nginx, 4 tasks and the one that holds files", got)
 	}
 }
 
@@ -209,6 +206,10 @@ func TestReplicasChangeNothingElse(t *testing.T) {
 		for _, x := range two.all {
 			kind := x.Type[strings.LastIndex(x.Type, ":")+1:]
 			was, is := maps.Clone(x.In), maps.Clone(three.get(t, kind, x.Name).In)
+			// nginx is told of them, and reloads; and it is another release.
+			if x.Name == "tarot-test-nginx-configuration" || x.Name == "nginx" || x.Name == "release" {
+				continue
+			}
 			if x.Name == "tarot-test-backend" && kind == "Service" {
 				delete(was, "mode")
 				delete(is, "mode")
@@ -242,6 +243,9 @@ func TestLogOptions(t *testing.T) {
 					want := maps.Clone(test.want)
 					if want["tag"] == "backend" {
 						want["tag"] = u.labels["tarot.workload"]
+						if want["tag"] == "candidate" {
+							want["tag"] = "backend" // it is one for a moment
+						}
 					}
 					if u.logging["driver"] != cfg.Logging.Driver || !reflect.DeepEqual(u.logging["options"], want) {
 						t.Errorf("%s: %s logs to %v, want %v", name, u.name, u.logging, want)
@@ -286,11 +290,11 @@ func TestNetworks(t *testing.T) {
 				t.Errorf("addresses %v", addresses)
 			}
 			for _, u := range r.units() {
-				want := map[any][]string{"backend": test.backend, "nginx": test.nginx}[u.labels["tarot.workload"]]
+				want := map[any][]string{"backend": test.backend, "candidate": test.backend, "migrate": test.backend, "nginx": test.nginx}[u.labels["tarot.workload"]]
 				var got []string
 				for _, n := range u.networks {
 					got = append(got, at(n, "name").(string))
-					if aliases := at(n, "aliases"); !reflect.DeepEqual(aliases, []any{u.labels["tarot.workload"]}) {
+					if aliases := at(n, "aliases"); !u.task() && !reflect.DeepEqual(aliases, []any{u.labels["tarot.workload"]}) {
 						t.Errorf("%s is called %v", u.name, aliases)
 					}
 				}
@@ -307,7 +311,7 @@ func TestNetworks(t *testing.T) {
 func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 	inProject(t)
 	for _, x := range succeed(t, stack(t, "prod as containers"), up).find("Container") {
-		if !x.RPC.GetDeleteBeforeReplace() || !x.RPC.GetDeleteBeforeReplaceDefined() {
+		if fixed := x.at("name") != nil; fixed && !x.RPC.GetDeleteBeforeReplace() || !x.RPC.GetDeleteBeforeReplaceDefined() {
 			t.Errorf("%s: its name is not free when the next one is made", x.Name)
 		}
 		if x.at("healthcheck") == nil {
@@ -318,10 +322,11 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 				t.Errorf("%s: a change of %s has no effect", x.Name, key)
 			}
 		}
-		if x.at("wait") != true || x.at("init") != true || x.at("restart") != "unless-stopped" {
+		if x.at("wait") != nil || x.at("mustRun") != false || x.at("init") != true || x.at("restart") != "unless-stopped" {
 			t.Errorf("%s: %v", x.Name, x.In)
 		}
-		if x.at("stopTimeout") != 40.0 || x.at("destroyGraceSeconds") != 40.0 {
+		grace := map[bool]any{true: 5.0, false: 40.0}[x.Name == "tarot-test-nginx-1"]
+		if x.at("stopTimeout") != grace || x.at("destroyGraceSeconds") != grace {
 			t.Errorf("%s: killed after %v, %v when removed", x.Name, x.at("stopTimeout"), x.at("destroyGraceSeconds"))
 		}
 	}
@@ -369,11 +374,12 @@ func TestServicesLoadTheirEnvironmentFromAFile(t *testing.T) {
 func TestServicesStartFirstButForThoseWithPorts(t *testing.T) {
 	inProject(t)
 	for _, x := range succeed(t, stack(t, "prod"), up).find("Service") {
-		want := map[string]string{"tarot-test-backend": "start-first", "tarot-test-nginx": "stop-first"}[x.Name]
+		want := map[string]string{"tarot-test-backend": "start-first", "tarot-test-backend-candidate": "start-first", "tarot-test-nginx": "stop-first"}[x.Name]
+		action := map[bool]any{true: "pause", false: "rollback"}[x.Name == "tarot-test-backend-candidate"]
 		if x.at("updateConfig", "order") != want || x.at("rollbackConfig", "order") != want {
 			t.Errorf("%s: %v, %v, want %s", x.Name, x.at("updateConfig", "order"), x.at("rollbackConfig", "order"), want)
 		}
-		if x.at("updateConfig", "failureAction") != "rollback" || x.at("updateConfig", "parallelism") != 1.0 {
+		if x.at("updateConfig", "failureAction") != action || x.at("updateConfig", "parallelism") != 1.0 {
 			t.Errorf("%s: %v", x.Name, x.at("updateConfig"))
 		}
 		if x.at("endpointSpec", "mode") != "dnsrr" {
@@ -395,16 +401,21 @@ func TestWorkloadsWaitForTheirImageAndTheStaticFiles(t *testing.T) {
 				return slices.ContainsFunc(u.RPC.GetDependencies(), func(urn string) bool { return strings.HasSuffix(urn, suffix) })
 			}
 			image := "RemoteImage::backend-image"
-			if u.labels["tarot.workload"] == "nginx" {
+			if strings.HasPrefix(u.name, "tarot-test-nginx") {
 				image = "RemoteImage::nginx-image"
 			}
-			later := strings.HasPrefix(u.name, "tarot-test-backend-") && u.name > "tarot-test-backend-1" && u.runs
-			if !later && u.labels["tarot.workload"] != nil && !waits(image) {
+			if u.labels["tarot.workload"] != nil && !waits(image) {
 				t.Errorf("%s does not wait for %s", u.name, image)
 			}
-			first := u.runs && !later && u.name != "tarot-test-publish-static"
-			if cfg.Volumes.Static != "" && first && !waits("::tarot-test-publish-static") {
+			replica := u.labels["tarot.workload"] == "backend"
+			if cfg.Volumes.Static != "" && replica && !waits("::tarot-test-publish-static") {
 				t.Errorf("%s does not wait for the static files", u.name)
+			}
+			if len(cfg.Backend.Migrate) > 0 && replica && !waits("::tarot-test-migrate") {
+				t.Errorf("%s does not wait for the migration", u.name)
+			}
+			if strings.HasPrefix(u.name, "tarot-test-nginx-1") && !waits("::tarot-test-nginx-configuration") {
+				t.Errorf("%s does not wait for its configuration", u.name)
 			}
 		}
 	})
@@ -416,9 +427,24 @@ func TestBackendEnvironmentIsTheContracts(t *testing.T) {
 	want := []any{"ADMIN_PASSWORD_FILE=/run/secrets/admin_password", "DATABASE_URL=sqlite:///./data/dev.db",
 		"DEBUG=true", "DEBUGGER_PORT=5678", "FORWARDED_ALLOW_IPS=10.213.11.0/24", "GRACEFUL_TIMEOUT=5", "GREETING=hi",
 		"HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key", "LOG_LEVEL=debug", "PORT=8000",
-		fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "WORKERS=1"}
+		fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "STATIC_URL=/static", "WORKERS=1"}
 	if got := r.get(t, "Container", "tarot-test-backend-1").list("envs"); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestAReleaseHasStaticFilesOfItsOwn(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod as containers"), up)
+	_, tag, _ := strings.Cut(fmt.Sprint(r.outputs["image"].Value), ":")
+	envs := r.get(t, "Container", "tarot-test-backend-1").list("envs")
+	for _, want := range []string{"STATIC_DIR=/app/static/r/" + tag, "STATIC_URL=/static/r/" + tag, "MIGRATE_ON_START=false"} {
+		if !slices.Contains(envs, any(want)) {
+			t.Errorf("no %s in %v", want, envs)
+		}
+	}
+	if words := r.get(t, "Container", "tarot-test-publish-static").list("entrypoints"); words[len(words)-1] != "r/"+tag {
+		t.Errorf("published to %v", words[len(words)-1])
 	}
 }
 

@@ -11,6 +11,12 @@ import (
 //go:embed nginx.conf.tmpl
 var source string
 
+// page is shown to people while the site can not answer. It is put between
+// single quotes, where nginx takes $ for a variable.
+//
+//go:embed unavailable.html
+var page string
+
 // An unknown field is an error of ours that the golden files would miss.
 var parsed = template.Must(template.New("nginx.conf").Option("missingkey=error").Parse(source))
 
@@ -20,10 +26,18 @@ type Config struct {
 	Workers int
 	// BackendPort is the port of the workload named backend.
 	BackendPort int
-	// TLS listens for HTTPS and redirects HTTP to it.
+	// Name is this configuration's own.
+	Name string
+	// Hosts are the DNS names in the rotation.
+	Hosts []string
+	// Linger is how long a connection is kept for a next request after a reload,
+	// in nginx's form.
+	Linger string
+	// Maintenance shows the page to everybody.
+	Maintenance bool
+	// TLS listens for HTTPS and redirects HTTP to it. The certificate and its key
+	// are beside the configuration, as CertificateFile and KeyFile.
 	TLS bool
-	// Certificate and Key are paths in the container.
-	Certificate, Key string
 	// HTTPSSuffix is ":port" where HTTPS is not published on 443.
 	HTTPSSuffix string
 	// HostSuffix is ":port" where the site is not on its scheme's own port.
@@ -43,6 +57,23 @@ type Config struct {
 	StaticFolder string
 	// StaticMaxAge is in seconds.
 	StaticMaxAge int
+}
+
+// Files beside nginx.conf.
+const (
+	CertificateFile = "tls_certificate"
+	KeyFile         = "tls_key"
+	CandidateFile   = "candidate.map"
+)
+
+// Candidate is the content of CandidateFile.
+func Candidate(token string) string {
+	return `"~^` + token + `\.(?<candidate_host>[A-Za-z0-9_.-]+)$" $candidate_host;` + "\n"
+}
+
+// UnavailablePage is for the template.
+func (Config) UnavailablePage() string {
+	return strings.ReplaceAll(strings.TrimSpace(page), "'", "&#39;")
 }
 
 // Render returns the text of nginx.conf.

@@ -8,9 +8,9 @@ import (
 
 // The golden files are checked with the values of the stacks, in components.
 func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
-	for i := range 8 {
-		tls, limited, static := i&1 != 0, i&2 != 0, i&4 != 0
-		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Certificate: "/crt", Key: "/key", MaxBody: 1, ProxyTimeout: "60s",
+	for i := range 16 {
+		tls, limited, static, closed := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0
+		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Hosts: []string{"one", "two"}, Linger: "1s", Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
 			HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static"}
 		if limited {
 			c.RequestRate, c.Burst = 5, 10
@@ -18,7 +18,7 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 		if static {
 			c.StaticFolder = "/srv"
 		}
-		t.Run(fmt.Sprintf("tls %v limited %v static %v", tls, limited, static), func(t *testing.T) {
+		t.Run(fmt.Sprintf("tls %v limited %v static %v closed %v", tls, limited, static, closed), func(t *testing.T) {
 			text, err := Render(c)
 			if err != nil {
 				t.Fatal(err)
@@ -41,15 +41,31 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				t.Errorf("%d blocks stay open", depth)
 			}
 			for part, want := range map[string]bool{
-				"listen 8443 ssl": tls, "ssl_certificate /crt;": tls, "return 308 https://": tls,
+				"listen 8443 ssl": tls, "ssl_certificate tls_certificate;": tls, "return 308 https://": tls,
 				"limit_req_zone": limited, "limit_req zone=client burst=10": limited,
-				"location ^~ /static/ {": static, "alias /srv/;": static,
-				"location = /metrics {": true, "listen 8080 default_server": true, "server backend:8000 resolve": true,
+				"location ^~ /static/ {": static, "alias /srv/current/;": static, "alias /srv/r/;": static,
+				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true,
+				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, "map $candidate $closed": closed,
 			} {
 				if got := strings.Contains(text, part); got != want {
 					t.Errorf("%q: %v, want %v", part, got, want)
 				}
 			}
 		})
+	}
+}
+
+// Between single quotes, nginx takes $ for a variable, and a quote for the end.
+func TestThePageCanBeQuoted(t *testing.T) {
+	page := Config{}.UnavailablePage()
+	if strings.ContainsAny(page, "'$\\") || !strings.HasPrefix(page, "<!doctype html>") {
+		t.Errorf("%s", page)
+	}
+}
+
+func TestTheCandidateNeedsTheWholeToken(t *testing.T) {
+	want := `"~^abc\.(?<candidate_host>[A-Za-z0-9_.-]+)$" $candidate_host;` + "\n"
+	if got := Candidate("abc"); got != want {
+		t.Errorf("%s", got)
 	}
 }

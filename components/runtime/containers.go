@@ -1,7 +1,7 @@
 package runtime
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,9 +22,16 @@ func (c containers) Network(ctx *pulumi.Context, name string, args NetworkArgs, 
 	return network(ctx, c.Stack, "bridge", name, args, parent)
 }
 
-// Run declares one container for each replica, one after the other: where they
-// have to be replaced, the others keep serving.
-func (c containers) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*Running, error) {
+// Run declares one container for each replica.
+//
+// A changed one is made beside the one that runs: under a name of its own, and
+// not in the rotation, as the edge names the replicas one by one. Pulumi deletes
+// what was replaced at the end of a program that has succeeded, so after the
+// edge has turned to the new ones.
+//
+// A workload with host ports can not: they have one owner. Its container is
+// stopped before the next one starts.
+func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
@@ -32,41 +39,102 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.
 	if err != nil {
 		return nil, err
 	}
-	running := &Running{}
+	if w, err = rollout.prepare(w); err != nil {
+		return nil, err
+	}
 	dependsOn := append(slices.Clone(w.DependsOn), files.resources...)
 	if w.Image.Resource != nil {
 		dependsOn = append(dependsOn, w.Image.Resource)
 	}
+	atOnce, err := rollout.atOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running := &Running{}
+	var replicas []*docker.Container
 	for i := range w.Replicas {
 		name := fmt.Sprintf("%s-%s-%d", c.Prefix, w.Name, i+1)
-		container, err := docker.NewContainer(ctx, name, c.args(name, w, files.mounts),
-			pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
-			// The name is taken until the old container is gone.
-			pulumi.DeleteBeforeReplace(true),
+		if err := fitsDNS(name); err != nil {
+			return nil, err
+		}
+		args := c.args(w, files.mounts)
+		if len(w.Ports) > 0 {
+			args.Name = pulumi.String(name)
+		}
+		replica, err := docker.NewContainer(ctx, name, args,
+			pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(len(w.Ports) > 0),
 			// Of a change in these, the provider writes the state and leaves the
 			// container as it is.
 			pulumi.ReplaceOnChanges([]string{"healthcheck", "tmpfs", "init", "cpus"}))
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", name, err)
 		}
-		running.Names = append(running.Names, name)
-		running.Resources = append(running.Resources, container)
-		dependsOn = []pulumi.Resource{container}
-	}
-	running.Ready = ready(ctx, running.Resources, func(ctx context.Context) error {
-		for _, name := range running.Names {
-			if err := c.Engine.AwaitContainer(ctx, name, w.Image.Reference, w.Health.Deadline()); err != nil {
-				return err
+		replicas = append(replicas, replica)
+		running.Names = append(running.Names, replica.Name)
+		running.Resources = append(running.Resources, replica)
+		if !atOnce {
+			if err := c.await(ctx, w, rollout, replicas[i:]); err != nil {
+				return nil, err
 			}
 		}
-		return nil
-	})
+	}
+	running.Hosts = running.Names
+	if atOnce {
+		return running, c.await(ctx, w, rollout, replicas)
+	}
 	return running, nil
 }
 
-func (c containers) args(name string, w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
+// await returns when the containers are healthy and those that are not in the
+// rotation are proven. One that isn't is stopped: it would only cost memory.
+func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Rollout, replicas []*docker.Container) error {
+	if ctx.DryRun() {
+		return nil
+	}
+	names, ids := make([]string, len(replicas)), make([]string, len(replicas))
+	for i, replica := range replicas {
+		var err error
+		if ids[i], err = idOf(ctx, replica); err != nil {
+			return err
+		}
+		if names[i], err = Text(ctx, replica.Name); err != nil {
+			return err
+		}
+	}
+	unproven, err := rollout.unproven(ctx.Context(), names)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		err := c.Engine.AwaitContainer(ctx.Context(), ids[i], w.Image.Reference, w.Health.Deadline())
+		if slices.Contains(unproven, name) {
+			if err == nil {
+				if err = rollout.Edge.Prove(ctx.Context(), name); err != nil {
+					err = fmt.Errorf("%w%s", err, c.Engine.Logs(ctx.Context(), ids[i]))
+				}
+			}
+			if err != nil {
+				return errors.Join(err, c.Engine.StopContainer(ctx.Context(), ids[i], w.StopGrace))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fitsDNS leaves room for the eight characters that Pulumi adds.
+func fitsDNS(name string) error {
+	const most = 63 - 8
+	if len(name) > most {
+		return fmt.Errorf("%q is %d characters long, and a DNS name here takes %d: choose a shorter name for the stack", name, len(name), most)
+	}
+	return nil
+}
+
+func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
 	args := &docker.ContainerArgs{
-		Name:    pulumi.String(name),
 		Image:   pulumi.String(w.Image.Reference),
 		Envs:    pulumi.ToStringArray(w.FullEnvironment()),
 		User:    pulumi.String(w.User),
@@ -87,8 +155,8 @@ func (c containers) args(name string, w workload.Workload, files docker.Containe
 		LogDriver:   pulumi.String(w.Logging.Driver),
 		LogOpts:     pulumi.ToStringMap(w.Logging.Options),
 		Healthcheck: containerHealth(w),
-		Wait:        pulumi.Bool(true),
-		WaitTimeout: pulumi.Int(int(w.Health.Deadline() / time.Second)),
+		// What the provider makes of a container that has ended is to forget it.
+		MustRun: pulumi.Bool(false),
 		Labels: docker.ContainerLabelArray{
 			docker.ContainerLabelArgs{Label: pulumi.String(c.Label), Value: pulumi.String(c.Prefix)},
 			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
@@ -103,12 +171,7 @@ func (c containers) args(name string, w workload.Workload, files docker.Containe
 	if w.Limits.CPUs > 0 {
 		args.Cpus = pulumi.String(decimal(w.Limits.CPUs))
 	}
-	networks := docker.ContainerNetworksAdvancedArray{}
-	for _, n := range w.Networks {
-		// By id, so that a network that is replaced takes its containers along.
-		networks = append(networks, docker.ContainerNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(w.Name)}})
-	}
-	args.NetworksAdvanced = networks
+	args.NetworksAdvanced = containerNetworks(w.Networks, w.Name)
 	ports := docker.ContainerPortArray{}
 	for _, p := range w.Ports {
 		address := p.Address
@@ -121,6 +184,19 @@ func (c containers) args(name string, w workload.Workload, files docker.Containe
 		args.Ports = ports
 	}
 	return args
+}
+
+func containerNetworks(networks []*workload.Network, aliases ...string) docker.ContainerNetworksAdvancedArray {
+	all := docker.ContainerNetworksAdvancedArray{}
+	for _, n := range networks {
+		// By id, so that a network that is replaced takes its containers along.
+		attached := docker.ContainerNetworksAdvancedArgs{Name: n.ID}
+		if len(aliases) > 0 {
+			attached.Aliases = pulumi.ToStringArray(aliases)
+		}
+		all = append(all, attached)
+	}
+	return all
 }
 
 // decimal writes cores as the provider reads them back, with one decimal place

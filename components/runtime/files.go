@@ -52,7 +52,6 @@ func (c containers) files(ctx *pulumi.Context, w workload.Workload, parent pulum
 		},
 		NetworkMode: pulumi.String("none"),
 	}
-	uploads := docker.ContainerUploadArray{}
 	mount := func(kind, folder string) error {
 		volume, err := docker.NewVolume(ctx, base+"-"+kind, &docker.VolumeArgs{Name: pulumi.Sprintf("%s-%s-%s", base, kind, suffix.Hex)},
 			pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
@@ -76,15 +75,7 @@ func (c containers) files(ctx *pulumi.Context, w workload.Workload, parent pulum
 			return out, err
 		}
 	}
-	for _, f := range w.Files {
-		uploads = append(uploads, docker.ContainerUploadArgs{File: pulumi.String(workload.ConfigDir + "/" + f.Name), Content: pulumi.String(f.Content), Permissions: pulumi.String("0444")})
-	}
-	for _, s := range w.Secrets {
-		// Readable by all in the container, as uploads belong to root: there is
-		// one user in it.
-		uploads = append(uploads, docker.ContainerUploadArgs{File: pulumi.String(s.Path()), Content: s.Value, Permissions: pulumi.String("0444")})
-	}
-	seed.Uploads = uploads
+	seed.Uploads = uploads(w)
 	var dependsOn []pulumi.Resource
 	if w.Image.Resource != nil {
 		dependsOn = append(dependsOn, w.Image.Resource)
@@ -108,7 +99,7 @@ func mountArray(in docker.ContainerMountArrayInput) docker.ContainerMountArray {
 func contentHash(w workload.Workload) pulumi.StringOutput {
 	parts := make([]any, 0, 2*(len(w.Files)+len(w.Secrets)))
 	for _, f := range w.Files {
-		parts = append(parts, pulumi.String(f.Name), pulumi.String(f.Content))
+		parts = append(parts, pulumi.String(f.Name), f.Content)
 	}
 	for _, s := range w.Secrets {
 		parts = append(parts, pulumi.String(s.Name), s.Value)

@@ -19,7 +19,7 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}
-	n, err := docker.NewNetwork(ctx, full, &docker.NetworkArgs{
+	declared := &docker.NetworkArgs{
 		Name:     pulumi.String(full),
 		Driver:   pulumi.String(driver),
 		Internal: pulumi.Bool(args.Internal),
@@ -30,7 +30,11 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 			Gateway: pulumi.String(subnet.Addr().Next().String()),
 		}},
 		Labels: docker.NetworkLabelArray{docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}},
-	}, pulumi.Parent(parent),
+	}
+	if driver == "overlay" {
+		declared.Attachable = pulumi.Bool(true) // for the one-shot tasks
+	}
+	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent),
 		// The name and the subnet are taken until the old network is gone.
 		pulumi.DeleteBeforeReplace(true))
 	if err != nil {

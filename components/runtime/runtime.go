@@ -6,11 +6,13 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/engine"
 )
 
 // Runtime declares resources. Every resource that it makes is a child of the
@@ -18,8 +20,34 @@ import (
 type Runtime interface {
 	// Network declares a network.
 	Network(ctx *pulumi.Context, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error)
-	// Run declares what keeps the workload running.
-	Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*Running, error)
+	// Run declares what keeps the workload running. In an update it returns when
+	// that runs as wanted, and an error with the reason and the last log lines
+	// when it doesn't; what ran before still does then, in its place in the
+	// rotation.
+	Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error)
+}
+
+// Rollout is how a changed workload takes the place of the one that runs.
+type Rollout struct {
+	// Edge is what sends the users' requests to it; nil where they come to its
+	// own ports.
+	Edge Edge
+	// Prepare is called when all is declared that has no effect yet, and returns
+	// what must exist before the first replica starts. nil: nothing.
+	Prepare func() ([]pulumi.Resource, error)
+	// Proven is true for a release that has run before, and is wanted back soon:
+	// all replicas are replaced together.
+	Proven bool
+}
+
+// Edge is the reverse proxy, as a rollout sees it.
+type Edge interface {
+	// Rotation lists the hosts that users' requests go to. Empty: it does not
+	// run yet.
+	Rotation(ctx context.Context) ([]string, error)
+	// Prove asks the host, through the edge and past the rotation, what a
+	// release has to answer.
+	Prove(ctx context.Context, host string) error
 }
 
 // NetworkArgs describes a network.
@@ -34,18 +62,31 @@ type NetworkArgs struct {
 type Running struct {
 	// Names are what it is called in the engine: container names, or the
 	// service's name.
-	Names []string
-	// Ready is an output that fails where what runs is not what was wanted. It
-	// has to reach an exported output: an error that nobody consumes is lost.
-	Ready pulumi.BoolOutput
+	Names pulumi.StringArray
+	// Hosts are the DNS names that reach its replicas.
+	Hosts pulumi.StringArray
 	// Resources are what others may depend on.
 	Resources []pulumi.Resource
 }
 
 // Engine is what a runtime asks of the engine itself.
 type Engine interface {
-	AwaitContainer(ctx context.Context, name, image string, within time.Duration) error
+	AwaitContainer(ctx context.Context, id, image string, within time.Duration) error
+	AwaitTask(ctx context.Context, id string, within time.Duration) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
+	// Attempt is how often the one-shot task has failed.
+	Attempt(ctx context.Context, prefix, task string) (int, error)
+	// Logs are the last log lines of a container, and Tail those of a workload's
+	// containers, for an error.
+	Logs(ctx context.Context, id string) string
+	Tail(ctx context.Context, prefix, workload string) string
+	// StopContainer keeps it, and its log.
+	StopContainer(ctx context.Context, id string, grace time.Duration) error
+	// ServiceForce is the ForceUpdate that the service must get.
+	ServiceForce(ctx context.Context, name string) (int, error)
+	// CompareServices tells whether both run the same.
+	CompareServices(ctx context.Context, a, b string) (engine.Comparison, error)
+	ScaleService(ctx context.Context, name string, replicas int) error
 }
 
 // Stack is what the runtimes know of the stack.
@@ -70,19 +111,35 @@ func New(name string, stack Stack, constraints []string) (Runtime, error) {
 	return nil, fmt.Errorf("runtime %q: want containers or swarm", name)
 }
 
-// ready runs the gate once everything that it looks at exists, and not in a
-// preview.
-func ready(ctx *pulumi.Context, resources []pulumi.Resource, gate func(context.Context) error) pulumi.BoolOutput {
-	ids := make([]any, 0, len(resources))
-	for _, r := range resources {
-		if custom, ok := r.(pulumi.CustomResource); ok {
-			ids = append(ids, custom.ID())
-		}
+// prepare returns the workload with what it depends on.
+func (r Rollout) prepare(w workload.Workload) (workload.Workload, error) {
+	if r.Prepare == nil {
+		return w, nil
 	}
-	return pulumi.All(ids...).ApplyT(func([]any) (bool, error) {
-		if ctx.DryRun() {
-			return true, nil
-		}
-		return true, gate(ctx.Context())
-	}).(pulumi.BoolOutput)
+	prepared, err := r.Prepare()
+	w.DependsOn = append(slices.Clone(w.DependsOn), prepared...)
+	return w, err
+}
+
+// atOnce is true where all replicas may start together: the release has run
+// before, or there is nobody to disturb yet.
+func (r Rollout) atOnce(ctx *pulumi.Context) (bool, error) {
+	if r.Proven || r.Edge == nil || ctx.DryRun() {
+		return r.Proven, nil
+	}
+	rotation, err := r.Edge.Rotation(ctx.Context())
+	return len(rotation) == 0, err
+}
+
+// unproven are the hosts that no user's request goes to yet, and none where
+// there is no edge that could send one.
+func (r Rollout) unproven(ctx context.Context, hosts []string) ([]string, error) {
+	if r.Edge == nil {
+		return nil, nil
+	}
+	rotation, err := r.Edge.Rotation(ctx)
+	if err != nil || len(rotation) == 0 {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return slices.Contains(rotation, host) }), nil
 }

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,20 +82,44 @@ func TestTmpfsIsHalfOfTheMemory(t *testing.T) {
 	}
 }
 
-func TestMonitorSeesTwoHealthChecks(t *testing.T) {
+func TestMonitorSeesAHealthCheck(t *testing.T) {
 	w := workload.Workload{Health: workload.Health{Interval: 30 * time.Second}}
-	if got := monitor(w); got < 2*w.Health.Interval {
+	if got := monitor(w); got < w.Health.Interval {
 		t.Errorf("%s", got)
 	}
 }
 
-func TestTailIsTheEndOfALog(t *testing.T) {
-	many := strings.Repeat("line\n", 30)
-	for log, want := range map[string]string{
-		"": "(no log)", "one\n": "one", "one\ntwo": "one\ntwo", many + "last\n\n": strings.Repeat("line\n", 19) + "last",
+func TestContainersHaveNamesThatDNSKnows(t *testing.T) {
+	if err := fitsDNS(strings.Repeat("a", 55)); err != nil {
+		t.Error(err)
+	}
+	if err := fitsDNS(strings.Repeat("a", 56)); err == nil || !strings.Contains(err.Error(), "56 characters long") {
+		t.Errorf("%v", err)
+	}
+}
+
+// edge is a reverse proxy with a rotation.
+type edge []string
+
+func (e edge) Rotation(context.Context) ([]string, error) { return e, nil }
+func (e edge) Prove(context.Context, string) error        { return nil }
+
+func TestWhoIsNotInTheRotationIsUnproven(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		rollout Rollout
+		want    []string
+	}{
+		{"no edge", Rollout{}, nil},
+		{"an edge that does not run yet", Rollout{Edge: edge(nil)}, nil},
+		{"all in it", Rollout{Edge: edge{"a", "b", "c"}}, nil},
+		{"one not in it", Rollout{Edge: edge{"b"}}, []string{"a"}},
 	} {
-		if got := tail(log); got != want {
-			t.Errorf("of %q: %q", log, got)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			got, err := test.rollout.unproven(t.Context(), []string{"a", "b"})
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
 	}
 }

@@ -1,9 +1,10 @@
 package runtime
 
 import (
-	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,28 +24,154 @@ func (s swarm) Network(ctx *pulumi.Context, name string, args NetworkArgs, paren
 	return network(ctx, s.Stack, "overlay", name, args, parent)
 }
 
-// Run declares one service. It does not wait for the service to converge, as
-// the provider's waiting ends too early; Ready does.
-func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*Running, error) {
+// Run declares one service, that Swarm updates one task after the other, new
+// ones first, and rolls back by itself where a task fails.
+//
+// Swarm looks at health only. So behind an edge there is a second service, the
+// candidate: the same but for its name, and without tasks but for the moment in
+// which a changed release is proven, before the service itself is touched. It is
+// also what the service is compared with: the provider wrote both.
+func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
 	name := s.Prefix + "-" + w.Name
+	tasks, err := s.tasks(ctx, name, w, parent)
+	if err != nil {
+		return nil, err
+	}
+	var trial *docker.Service
+	if rollout.Edge != nil {
+		if trial, err = s.candidate(ctx, name, w, tasks, parent); err != nil {
+			return nil, err
+		}
+	}
+	if w, err = rollout.prepare(w); err != nil {
+		return nil, err
+	}
+	// What has run before needs no trial, and is in a hurry.
+	if trial != nil && !rollout.Proven && !ctx.DryRun() {
+		if err := s.prove(ctx, name, trial, w, rollout); err != nil {
+			return nil, err
+		}
+	}
+	force, err := s.Engine.ServiceForce(ctx.Context(), name)
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", name, err)
+	}
+	update := updateConfig(w)
+	if rollout.Proven {
+		update.Parallelism = pulumi.Int(0)
+	}
+	service, err := s.service(ctx, name, w, tasks.of(w.Name, force), w.Replicas, update, parent)
+	if err != nil {
+		return nil, err
+	}
+	running := &Running{
+		Names: pulumi.StringArray{pulumi.String(name)}, Hosts: pulumi.StringArray{pulumi.String(w.Name)},
+		Resources: []pulumi.Resource{service},
+	}
+	if ctx.DryRun() {
+		return running, nil
+	}
+	if _, err := idOf(ctx, service); err != nil {
+		return nil, err
+	}
+	within := time.Duration(w.Replicas)*(w.StopGrace+10*time.Second) + w.Health.Deadline()
+	if err := s.Engine.AwaitService(ctx.Context(), name, w.Image.Reference, w.Replicas, within); err != nil {
+		return nil, err
+	}
+	if trial == nil {
+		return running, nil
+	}
+	if _, err := idOf(ctx, trial); err != nil {
+		return nil, err
+	}
+	now, err := s.Engine.CompareServices(ctx.Context(), name, candidateOf(name))
+	if err == nil && now.Difference != "" {
+		err = fmt.Errorf("service %s does not run what was asked for: %s; `pulumi up --refresh` mends it", name, now.Difference)
+	}
+	return running, err
+}
+
+// candidateAlias is the DNS name of a candidate's task.
+const candidateAlias = "candidate"
+
+func candidateOf(service string) string { return service + "-" + candidateAlias }
+
+// candidate declares the candidate, without tasks.
+func (s swarm) candidate(ctx *pulumi.Context, name string, w workload.Workload, tasks taskSpec, parent pulumi.Resource) (*docker.Service, error) {
+	update := updateConfig(w)
+	update.FailureAction = pulumi.String("pause") // there is nothing to go back to
+	return s.service(ctx, candidateOf(name), w, tasks.of(candidateAlias, 0), 0, update, parent)
+}
+
+// prove starts the candidate where it differs from what runs, and has the edge
+// ask it.
+func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, w workload.Workload, rollout Rollout) error {
+	trial := candidateOf(name)
+	if _, err := idOf(ctx, service); err != nil {
+		return err
+	}
+	rotation, err := rollout.Edge.Rotation(ctx.Context())
+	if err != nil {
+		return err
+	}
+	now, err := s.Engine.CompareServices(ctx.Context(), name, trial)
+	if err != nil {
+		return err
+	}
+	if now.Missing || now.Difference == "" || len(rotation) == 0 {
+		return s.Engine.ScaleService(ctx.Context(), trial, 0) // an `up` that was killed may have left one
+	}
+	err = s.Engine.ScaleService(ctx.Context(), trial, 1)
+	if err == nil {
+		err = s.Engine.AwaitService(ctx.Context(), trial, w.Image.Reference, 1, w.Health.Deadline()+10*time.Second)
+	}
+	if err == nil {
+		if err = rollout.Edge.Prove(ctx.Context(), candidateAlias); err != nil {
+			err = fmt.Errorf("%w%s", err, s.Engine.Tail(ctx.Context(), s.Prefix, candidateAlias))
+		}
+	}
+	return errors.Join(err, s.Engine.ScaleService(ctx.Context(), trial, 0))
+}
+
+// taskSpec is what a service's tasks are made of, but for their alias.
+type taskSpec struct {
+	docker.ServiceTaskSpecArgs
+	networks []*workload.Network
+	stack    docker.ServiceTaskSpecContainerSpecLabelArray
+}
+
+// of is the specification for tasks that are found by the alias.
+func (t taskSpec) of(alias string, force int) docker.ServiceTaskSpecArgs {
+	spec := t.ServiceTaskSpecArgs
+	container := *spec.ContainerSpec.(*docker.ServiceTaskSpecContainerSpecArgs)
+	container.Labels = append(slices.Clone(t.stack),
+		docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(alias)})
+	spec.ContainerSpec = &container
+	networks := docker.ServiceTaskSpecNetworksAdvancedArray{}
+	for _, n := range t.networks {
+		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(alias)}})
+	}
+	spec.NetworksAdvanceds = networks
+	spec.ForceUpdate = pulumi.Int(force)
+	return spec
+}
+
+// tasks declares what the tasks need, and returns what they are.
+func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, parent pulumi.Resource) (taskSpec, error) {
 	environment := w.FullEnvironment()
 	if len(environment) > 0 {
-		w.Files = append(append([]workload.File{}, w.Files...), workload.File{Name: workload.EnvironmentFile, Content: workload.ShellExports(environment)})
+		w.Files = append(slices.Clone(w.Files), workload.File{Name: workload.EnvironmentFile, Content: pulumi.String(workload.ShellExports(environment))})
 	}
 	configs, err := s.configs(ctx, name, w, parent)
 	if err != nil {
-		return nil, err
+		return taskSpec{}, err
 	}
 	secrets, err := s.secrets(ctx, name, w, parent)
 	if err != nil {
-		return nil, err
-	}
-	dependsOn := w.DependsOn
-	if w.Image.Resource != nil {
-		dependsOn = append(append([]pulumi.Resource{}, dependsOn...), w.Image.Resource)
+		return taskSpec{}, err
 	}
 	spec := &docker.ServiceTaskSpecContainerSpecArgs{
 		Image:           pulumi.String(w.Image.Reference),
@@ -56,10 +183,6 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resou
 		Configs:         configs,
 		Secrets:         secrets,
 		StopGracePeriod: serviceTime(w.StopGrace),
-		Labels: docker.ServiceTaskSpecContainerSpecLabelArray{
-			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
-			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
-		},
 	}
 	if w.StopSignal != "" {
 		spec.StopSignal = pulumi.String(w.StopSignal)
@@ -70,24 +193,34 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resou
 	} else if len(w.Command) > 0 {
 		spec.Commands = pulumi.ToStringArray(w.Command)
 	}
-	networks := docker.ServiceTaskSpecNetworksAdvancedArray{}
-	for _, n := range w.Networks {
-		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(w.Name)}})
-	}
-	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
-		Name: pulumi.String(name),
-		TaskSpec: docker.ServiceTaskSpecArgs{
-			ContainerSpec:     spec,
-			NetworksAdvanceds: networks,
+	return taskSpec{
+		docker.ServiceTaskSpecArgs{
+			ContainerSpec: spec,
 			Resources: docker.ServiceTaskSpecResourcesArgs{Limits: docker.ServiceTaskSpecResourcesLimitsArgs{
 				MemoryBytes: pulumi.Int(int(w.Limits.Memory)), NanoCpus: pulumi.Int(int(w.Limits.CPUs * 1e9))}},
 			RestartPolicy: docker.ServiceTaskSpecRestartPolicyArgs{Condition: pulumi.String("any"), Delay: serviceTime(2 * time.Second), Window: serviceTime(0)},
 			LogDriver:     docker.ServiceTaskSpecLogDriverArgs{Name: pulumi.String(w.Logging.Driver), Options: pulumi.ToStringMap(w.Logging.Options)},
 			Placement:     docker.ServiceTaskSpecPlacementArgs{Constraints: pulumi.ToStringArray(s.Constraints)},
-			ForceUpdate:   pulumi.Int(0),
 		},
-		Mode:           docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(w.Replicas)}},
-		UpdateConfig:   updateConfig(w),
+		w.Networks,
+		docker.ServiceTaskSpecContainerSpecLabelArray{
+			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)}},
+	}, nil
+}
+
+// service declares a service. It does not wait for it to converge, as the
+// provider's waiting ends too early; the engine is asked afterwards.
+func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, tasks docker.ServiceTaskSpecArgs, replicas int,
+	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource) (*docker.Service, error) {
+	dependsOn := w.DependsOn
+	if w.Image.Resource != nil {
+		dependsOn = append(slices.Clone(dependsOn), w.Image.Resource)
+	}
+	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
+		Name:           pulumi.String(name),
+		TaskSpec:       tasks,
+		Mode:           docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(replicas)}},
+		UpdateConfig:   update,
 		RollbackConfig: rollbackConfig(w),
 		EndpointSpec:   endpoint(w),
 		Labels: docker.ServiceLabelArray{
@@ -97,12 +230,7 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resou
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
-	running := &Running{Names: []string{name}, Resources: []pulumi.Resource{service}}
-	running.Ready = ready(ctx, running.Resources, func(ctx context.Context) error {
-		within := time.Duration(w.Replicas)*(w.StopGrace+10*time.Second) + w.Health.Deadline()
-		return s.Engine.AwaitService(ctx, name, w.Image.Reference, w.Replicas, within)
-	})
-	return running, nil
+	return service, nil
 }
 
 // start is what the shell that loads the environment goes on with. The engine
@@ -129,7 +257,7 @@ func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload,
 			return nil, err
 		}
 		config, err := docker.NewServiceConfig(ctx, logical, &docker.ServiceConfigArgs{
-			Data: pulumi.String(base64.StdEncoding.EncodeToString([]byte(f.Content))),
+			Data: encoded(f.Content),
 		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
 		if err != nil {
 			return nil, fmt.Errorf("config %s: %w", logical, err)
@@ -162,6 +290,12 @@ func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload,
 			FileUid: pulumi.String(uid), FileGid: pulumi.String(gid), FileMode: pulumi.Int(0o400)})
 	}
 	return mounted, nil
+}
+
+func encoded(content pulumi.StringInput) pulumi.StringOutput {
+	return content.ToStringOutput().ApplyT(func(text string) string {
+		return base64.StdEncoding.EncodeToString([]byte(text))
+	}).(pulumi.StringOutput)
 }
 
 // objectName is the name of a config or a secret before Pulumi adds its suffix
@@ -213,10 +347,9 @@ func order(w workload.Workload) string {
 	return "start-first"
 }
 
-// monitor is how long after its start a task's failure counts against the update.
-func monitor(w workload.Workload) time.Duration {
-	return 2*w.Health.Interval + time.Second
-}
+// monitor is how long a task's failure counts against the update after it has
+// become healthy, and what every update waits for at its end.
+func monitor(w workload.Workload) time.Duration { return w.Health.Interval }
 
 func updateConfig(w workload.Workload) docker.ServiceUpdateConfigArgs {
 	return docker.ServiceUpdateConfigArgs{

@@ -2,7 +2,8 @@ package runtime
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
+	"time"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -10,47 +11,49 @@ import (
 	"tarot-platform/components/workload"
 )
 
-// Task is a program that runs once for an image, before its replicas start.
+// Task is a program that runs to its end, once for what it is made of.
 type Task struct {
-	// Name is the task's name.
-	Name string
-	// Image is what it runs.
-	Image workload.Image
-	// Command is what it runs in the image.
-	Command []string
-	// Mounts are its volumes.
-	Mounts []workload.Mount
-	// Limits, Logging and User are as a workload's.
-	Limits  workload.Limits
-	Logging workload.Logging
-	User    string
+	// Workload is what runs. Its replicas, ports and health are not used; its
+	// user may be root, without capabilities.
+	workload.Workload
+	// Within is how long it may take.
+	Within time.Duration
 }
 
-// Once declares a task: a container that runs to its end, on the engine itself
-// in every runtime (the provider knows no Swarm jobs), without a network. It is
-// replaced, and so runs again, when its image changes.
-//
-// The provider takes an exit code other than 0 for success. The output doesn't:
-// it fails with the task's log.
-func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (pulumi.Resource, pulumi.BoolOutput, error) {
+// Started is a task that has been declared.
+type Started struct {
+	// Resource is what others may depend on.
+	Resource pulumi.Resource
+	// Await returns when the task has ended well, and an error with its last log
+	// lines when it hasn't; the provider would take any end for a good one. In a
+	// preview it returns at once.
+	Await func() error
+}
+
+// Once declares a task: a container, on the engine itself in every runtime (the
+// provider knows no Swarm jobs). It runs again when something in it changes, and
+// after it has failed.
+func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*Started, error) {
 	name := stack.Prefix + "-" + t.Name
-	w := workload.Workload{Mounts: t.Mounts, Limits: t.Limits}
-	var dependsOn []pulumi.Resource
-	if t.Image.Resource != nil {
-		dependsOn = append(dependsOn, t.Image.Resource)
+	attempt, err := stack.Engine.Attempt(ctx.Context(), stack.Prefix, t.Name)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
-	container, err := docker.NewContainer(ctx, name, &docker.ContainerArgs{
-		Name:         pulumi.String(name),
+	dependsOn := t.DependsOn
+	if t.Image.Resource != nil {
+		dependsOn = append(append([]pulumi.Resource{}, dependsOn...), t.Image.Resource)
+	}
+	args := &docker.ContainerArgs{
 		Image:        pulumi.String(t.Image.Reference),
 		Entrypoints:  pulumi.ToStringArray(t.Command),
+		Envs:         pulumi.ToStringArray(t.FullEnvironment()),
 		User:         pulumi.String(t.User),
-		Mounts:       mounts(w),
-		Attach:       pulumi.Bool(true),
-		Logs:         pulumi.Bool(true),
+		Mounts:       mounts(t.Workload),
+		Tmpfs:        tmpfs(t.Workload),
+		Uploads:      uploads(t.Workload),
 		MustRun:      pulumi.Bool(false),
 		Restart:      pulumi.String("no"),
-		NetworkMode:  pulumi.String("none"),
-		ReadOnly:     pulumi.Bool(true),
+		ReadOnly:     pulumi.Bool(len(t.Files)+len(t.Secrets) == 0), // nothing can be uploaded into one that is
 		SecurityOpts: pulumi.StringArray{pulumi.String("no-new-privileges")},
 		Capabilities: docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}},
 		Memory:       pulumi.Int(int(t.Limits.Memory >> 20)),
@@ -60,27 +63,45 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (pul
 		Labels: docker.ContainerLabelArray{
 			docker.ContainerLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)},
 			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(t.Name)},
+			docker.ContainerLabelArgs{Label: pulumi.String("tarot.attempt"), Value: pulumi.String(strconv.Itoa(attempt))},
 		},
-	}, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true))
-	if err != nil {
-		return nil, pulumi.BoolOutput{}, fmt.Errorf("task %s: %w", name, err)
 	}
-	done := pulumi.All(container.ExitCode, container.ContainerLogs).ApplyT(func(values []any) (bool, error) {
-		code, _ := values[0].(int)
-		if code != 0 && !ctx.DryRun() {
-			log, _ := values[1].(string)
-			return false, fmt.Errorf("task %s ended with exit code %d:\n%s", name, code, tail(log))
+	if len(t.Networks) == 0 {
+		args.NetworkMode = pulumi.String("none")
+	} else {
+		args.NetworksAdvanced = containerNetworks(t.Networks)
+	}
+	container, err := docker.NewContainer(ctx, name, args, pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
+		// Under a name of its own, so that what an interrupted `up` has left is not
+		// in the way.
+		pulumi.DeleteBeforeReplace(false))
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
+	}
+	return &Started{container, func() error {
+		if ctx.DryRun() {
+			return nil
 		}
-		return true, nil
-	}).(pulumi.BoolOutput)
-	return container, done, nil
+		id, err := idOf(ctx, container)
+		if err == nil {
+			err = stack.Engine.AwaitTask(ctx.Context(), id, t.Within)
+		}
+		if err != nil {
+			return fmt.Errorf("task %s: %w", name, err)
+		}
+		return nil
+	}}, nil
 }
 
-// tail is the end of a task's log.
-func tail(log string) string {
-	if log == "" {
-		return "(no log)"
+// uploads are a workload's files and secrets, readable by all in the container:
+// what is uploaded belongs to root, and there is one user in it.
+func uploads(w workload.Workload) docker.ContainerUploadArray {
+	var all docker.ContainerUploadArray
+	for _, f := range w.Files {
+		all = append(all, docker.ContainerUploadArgs{File: pulumi.String(f.Path()), Content: f.Content, Permissions: pulumi.String("0444")})
 	}
-	lines := strings.Split(strings.TrimSpace(log), "\n")
-	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+	for _, s := range w.Secrets {
+		all = append(all, docker.ContainerUploadArgs{File: pulumi.String(s.Path()), Content: s.Value, Permissions: pulumi.String("0444")})
+	}
+	return all
 }

@@ -79,8 +79,11 @@ type File struct {
 	// Name is the file's name below ConfigDir.
 	Name string
 	// Content is its text.
-	Content string
+	Content pulumi.StringInput
 }
+
+// Path is where the file is in the container.
+func (f File) Path() string { return ConfigDir + "/" + f.Name }
 
 // Secret is a value that is given as a file.
 type Secret struct {

@@ -15,7 +15,7 @@ func valid() Workload {
 	return Workload{
 		Name:     "backend",
 		Image:    Image{Reference: "app:1"},
-		Files:    []File{{Name: "app.conf", Content: "x"}},
+		Files:    []File{{Name: "app.conf", Content: pulumi.String("x")}},
 		Secrets:  []Secret{{Name: "jwt", Variable: "JWT_FILE"}},
 		Mounts:   []Mount{{Kind: Tmpfs, Target: "/tmp"}, {Kind: Volume, Source: pulumi.String("data"), Target: "/data"}},
 		Networks: []*Network{{Name: "inner", Internal: true}, {Name: "edge"}},

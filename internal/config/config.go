@@ -22,6 +22,8 @@ type Config struct {
 	Build Build `key:"build"`
 	// The reverse proxy in front of the backend.
 	Nginx Nginx `key:"nginx"`
+	// What an `up` makes of a change, and what can be returned to.
+	Releases Releases `key:"releases"`
 	// The networks between the workloads.
 	Networks Networks `key:"networks"`
 	// The named volumes that hold what must survive.
@@ -30,6 +32,10 @@ type Config struct {
 	Logging Logging `key:"logging"`
 	// What only the swarm runtime needs.
 	Swarm Swarm `key:"swarm"`
+
+	// Which generation of the generated secrets is used. Another number makes a
+	// new value.
+	SecretVersions SecretVersions `key:"secretVersions"`
 
 	// Secrets are the flat secret keys of the namespace, by their key.
 	Secrets map[string]string
@@ -49,6 +55,12 @@ type Backend struct {
 	// What to start instead of the image's own ENTRYPOINT and CMD. Empty: the
 	// image's own.
 	Command []string `key:"command" allowed:"a list of words"`
+	// What brings the database's schema up to date, in the application's image,
+	// before the first replica of a release starts; the replicas then get
+	// `MIGRATE_ON_START=false`. Empty: the replicas do that themselves.
+	Migrate []string `key:"migrate" allowed:"a list of words"`
+	// What is asked through nginx before an `up` is called a success.
+	Smoke Smoke `key:"smoke"`
 	// How many containers run the application.
 	Replicas int `key:"replicas" allowed:"a whole number from 1 to 100"`
 	// The port that the application listens on inside its container (`PORT`).
@@ -95,6 +107,41 @@ type Backend struct {
 	StopGrace time.Duration `key:"stopGrace" allowed:"a duration of whole seconds, longer than backend.drain"`
 	// Where the application answers what.
 	Paths Paths `key:"paths"`
+}
+
+// Smoke is what a release has to answer. /health is always asked; an empty value
+// leaves its question out.
+type Smoke struct {
+	// A path that answers a GET with 200.
+	Read string `key:"read" allowed:"empty, or a path that begins with /"`
+	// A path that answers a POST of `body` with 201 and the address of what it
+	// has stored (Location), which is then read back and deleted.
+	Write string `key:"write" allowed:"empty, or a path that begins with /"`
+	// The body of that POST.
+	Body string `key:"body" allowed:"empty, or JSON"`
+	// A static file, below the folder of static files.
+	Static string `key:"static" allowed:"empty, or the relative path of a file"`
+	// A path that answers 401 without a password.
+	Admin string `key:"admin" allowed:"empty, or a path that begins with /"`
+}
+
+// Releases says what is kept of earlier releases.
+type Releases struct {
+	// How many earlier releases can be returned to. The images and static files
+	// of older ones are removed.
+	Keep int `key:"keep" allowed:"a whole number from 1 to 100"`
+	// The release to return to, by its name in `make releases`: its image and its
+	// configuration are used in place of what the stack file says. Empty: what
+	// the stack file says.
+	Pin string `key:"pin" allowed:"empty, or the name of a release that make releases lists"`
+}
+
+// SecretVersions are the generations of the generated secrets.
+type SecretVersions struct {
+	// Of `jwtSecretKey`. A new one ends all logins.
+	JWTSecretKey int `key:"jwtSecretKey" allowed:"a whole number from 0 to 1000000"`
+	// Of `adminPassword`.
+	AdminPassword int `key:"adminPassword" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Health is a health check. The image names the command.
@@ -171,7 +218,10 @@ type Nginx struct {
 	RequestRate int `key:"requestRate" allowed:"a whole number from 0 to 100000"`
 	// How many requests above the rate one client address may make at once.
 	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
-	// How long browsers may keep a static file without asking again.
+	// Answer every request with a maintenance page (503). It is also shown while
+	// no replica answers.
+	Maintenance bool `key:"maintenance" allowed:"true or false"`
+	// How long browsers may keep a release's static files without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
 	// How long nginx waits for the backend between two reads or writes.
 	ProxyTimeout time.Duration `key:"proxyTimeout" allowed:"a duration of whole seconds, at least 1s"`
@@ -255,6 +305,7 @@ func Defaults() Config {
 			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
+		Releases: Releases{Keep: 5},
 		Networks: Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24"},
 		Volumes:  Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
 		Logging:  Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},

@@ -39,6 +39,13 @@ var platformSecrets = []string{
 	"tlsKey",
 }
 
+// IsSecret is true for a key that holds a secret, or holds nothing that this
+// program knows: every key that is no part of the tree.
+func IsSecret(key string) bool {
+	_, isTree := fieldByKey(reflect.TypeFor[Config](), key)
+	return !isTree
+}
+
 func decode(raw map[string]string, namespace string) (Config, error) {
 	cfg := Defaults()
 	cfg.Secrets = map[string]string{}

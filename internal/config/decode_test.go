@@ -42,7 +42,7 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys = "adminPassword, backend, build, jwtSecretKey, logging, networks, nginx, runtime, swarm, tlsCertificate, tlsKey, volumes"
+	topKeys = "adminPassword, backend, build, jwtSecretKey, logging, networks, nginx, releases, runtime, secretVersions, swarm, tlsCertificate, tlsKey, volumes"
 	sizes   = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
 	volume  = "a volume name: letters, digits, _ . and -"
 	sqlite  = "a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"
@@ -80,6 +80,19 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:backend.replicas: 1.5 is not allowed; allowed: a whole number from 1 to 100`}},
 		{"null for a number", raw("backend", `{"replicas":null}`), []string{
 			`tarot:backend.replicas: null is not allowed; allowed: a whole number from 1 to 100`}},
+		{"smoke test of no path", raw("backend", `{"smoke":{"read":"cards"}}`), []string{
+			`tarot:backend.smoke.read: "cards" is not allowed; allowed: empty, or a path that begins with /`}},
+		{"smoke test with a body that is no JSON", raw("backend", `{"smoke":{"body":"{"}}`), []string{
+			`tarot:backend.smoke.body: "{" is not allowed; allowed: empty, or JSON`}},
+		{"smoke test of a file elsewhere", raw("backend", `{"smoke":{"static":"../x"}}`), []string{
+			`tarot:backend.smoke.static: "../x" is not allowed; allowed: empty, or the relative path of a file`}},
+		{"nothing kept", raw("releases", `{"keep":0}`), []string{
+			`tarot:releases.keep: "0" is not allowed; allowed: a whole number from 1 to 100`}},
+		{"a pin that is no release", raw("releases", `{"pin":"v1"}`), []string{
+			`tarot:releases.pin: "v1" is not allowed; allowed: empty, or the name of a release that make releases lists`}},
+		{"a version below zero", raw("secretVersions", `{"jwtSecretKey":-1,"adminPassword":1000001}`), []string{
+			`tarot:secretVersions.adminPassword: "1000001" is not allowed; allowed: a whole number from 0 to 1000000`,
+			`tarot:secretVersions.jwtSecretKey: "-1" is not allowed; allowed: a whole number from 0 to 1000000`}},
 		{"no replicas", raw("backend", `{"replicas":0}`), []string{
 			`tarot:backend.replicas: "0" is not allowed; allowed: a whole number from 1 to 100`}},
 		{"replicas below zero", raw("backend", `{"replicas":-1}`), []string{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -23,7 +24,7 @@ const engineMinimum = 6 << 20
 
 // reserved are the variables that the platform sets itself.
 var reserved = []string{"HOST", "PORT", "WORKERS", "DATABASE_URL", "DEBUG", "DEBUGGER_PORT", "LOG_LEVEL",
-	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE"}
+	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "STATIC_URL", "MIGRATE_ON_START", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE"}
 
 var (
 	volumeName   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
@@ -68,6 +69,9 @@ func (cfg Config) Validate() error {
 	cfg.Backend.check(c)
 	cfg.Build.check(c)
 	cfg.Nginx.check(c, cfg)
+	cfg.Releases.check(c)
+	c.between("secretVersions.jwtSecretKey", cfg.SecretVersions.JWTSecretKey, 0, 1000000)
+	c.between("secretVersions.adminPassword", cfg.SecretVersions.AdminPassword, 0, 1000000)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
@@ -102,6 +106,7 @@ func (b Backend) check(c *checker) {
 	} else {
 		c.matches("backend.image", b.Image, imageName)
 	}
+	b.Smoke.check(c)
 	c.between("backend.replicas", b.Replicas, 1, 100)
 	c.between("backend.port", b.Port, 1024, 65535)
 	c.between("backend.workers", b.Workers, 1, 64)
@@ -134,6 +139,22 @@ func (b Backend) check(c *checker) {
 		c.matches("backend.paths."+key, value, urlPath)
 	}
 	c.want(b.Paths.Static != "/", "backend.paths.static", b.Paths.Static)
+}
+
+func (s Smoke) check(c *checker) {
+	for key, value := range map[string]string{"read": s.Read, "write": s.Write, "admin": s.Admin} {
+		c.want(value == "" || strings.HasPrefix(value, "/"), "backend.smoke."+key, value)
+	}
+	c.want(s.Body == "" || json.Valid([]byte(s.Body)), "backend.smoke.body", s.Body)
+	c.want(s.Static == "" || filepath.IsLocal(s.Static), "backend.smoke.static", s.Static)
+}
+
+// releaseName is the form of the names that internal/release gives.
+var releaseName = regexp.MustCompile(`^r[0-9a-f]{10}$`)
+
+func (r Releases) check(c *checker) {
+	c.between("releases.keep", r.Keep, 1, 100)
+	c.want(r.Pin == "" || releaseName.MatchString(r.Pin), "releases.pin", r.Pin)
 }
 
 // databaseInDataFolder is true where the data volume would hold the database,

@@ -3,11 +3,13 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
@@ -15,21 +17,27 @@ import (
 )
 
 const (
-	pollInterval = 500 * time.Millisecond
+	pollInterval = 200 * time.Millisecond
 	logTail      = "20" // lines of a failed container's log that an error shows
 	// failedStarts is how many tasks of a new service may fail before it is
 	// given up. An update has a failure action of its own.
 	failedStarts = 3
 )
 
-// AwaitContainer returns when the named container runs the image and is
-// healthy, and an error with its last log lines when it can't be, or is not
-// within the time.
-func (e *Engine) AwaitContainer(ctx context.Context, name, image string, within time.Duration) error {
+// AwaitContainer returns when the container runs the image and is healthy, and
+// an error with its last log lines when it can't be, or is not within the time.
+// One that was stopped is started.
+func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within time.Duration) error {
 	var last string
+	name, started := id, false
 	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
-		c, err := e.api.ContainerInspect(ctx, name)
+		c, err := e.api.ContainerInspect(ctx, id)
+		if err == nil {
+			name = strings.TrimPrefix(c.Name, "/")
+		}
 		switch {
+		case errdefs.IsNotFound(err):
+			return false, errors.New("it is in the stack's state, but no longer on the engine: `pulumi up --refresh` brings it back")
 		case err != nil:
 			return false, err
 		case c.Config.Image != image:
@@ -41,13 +49,17 @@ func (e *Engine) AwaitContainer(ctx context.Context, name, image string, within 
 		if c.State.Running && !c.State.Restarting && c.State.Health.Status == container.Healthy {
 			return true, nil
 		}
+		if c.State.Status == container.StateExited && !started {
+			started = true
+			return false, e.api.ContainerStart(ctx, id, container.StartOptions{})
+		}
 		if c.State.Health.Status == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
 			return false, fmt.Errorf("it is %s (exit code %d, %d restarts)", last, c.State.ExitCode, c.RestartCount)
 		}
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("container %s does not run as wanted: %w%s%s", name, err, state(last), e.logs(ctx, name))
+		return fmt.Errorf("container %s does not run as wanted: %w%s%s", name, err, state(last), e.Logs(ctx, id))
 	}
 	return nil
 }
@@ -66,11 +78,8 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 		if err != nil {
 			return false, err
 		}
-		if update := service.UpdateStatus; update != nil {
-			switch update.State {
-			case swarm.UpdateStatePaused, swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted:
-				return false, fmt.Errorf("its update is %s: %s", update.State, update.Message)
-			}
+		if update := service.UpdateStatus; update != nil && failedUpdate(update.State) {
+			return false, fmt.Errorf("its update is %s: %s", update.State, update.Message)
 		}
 		// The engine may have added a digest; the image may be named by one.
 		if runs := service.Spec.TaskTemplate.ContainerSpec.Image; runs != image && withoutDigest(runs) != image {
@@ -143,14 +152,14 @@ func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	}
 	text := fmt.Sprintf("\n%s.%d: %s %s", service, newest.Slot, newest.Status.State, newest.Status.Err)
 	if newest.Status.ContainerStatus != nil {
-		text += e.logs(ctx, newest.Status.ContainerStatus.ContainerID)
+		text += e.Logs(ctx, newest.Status.ContainerStatus.ContainerID)
 	}
 	return text
 }
 
-// logs returns a container's last log lines, or nothing where there are none:
+// Logs returns a container's last log lines, or nothing where there are none:
 // they are an addition to an error that is told anyway.
-func (e *Engine) logs(ctx context.Context, container string) string {
+func (e *Engine) Logs(ctx context.Context, container string) string {
 	lines := e.tail(ctx, container)
 	if lines == "" {
 		return ""

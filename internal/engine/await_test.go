@@ -166,7 +166,7 @@ func inspected(image, status, health string, change ...func(*container.State)) c
 		c(state)
 	}
 	return container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{State: state}, Config: &container.Config{Image: image},
+		ContainerJSONBase: &container.ContainerJSONBase{Name: "/tarot-backend-1", State: state}, Config: &container.Config{Image: image},
 	}
 }
 
@@ -190,7 +190,7 @@ func TestAwaitContainer(t *testing.T) {
 		{"has no health check", []container.InspectResponse{inspected(wanted, "running", "")}, 0, "image app:2 has no health check"},
 		{"is unhealthy", []container.InspectResponse{starting, unhealthy}, pollInterval,
 			"it is running, unhealthy (exit code 0, 0 restarts)"},
-		{"has ended", []container.InspectResponse{ended}, 0, "it is exited, starting (exit code 3, 0 restarts)"},
+		{"has ended", []container.InspectResponse{ended}, pollInterval, "it is exited, starting (exit code 3, 0 restarts)"},
 		{"restarts all the time", []container.InspectResponse{restarted}, 0, "it is running, starting (exit code 0, 3 restarts)"},
 		{"never gets healthy", []container.InspectResponse{starting}, within, "not within 1m0s (last seen: running, starting)"},
 	} {

@@ -3,13 +3,17 @@ package engine
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -23,7 +27,11 @@ type fakeAPI struct {
 	containers []container.Summary
 	networks   []network.Summary
 	logs       map[string]string // by container
+	volumes    []*volume.Volume
+	stored     []image.Summary
+	inUse      string // an image that can not be removed
 	failure    error
+	done       []string // what was changed
 
 	// What the engine says over time: each question takes the next answer, and
 	// the last one stays.
@@ -56,6 +64,55 @@ func (f *fakeAPI) ImageInspect(_ context.Context, name string, _ ...client.Image
 
 func (f *fakeAPI) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
 	return f.containers, f.failure
+}
+
+func (f *fakeAPI) ContainerStart(_ context.Context, id string, _ container.StartOptions) error {
+	f.done = append(f.done, "start "+id)
+	return nil
+}
+
+func (f *fakeAPI) ContainerKill(_ context.Context, id, signal string) error {
+	f.done = append(f.done, signal+" to "+id)
+	return nil
+}
+
+func (f *fakeAPI) ServiceUpdate(_ context.Context, id string, _ swarm.Version, spec swarm.ServiceSpec, _ swarm.ServiceUpdateOptions) (swarm.ServiceUpdateResponse, error) {
+	f.done = append(f.done, fmt.Sprintf("scale %s to %d", id, *spec.Mode.Replicated.Replicas))
+	return swarm.ServiceUpdateResponse{}, nil
+}
+
+func (f *fakeAPI) VolumeList(_ context.Context, o volume.ListOptions) (volume.ListResponse, error) {
+	var found []*volume.Volume
+	for _, v := range f.volumes {
+		mine := true
+		for _, want := range o.Filters.Get("label") {
+			name, value, exact := strings.Cut(want, "=")
+			has, ok := v.Labels[name]
+			mine = mine && ok && (!exact || has == value)
+		}
+		if mine {
+			found = append(found, v)
+		}
+	}
+	return volume.ListResponse{Volumes: found}, f.failure
+}
+
+func (f *fakeAPI) VolumeRemove(_ context.Context, name string, _ bool) error {
+	f.done = append(f.done, "remove "+name)
+	f.volumes = slices.DeleteFunc(f.volumes, func(v *volume.Volume) bool { return v.Name == name })
+	return nil
+}
+
+func (f *fakeAPI) ImageList(context.Context, image.ListOptions) ([]image.Summary, error) {
+	return f.stored, nil
+}
+
+func (f *fakeAPI) ImageRemove(_ context.Context, name string, _ image.RemoveOptions) ([]image.DeleteResponse, error) {
+	if name == f.inUse {
+		return nil, errdefs.ErrConflict
+	}
+	f.done = append(f.done, "remove "+name)
+	return nil, nil
 }
 
 func (f *fakeAPI) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {

@@ -1,0 +1,258 @@
+package components
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+)
+
+// The order is what keeps a bad release from doing harm.
+func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
+	prepared := []string{"task tarot-test-publish-static ends within 5m0s", "task tarot-test-migrate ends within 15m0s"}
+	configured := "task tarot-test-nginx-configuration ends within 30s"
+	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "task tarot-test-activate-static ends within 5m0s", "retain 5 of tarot-test and tarot-backend"}
+	container := func(n string) string { return "container tarot-test-backend-" + n + " runs IMAGE within 1m48s" }
+	for name, want := range map[string][]string{
+		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "retain 5 of tarot-test and tarot-backend"},
+		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 4m18s", configured,
+			"service tarot-test-nginx runs 1 of nginx:1.30 within 58s"}, ended),
+		"prod as containers": slices.Concat(prepared, []string{container("1"), container("2"), container("3"), configured,
+			"container tarot-test-nginx-1 runs nginx:1.30 within 43s"}, ended),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			r := succeed(t, stack(t, name), up)
+			image, _ := r.outputs["image"].Value.(string)
+			got := slices.Clone(r.engine.asked)
+			for i := range got {
+				got[i] = strings.ReplaceAll(got[i], image, "IMAGE")
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+			}
+		})
+	}
+}
+
+func TestPreviewAsksNoGate(t *testing.T) {
+	forEveryStack(t, func(t *testing.T, _ config.Config, r *run) {
+		if r.stage != up && len(r.engine.asked) > 0 {
+			t.Errorf("asked: %v", r.engine.asked)
+		}
+	})
+}
+
+// Pulumi deletes nothing of a program that has failed: what is not declared any
+// more keeps running.
+func TestWhatFailsEndsTheDeployThere(t *testing.T) {
+	const service, container = "Service tarot-test-", "Container tarot-test-"
+	for _, test := range []struct {
+		name, stack, broken string
+		declared, not       []string // the last thing that is declared, and what is not
+	}{
+		{"static files", "prod", "tarot-test-publish-static", []string{container + "publish-static"}, []string{service + "backend"}},
+		{"static files", "prod as containers", "tarot-test-publish-static", []string{container + "publish-static"}, []string{container + "backend-1"}},
+		{"migration", "prod", "tarot-test-migrate", []string{container + "migrate", service + "backend-candidate"}, []string{service + "backend"}},
+		{"migration", "prod as containers", "tarot-test-migrate", []string{container + "migrate"}, []string{container + "backend-1"}},
+		{"service", "prod", "tarot-test-backend", []string{service + "backend"}, []string{container + "nginx-configuration"}},
+		{"container", "dev", "tarot-test-backend-1", []string{container + "backend-1"}, []string{"Volume release"}},
+		{"last of several containers", "prod as containers", "tarot-test-backend-3", []string{container + "backend-3"}, []string{container + "nginx-configuration"}},
+		{"nginx's configuration", "prod", "tarot-test-nginx-configuration", []string{container + "nginx-configuration"}, []string{service + "nginx"}},
+		{"nginx's service", "prod", "tarot-test-nginx", []string{service + "nginx"}, []string{container + "activate-static"}},
+		{"nginx's container", "dev behind nginx", "tarot-test-nginx-1", []string{container + "nginx-1"}, []string{"Volume release"}},
+		{"smoke test", "prod", "smoke ", []string{service + "nginx"}, []string{container + "activate-static", "Volume release"}},
+		{"smoke test", "dev", "smoke ", []string{container + "backend-1"}, []string{"Volume release"}},
+	} {
+		t.Run(test.name+" in "+test.stack, func(t *testing.T) {
+			inProject(t)
+			r := deploy(stack(t, test.stack), &recorder{}, &fakeEngine{failures: map[string]error{test.broken: errors.New("it broke")}})
+			if r.err == nil || !strings.Contains(r.err.Error(), "it broke") || len(r.outputs) > 0 {
+				t.Errorf("the run ended with %v and %d outputs", r.err, len(r.outputs))
+			}
+			for _, want := range test.declared {
+				if !r.has(want) {
+					t.Errorf("%s is not declared", want)
+				}
+			}
+			for _, unwanted := range test.not {
+				if r.has(unwanted) {
+					t.Errorf("%s is declared", unwanted)
+				}
+			}
+		})
+	}
+}
+
+func TestAnImageThatCanNotBeReadFailsTheUpdate(t *testing.T) {
+	inProject(t)
+	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{failures: map[string]error{"nginx:1.30": errors.New("it broke")}})
+	if r.err == nil || !strings.Contains(r.err.Error(), "it broke") {
+		t.Errorf("the run ended with %v", r.err)
+	}
+}
+
+// running is an engine on which nginx runs, and knows the hosts.
+func running(hosts ...string) *fakeEngine { return &fakeEngine{runs: true, rotation: hosts} }
+
+func TestACandidateIsProvenBeforeTheServiceIsTouched(t *testing.T) {
+	for name, test := range map[string]struct {
+		compared engine.Comparison
+		failures map[string]error
+		asked    []string
+		service  bool
+	}{
+		"nothing has changed":  {engine.Comparison{}, nil, nil, true},
+		"the first deploy":     {engine.Comparison{Missing: true}, nil, nil, true},
+		"a changed release":    {engine.Comparison{Difference: "Image"}, nil, []string{"scale 1", "await", "smoke", "scale 0"}, false},
+		"it does not start":    {engine.Comparison{Difference: "Image"}, map[string]error{"tarot-test-backend-candidate": errors.New("no")}, []string{"scale 1", "await", "scale 0"}, false},
+		"it answers otherwise": {engine.Comparison{Difference: "Image"}, map[string]error{"smoke candidate": errors.New("no")}, []string{"scale 1", "await", "smoke", "scale 0"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			docker := running("backend")
+			docker.compared, docker.failures = test.compared, test.failures
+			r := deploy(stack(t, "prod"), &recorder{}, docker)
+			var got []string
+			for _, question := range docker.asked {
+				switch {
+				case strings.HasPrefix(question, "scale tarot-test-backend-candidate to "):
+					got = append(got, "scale "+question[len(question)-1:])
+				case strings.HasPrefix(question, "service tarot-test-backend-candidate runs 1"):
+					got = append(got, "await")
+				case strings.Contains(question, "/health candidate "):
+					got = append(got, "smoke")
+				}
+			}
+			if test.asked == nil {
+				test.asked = []string{"scale 0"}
+			}
+			if !slices.Equal(got, test.asked) {
+				t.Errorf("asked %v, want %v", got, test.asked)
+			}
+			if failed := test.failures != nil; failed == r.has("Service tarot-test-backend") {
+				t.Errorf("the service is declared: %v; %v", !failed, r.err)
+			}
+			// The fake's service never becomes like its candidate.
+			if test.compared.Difference != "" && r.err == nil {
+				t.Error("what does not run what was asked for is a success")
+			}
+			if test.failures != nil && name == "it answers otherwise" && !strings.Contains(r.err.Error(), "the log") {
+				t.Errorf("no log: %v", r.err)
+			}
+		})
+	}
+}
+
+func TestNewContainersAreProvenAndThoseThatAreNotAreStopped(t *testing.T) {
+	const first, second = "tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"
+	for name, test := range map[string]struct {
+		rotation []string
+		broken   string
+		proven   []string
+		stopped  bool
+	}{
+		"in the rotation":       {[]string{first, second}, "", nil, false},
+		"new":                   {[]string{"earlier"}, "", []string{first, second}, false},
+		"new and ill":           {[]string{"earlier"}, "tarot-test-backend-1", nil, true},
+		"new and wrong":         {[]string{"earlier"}, "smoke " + first, []string{first}, true},
+		"in rotation, then ill": {[]string{first, second}, "tarot-test-backend-1", nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			docker := running(test.rotation...)
+			if test.broken != "" {
+				docker.failures = map[string]error{test.broken: errors.New("no")}
+			}
+			r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Backend.Replicas = 2 }), &recorder{}, docker)
+			var proven []string
+			stopped := false
+			for _, question := range docker.asked {
+				for _, host := range []string{first, second} {
+					if strings.Contains(question, "/health "+host+" ") && !slices.Contains(proven, host) {
+						proven = append(proven, host)
+					}
+				}
+				stopped = stopped || question == "stop tarot-test-backend-1"
+			}
+			if !slices.Equal(proven, test.proven) || stopped != test.stopped || (r.err == nil) != (test.broken == "") {
+				t.Errorf("proven %v, stopped %v, %v", proven, stopped, r.err)
+			}
+			if test.broken != "" && (r.has("Container tarot-test-backend-2") || r.has("Container tarot-test-nginx-configuration")) {
+				t.Error("went on")
+			}
+		})
+	}
+}
+
+func TestContainersAreReplacedCreateFirstUnlessTheyOwnAPort(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod as containers"), up)
+	for name, deleteFirst := range map[string]bool{"tarot-test-backend-1": false, "tarot-test-nginx-1": true, "tarot-test-migrate": false} {
+		c := r.get(t, "Container", name)
+		if c.RPC.GetDeleteBeforeReplace() != deleteFirst || !c.RPC.GetDeleteBeforeReplaceDefined() || (c.at("name") != nil) != deleteFirst {
+			t.Errorf("%s: delete first %v, name %v", name, c.RPC.GetDeleteBeforeReplace(), c.at("name"))
+		}
+	}
+}
+
+// A failed task runs again although nothing else has changed, and so does a
+// failed update.
+func TestWhatHasFailedIsDeclaredAnew(t *testing.T) {
+	inProject(t)
+	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{attempt: 4, force: 7})
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	found := false
+	for _, label := range r.get(t, "Container", "tarot-test-migrate").list("labels") {
+		found = found || at(label, "label") == "tarot.attempt" && at(label, "value") == "4"
+	}
+	if force := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "forceUpdate"); !found || force != 7.0 {
+		t.Errorf("attempt %v, force %v", found, force)
+	}
+}
+
+func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
+	inProject(t)
+	const old = "tarot-backend:00000000000000aa"
+	docker := &fakeEngine{releases: []release.Release{{Name: "r1", Image: old, Created: time.Unix(2, 0)}, {Name: "r0", Image: "other:1"}}}
+	r := deploy(stack(t, "prod", func(c *config.Config) { c.Releases.Keep = 1 }), &recorder{}, docker)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	image, name := r.outputs["image"].Value.(string), r.outputs["release"].Value.(string)
+	record := r.get(t, "Volume", "release")
+	if record.at("name") != "tarot-test-release-"+name || !record.RPC.GetRetainOnDelete() {
+		t.Errorf("record %v, retained %v", record.at("name"), record.RPC.GetRetainOnDelete())
+	}
+	if image := record.at("labels", 1, "value"); image != r.outputs["image"].Value {
+		t.Errorf("of the image %v", image)
+	}
+	_, tag, _ := strings.Cut(image, ":")
+	var args []string
+	for _, word := range r.get(t, "Container", "tarot-test-activate-static").list("entrypoints")[4:] {
+		args = append(args, word.(string))
+	}
+	if want := []string{"r/" + tag, "r/00000000000000aa"}; !slices.Equal(args, want) {
+		t.Errorf("folders %v, want %v", args, want)
+	}
+}
+
+func TestAPinnedReleaseIsSaid(t *testing.T) {
+	inProject(t)
+	cfg := stack(t, "prod", func(c *config.Config) { c.Backend.Image = "tarot-backend:00000000000000aa" })
+	docker := &fakeEngine{}
+	r := deployPinned(cfg, &recorder{}, docker)
+	if r.err != nil || len(r.warnings.texts) != 1 || !strings.Contains(r.warnings.texts[0], "releases.pin") {
+		t.Errorf("%v, %q", r.err, r.warnings.texts)
+	}
+	if url := r.get(t, "ServiceConfig", "tarot-test-backend-environment"); url.at("data") == nil {
+		t.Error("no environment")
+	}
+}

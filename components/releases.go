@@ -1,0 +1,73 @@
+package components
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+)
+
+func (p *platform) release(image *Image) release.Release {
+	return release.New(image.Reference, p.Source, config.Namespace)
+}
+
+// earlier are the images of the releases that can be returned to.
+func (p *platform) earlier(image *Image) ([]string, error) {
+	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	current := p.release(image).Name
+	var images []string
+	for _, r := range found {
+		if r.Name != current && len(images) < p.Config.Releases.Keep {
+			images = append(images, r.Image)
+		}
+	}
+	slices.Sort(images)
+	return slices.DeleteFunc(slices.Compact(images), func(other string) bool { return other == image.Reference }), nil
+}
+
+// record declares the record of a release that runs as wanted, and has those
+// that are too old removed. It outlives the stack's next release, and the stack.
+func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
+	r := p.release(image)
+	source, err := json.Marshal(r.Configuration)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	label := func(name, value string) docker.VolumeLabelArgs {
+		return docker.VolumeLabelArgs{Label: pulumi.String(name), Value: pulumi.String(value)}
+	}
+	_, err = docker.NewVolume(p.ctx, "release", &docker.VolumeArgs{
+		Name: pulumi.String(engine.RecordName(p.Prefix, r.Name)),
+		Labels: docker.VolumeLabelArray{
+			label(engine.ConfigurationLabel, string(source)), label(engine.ImageLabel, r.Image),
+			label(engine.ReleaseLabel, r.Name), label(engine.StackLabel, p.Prefix),
+		},
+	}, p.child(), pulumi.RetainOnDelete(true), pulumi.DeleteBeforeReplace(false))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("release %s: %w", r.Name, err)
+	}
+	if p.Pinned {
+		_ = p.ctx.Log.Warn(fmt.Sprintf("%s:releases.pin is %s: the stack runs this release, whatever else the stack file says", config.Namespace, r.Name), nil)
+	}
+	if p.ctx.DryRun() {
+		return pulumi.String(r.Name).ToStringOutput(), nil
+	}
+	removed, err := p.Engine.Retain(p.ctx.Context(), p.Prefix, r.Name, p.ctx.Project()+"-backend", p.Config.Releases.Keep)
+	if len(removed) > 0 {
+		_ = p.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
+	}
+	if err != nil { // what is too much on a disk is no failed deploy
+		_ = p.ctx.Log.Warn(err.Error(), nil)
+	}
+	return pulumi.String(r.Name).ToStringOutput(), nil
+}

@@ -1,0 +1,100 @@
+// Package edge asks the running nginx, as no user can, what it does: requests
+// with the stack's token pass the rotation and the maintenance page.
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// Header holds the token and a host, as token.host: the host that this one
+	// request is for.
+	Header = "X-Release-Candidate"
+	// Rotated is the host that stands for the rotation itself.
+	Rotated = "backend"
+	// Path answers with the configuration's name and the hosts in the rotation.
+	Path = "/-/rotation"
+
+	patience = 5 * time.Second
+	interval = 50 * time.Millisecond
+)
+
+// Client asks one nginx.
+type Client struct {
+	// Base is its address.
+	Base string
+	// Token is the stack's.
+	Token string
+}
+
+// State is what nginx runs.
+type State struct {
+	// Configuration names its configuration.
+	Configuration string
+	// Rotation are the hosts that users' requests go to.
+	Rotation []string
+}
+
+// For is the header of a request for the host.
+func For(token, host string) http.Header { return http.Header{Header: {token + "." + host}} }
+
+// State asks what it runs.
+func (c Client) State(ctx context.Context) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+Path, nil)
+	if err != nil {
+		return State{}, err
+	}
+	request.Header = For(c.Token, Rotated)
+	client := http.Client{
+		// A worker process that is ending keeps its connections.
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // as internal/smoke
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return State{}, fmt.Errorf("nginx: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<16))
+	if err != nil {
+		return State{}, fmt.Errorf("nginx: %w", err)
+	}
+	words := strings.Fields(string(body))
+	if response.StatusCode != http.StatusOK || len(words) == 0 {
+		return State{}, fmt.Errorf("nginx: %s%s answers %s", c.Base, Path, response.Status)
+	}
+	return State{words[0], words[1:]}, nil
+}
+
+// Await returns when nginx runs the configuration.
+func (c Client) Await(ctx context.Context, configuration string, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	last := fmt.Errorf("nginx: no answer")
+	for {
+		state, err := c.State(ctx)
+		switch {
+		case err == nil && state.Configuration == configuration:
+			return nil
+		case err == nil:
+			last = fmt.Errorf("nginx runs the configuration %s, not %s", state.Configuration, configuration)
+		case ctx.Err() == nil:
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, last)
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
+
+	"tarot-platform/internal/release"
+)
+
+// Labels of a release's record: an empty volume, which every engine has, which
+// survives whatever happens to the containers, and which Pulumi can declare.
+const (
+	ReleaseLabel       = "tarot.release"
+	ImageLabel         = "tarot.image"
+	ConfigurationLabel = "tarot.configuration"
+)
+
+// Releases are a stack's, the newest first. With an empty prefix, all stacks'.
+func (e *Engine) Releases(ctx context.Context, prefix string) ([]release.Release, error) {
+	args := filters.NewArgs(filters.Arg("label", ReleaseLabel))
+	if prefix != "" {
+		args.Add("label", StackLabel+"="+prefix)
+	}
+	found, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: args})
+	if err != nil {
+		return nil, fmt.Errorf("releases: %w", err)
+	}
+	var all []release.Release
+	for _, v := range found.Volumes {
+		r := release.Release{Name: v.Labels[ReleaseLabel], Image: v.Labels[ImageLabel], Configuration: map[string]string{}}
+		if err := json.Unmarshal([]byte(v.Labels[ConfigurationLabel]), &r.Configuration); err != nil {
+			return nil, fmt.Errorf("release %s: %w", v.Name, err)
+		}
+		if r.Created, err = time.Parse(time.RFC3339, v.CreatedAt); err != nil {
+			return nil, fmt.Errorf("release %s: %w", v.Name, err)
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b release.Release) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return all, nil
+}
+
+// RecordName is the volume that records a stack's release.
+func RecordName(prefix, release string) string { return prefix + "-release-" + release }
+
+// contentTag is the form of the tags that components/image.go gives.
+var contentTag = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+// Retain removes the records of all but the newest releases of a stack, the
+// current one apart, and the images of a repository that no release of any stack
+// needs and no container uses. It returns what it has removed.
+func (e *Engine) Retain(ctx context.Context, prefix, current, repository string, keep int) ([]string, error) {
+	mine, err := e.Releases(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	kept := 0
+	for _, r := range mine {
+		if r.Name == current {
+			continue
+		}
+		if kept++; kept <= keep {
+			continue
+		}
+		if err := e.api.VolumeRemove(ctx, RecordName(prefix, r.Name), false); err != nil && !errdefs.IsNotFound(err) {
+			return removed, fmt.Errorf("release %s: %w", r.Name, err)
+		}
+		removed = append(removed, "release "+r.Name)
+	}
+	images, err := e.removeImages(ctx, repository)
+	return append(removed, images...), err
+}
+
+func (e *Engine) removeImages(ctx context.Context, repository string) ([]string, error) {
+	needed, err := e.Releases(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", repository))})
+	if err != nil {
+		return nil, fmt.Errorf("images: %w", err)
+	}
+	var removed []string
+	var failures []error
+	for _, i := range found {
+		for _, tag := range i.RepoTags {
+			_, suffix, _ := strings.Cut(tag, ":")
+			if !contentTag.MatchString(suffix) || slices.ContainsFunc(needed, func(r release.Release) bool { return r.Image == tag }) {
+				continue
+			}
+			_, err := e.api.ImageRemove(ctx, tag, image.RemoveOptions{})
+			switch {
+			case err == nil:
+				removed = append(removed, "image "+tag)
+			case errdefs.IsConflict(err) || errdefs.IsNotFound(err): // a container uses it: next time
+			default:
+				failures = append(failures, fmt.Errorf("image %s: %w", tag, err))
+			}
+		}
+	}
+	return removed, errors.Join(failures...)
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
+)
+
+func record(prefix, name, image, created string) *volume.Volume {
+	return &volume.Volume{Name: RecordName(prefix, name), CreatedAt: created, Labels: map[string]string{
+		StackLabel: prefix, ReleaseLabel: name, ImageLabel: image, ConfigurationLabel: `{"tarot:runtime":"swarm"}`}}
+}
+
+const (
+	one, two, three = "app:0000000000000001", "app:0000000000000002", "app:0000000000000003"
+	other           = "app:00000000000000ff"
+)
+
+func recorded() []*volume.Volume {
+	return []*volume.Volume{
+		record("tarot-prod", "r1", one, "2026-01-01T00:00:00Z"),
+		record("tarot-prod", "r3", three, "2026-01-03T00:00:00+01:00"),
+		record("tarot-prod", "r2", two, "2026-01-02T00:00:00Z"),
+		record("tarot-dev", "r9", other, "2020-01-01T00:00:00Z"),
+		{Name: "somebody's"},
+	}
+}
+
+func TestReleasesAreTheStacksTheNewestFirst(t *testing.T) {
+	found, err := (&Engine{api: &fakeAPI{volumes: recorded()}}).Releases(t.Context(), "tarot-prod")
+	var names []string
+	for _, r := range found {
+		names = append(names, r.Name)
+	}
+	if err != nil || !slices.Equal(names, []string{"r3", "r2", "r1"}) || found[0].Image != three || found[0].Configuration["tarot:runtime"] != "swarm" {
+		t.Errorf("%+v, %v", found, err)
+	}
+	bad := record("tarot-prod", "r1", one, "2026-01-01T00:00:00Z")
+	bad.Labels[ConfigurationLabel] = "{"
+	if _, err := (&Engine{api: &fakeAPI{volumes: []*volume.Volume{bad}}}).Releases(t.Context(), "tarot-prod"); err == nil {
+		t.Error("a record that can not be read is none")
+	}
+}
+
+func TestRetain(t *testing.T) {
+	images := []image.Summary{{RepoTags: []string{one}}, {RepoTags: []string{two, "app:latest"}}, {RepoTags: []string{three}},
+		{RepoTags: []string{other}}, {RepoTags: []string{"app:00000000000000aa"}}, {RepoTags: []string{"app:mine"}}}
+	for _, test := range []struct {
+		name, current string
+		keep          int
+		inUse         string
+		want          []string
+	}{
+		{"enough kept", "r3", 2, "", []string{"app:00000000000000aa"}},
+		{"too many", "r3", 1, "", []string{"tarot-prod-release-r1", one, "app:00000000000000aa"}},
+		{"the current one is the oldest", "r1", 1, "", []string{"tarot-prod-release-r2", two, "app:00000000000000aa"}},
+		{"in use", "r3", 1, one, []string{"tarot-prod-release-r1", "app:00000000000000aa"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			api := &fakeAPI{volumes: recorded(), stored: images, inUse: test.inUse}
+			removed, err := (&Engine{api: api}).Retain(t.Context(), "tarot-prod", test.current, "app", test.keep)
+			var got []string
+			for _, done := range api.done {
+				got = append(got, strings.TrimPrefix(done, "remove "))
+			}
+			if err != nil || !slices.Equal(got, test.want) || len(removed) != len(got) {
+				t.Errorf("removed %v, want %v; says %v, %v", got, test.want, removed, err)
+			}
+		})
+	}
+}

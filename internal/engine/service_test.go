@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+)
+
+func template(changes ...func(*swarm.TaskSpec)) swarm.TaskSpec {
+	spec := swarm.TaskSpec{
+		ContainerSpec: &swarm.ContainerSpec{
+			Image: wanted, Labels: map[string]string{"tarot.workload": "backend"}, Command: []string{"/bin/sh"},
+			Configs: []*swarm.ConfigReference{{ConfigID: "c1"}, {ConfigID: "c2"}},
+			Secrets: []*swarm.SecretReference{{SecretID: "s1"}, {SecretID: "s2"}},
+		},
+		Networks: []swarm.NetworkAttachmentConfig{{Target: "n1", Aliases: []string{"backend"}}, {Target: "n2"}},
+	}
+	for _, change := range changes {
+		change(&spec)
+	}
+	return spec
+}
+
+func TestDifference(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*swarm.TaskSpec)
+		want   string
+	}{
+		{"none", func(*swarm.TaskSpec) {}, ""},
+		{"the number of forced updates", func(s *swarm.TaskSpec) { s.ForceUpdate = 9 }, ""},
+		{"the kind of task", func(s *swarm.TaskSpec) { s.Runtime = swarm.RuntimeContainer }, ""},
+		{"labels", func(s *swarm.TaskSpec) { s.ContainerSpec.Labels = nil }, ""},
+		{"aliases", func(s *swarm.TaskSpec) { s.Networks[0].Aliases = []string{"candidate"} }, ""},
+		{"order of networks", func(s *swarm.TaskSpec) { s.Networks[0], s.Networks[1] = s.Networks[1], s.Networks[0] }, ""},
+		{"order of configs and secrets", func(s *swarm.TaskSpec) {
+			c := s.ContainerSpec
+			c.Configs[0], c.Configs[1], c.Secrets[0], c.Secrets[1] = c.Configs[1], c.Configs[0], c.Secrets[1], c.Secrets[0]
+		}, ""},
+		{"image", func(s *swarm.TaskSpec) { s.ContainerSpec.Image = "app:3" }, "ContainerSpec.Image"},
+		{"config", func(s *swarm.TaskSpec) { s.ContainerSpec.Configs[1].ConfigID = "c3" }, "ContainerSpec.Configs"},
+		{"secret", func(s *swarm.TaskSpec) { s.ContainerSpec.Secrets[1].SecretID = "s3" }, "ContainerSpec.Secrets"},
+		{"command", func(s *swarm.TaskSpec) { s.ContainerSpec.Command = nil }, "ContainerSpec.Command"},
+		{"network", func(s *swarm.TaskSpec) { s.Networks[1].Target = "n3" }, "Networks"},
+		{"limits", func(s *swarm.TaskSpec) { s.Resources = &swarm.ResourceRequirements{} }, "Resources"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := difference(template(), template(test.change)); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A failed update has to be declared as another one each time, and a good one
+// as the same.
+func TestServiceForce(t *testing.T) {
+	at := func(state swarm.UpdateState, when int64) int {
+		t.Helper()
+		s := service(wanted, state)
+		s.Spec.TaskTemplate.ForceUpdate = 5
+		if s.UpdateStatus != nil {
+			started := time.Unix(when, 0)
+			s.UpdateStatus.StartedAt = &started
+		}
+		got, err := (&Engine{api: &fakeAPI{service: []moment{{s, nil}}}}).ServiceForce(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for _, state := range []swarm.UpdateState{"", swarm.UpdateStateCompleted, swarm.UpdateStateUpdating} {
+		if got := at(state, 1); got != 5 {
+			t.Errorf("%q: %d", state, got)
+		}
+	}
+	seen := map[int]swarm.UpdateState{5: "no failure"}
+	for _, state := range []swarm.UpdateState{swarm.UpdateStatePaused, swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted} {
+		got := at(state, 1)
+		if other, ok := seen[got]; ok || got < 0 {
+			t.Errorf("%s: %d, as %s", state, got, other)
+		}
+		seen[got] = state
+	}
+	if at(swarm.UpdateStateRollbackCompleted, 1) == at(swarm.UpdateStateRollbackCompleted, 2) {
+		t.Error("the second failure is declared as the first")
+	}
+}
+
+func TestScaleService(t *testing.T) {
+	scaled := func(replicas, version uint64) moment {
+		s := swarm.Service{ID: "id", Spec: swarm.ServiceSpec{Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}}}}
+		s.Version.Index = version
+		return moment{service: s}
+	}
+	for _, test := range []struct {
+		name    string
+		moments []moment
+		want    string
+	}{
+		{"there already", []moment{scaled(1, 1)}, ""},
+		{"another number", []moment{scaled(0, 1), scaled(1, 2)}, "scale id to 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			api := &fakeAPI{service: test.moments}
+			if err := (&Engine{api: api}).ScaleService(t.Context(), "x", 1); err != nil || strings.Join(api.done, ",") != test.want {
+				t.Errorf("%v, %v", api.done, err)
+			}
+		})
+	}
+}

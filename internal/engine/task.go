@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+)
+
+// Labels of what a stack has on the engine, beside StackLabel.
+const (
+	workloadLabel = "tarot.workload"
+	attemptLabel  = "tarot.attempt"
+)
+
+// AwaitTask returns when the container has ended with exit code 0, and an error
+// with its last log lines when it has ended otherwise, or not within the time.
+func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration) error {
+	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
+		c, err := e.api.ContainerInspect(ctx, id)
+		switch {
+		case err != nil:
+			return false, err
+		case c.State.Status != container.StateExited && c.State.Status != container.StateDead:
+			return false, nil
+		case c.State.OOMKilled:
+			return false, errors.New("it was killed: out of memory")
+		case c.State.ExitCode != 0:
+			return false, fmt.Errorf("it ended with exit code %d", c.State.ExitCode)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w%s", err, e.Logs(ctx, id))
+	}
+	return nil
+}
+
+// Attempt is the number of the next run of a one-shot task, if it has to run
+// again because the last one has failed or was never started, and otherwise that
+// of the last one.
+func (e *Engine) Attempt(ctx context.Context, prefix, task string) (int, error) {
+	found, err := e.workload(ctx, prefix, task, true)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	last := found[0]
+	for _, c := range found {
+		if c.Created > last.Created {
+			last = c
+		}
+	}
+	number, err := strconv.Atoi(last.Labels[attemptLabel])
+	if err != nil {
+		return 0, fmt.Errorf("container %s: label %s: %w", name(last), attemptLabel, err)
+	}
+	c, err := e.api.ContainerInspect(ctx, last.ID)
+	if err != nil {
+		return 0, err
+	}
+	if c.State.Status == container.StateCreated || c.State.Status == container.StateExited && c.State.ExitCode != 0 || c.State.Status == container.StateDead {
+		number++
+	}
+	return number, nil
+}
+
+// workload lists the containers of one of a stack's workloads.
+func (e *Engine) workload(ctx context.Context, prefix, workload string, all bool) ([]container.Summary, error) {
+	return e.api.ContainerList(ctx, container.ListOptions{All: all, Filters: filters.NewArgs(
+		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel+"="+workload))})
+}
+
+// StopContainer stops a container and keeps it, and its log. The engine may take
+// as long as the grace.
+func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Duration) error {
+	seconds := int(grace / time.Second)
+	return e.api.ContainerStop(context.WithoutCancel(ctx), id, container.StopOptions{Timeout: &seconds})
+}
+
+// Runs is true where a workload of the stack has a running container on this
+// engine.
+func (e *Engine) Runs(ctx context.Context, prefix, workload string) (bool, error) {
+	found, err := e.workload(ctx, prefix, workload, false)
+	return len(found) > 0, err
+}
+
+// Signal sends a signal to the running containers of a workload.
+func (e *Engine) Signal(ctx context.Context, prefix, workload, signal string) error {
+	found, err := e.workload(ctx, prefix, workload, false)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, c := range found {
+		if err := e.api.ContainerKill(ctx, c.ID, signal); err != nil {
+			failures = append(failures, fmt.Errorf("%s to container %s: %w", signal, name(c), err))
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%s: no container of %s-%s runs on this engine", signal, prefix, workload)
+	}
+	return errors.Join(failures...)
+}
+
+// Tail is the last log lines of a workload's containers, for an error.
+func (e *Engine) Tail(ctx context.Context, prefix, workload string) string {
+	found, _ := e.workload(context.WithoutCancel(ctx), prefix, workload, true)
+	var all strings.Builder
+	for _, c := range found {
+		all.WriteString("\n" + name(c) + ":" + e.Logs(ctx, c.ID))
+	}
+	return all.String()
+}

@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+func ended(code int) container.InspectResponse {
+	return inspected(wanted, container.StateExited, "", func(s *container.State) { s.ExitCode = code })
+}
+
+func TestAwaitTask(t *testing.T) {
+	running := inspected(wanted, container.StateRunning, "")
+	killed := inspected(wanted, container.StateExited, "", func(s *container.State) { s.ExitCode, s.OOMKilled = 137, true })
+	for _, test := range []struct {
+		name    string
+		moments []container.InspectResponse
+		want    string
+	}{
+		{"has ended well", []container.InspectResponse{ended(0)}, ""},
+		{"ends well", []container.InspectResponse{running, running, ended(0)}, ""},
+		{"fails", []container.InspectResponse{running, ended(3)}, "it ended with exit code 3\nits last log lines:\nno such table"},
+		{"runs out of memory", []container.InspectResponse{killed}, "it was killed: out of memory"},
+		{"does not end", []container.InspectResponse{running}, "not within 1m0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &Engine{api: &fakeAPI{container: test.moments, logs: map[string]string{"id": "no such table\n"}}}
+				check(t, e.AwaitTask(t.Context(), "id", within), "", test.want)
+			})
+		})
+	}
+}
+
+func TestAttempt(t *testing.T) {
+	run := func(id, attempt string, created int64) container.Summary {
+		return container.Summary{ID: id, Created: created, Labels: map[string]string{attemptLabel: attempt}, Names: []string{"/" + id}}
+	}
+	for _, test := range []struct {
+		name  string
+		found []container.Summary
+		last  container.InspectResponse
+		want  int
+	}{
+		{"the first", nil, ended(0), 0},
+		{"after a good one", []container.Summary{run("a", "2", 1)}, ended(0), 2},
+		{"after a failed one", []container.Summary{run("a", "2", 1)}, ended(1), 3},
+		{"after one that was not started", []container.Summary{run("a", "0", 1)}, inspected(wanted, container.StateCreated, ""), 1},
+		{"while one runs", []container.Summary{run("a", "0", 1)}, inspected(wanted, container.StateRunning, ""), 0},
+		{"the newest counts", []container.Summary{run("a", "5", 1), run("b", "1", 2), run("c", "9", 0)}, ended(1), 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := &Engine{api: &fakeAPI{containers: test.found, container: []container.InspectResponse{test.last}}}
+			if got, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err != nil || got != test.want {
+				t.Errorf("%d, %v, want %d", got, err, test.want)
+			}
+		})
+	}
+	e := &Engine{api: &fakeAPI{containers: []container.Summary{run("a", "x", 1)}}}
+	if _, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err == nil || !strings.Contains(err.Error(), attemptLabel) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSignal(t *testing.T) {
+	api := &fakeAPI{containers: []container.Summary{{ID: "a"}, {ID: "b"}}}
+	if err := (&Engine{api: api}).Signal(t.Context(), "tarot-dev", "nginx", "SIGHUP"); err != nil || strings.Join(api.done, ",") != "SIGHUP to a,SIGHUP to b" {
+		t.Errorf("%v, %v", api.done, err)
+	}
+	if err := (&Engine{api: &fakeAPI{}}).Signal(t.Context(), "tarot-dev", "nginx", "SIGHUP"); err == nil {
+		t.Error("nobody was told, and nobody says so")
+	}
+}
+
+func TestAStoppedContainerIsStartedOnce(t *testing.T) {
+	stopped, healthy := ended(137), inspected(wanted, "running", container.Healthy)
+	stopped.State.Health = &container.Health{Status: container.Unhealthy}
+	for name, moments := range map[string][]container.InspectResponse{
+		"": {stopped, inspected(wanted, "running", container.Starting), healthy}, "it is exited": {stopped},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			api := &fakeAPI{container: moments}
+			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", wanted, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
+			if strings.Join(api.done, ",") != "start id" {
+				t.Errorf("did %v", api.done)
+			}
+		})
+	}
+}

@@ -1,0 +1,48 @@
+// Package release names releases. A release is an image and a configuration:
+// whatever `up` makes the same of has the same name.
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+)
+
+// Release is one that has run, and can be returned to.
+type Release struct {
+	// Name is what `tarot:releases.pin` takes.
+	Name string
+	// Image is the backend's image.
+	Image string
+	// Configuration is what the stack file said, without secrets: a key with its
+	// namespace, and its value as Pulumi passes it on.
+	Configuration map[string]string
+	// Created is when it first ran.
+	Created time.Time
+}
+
+// Names lists the names, for an error.
+func Names(all []Release) string {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.Name
+	}
+	if len(names) == 0 {
+		return "(there is none)"
+	}
+	return strings.Join(names, ", ")
+}
+
+// New names a release of an image and a configuration. What the configuration
+// says of releases is no part of it.
+func New(image string, configuration map[string]string, namespace string) Release {
+	r := Release{Image: image, Configuration: maps.Clone(configuration)}
+	delete(r.Configuration, namespace+":releases")
+	text, _ := json.Marshal([]any{image, r.Configuration}) // strings always marshal, and maps in order
+	sum := sha256.Sum256(text)
+	r.Name = "r" + hex.EncodeToString(sum[:5])
+	return r
+}

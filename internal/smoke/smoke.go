@@ -1,0 +1,167 @@
+// Package smoke asks a release what it has to answer: health, a read, a write
+// that is read back, a static file, and a page that wants a password. What is
+// asked is configuration; the application's contract is docs/application.md.
+package smoke
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// interval is the time between two questions about health.
+	interval = 100 * time.Millisecond
+	// single is how long one answer may take.
+	single = 10 * time.Second
+	// shown is how much of an unwanted answer an error shows, in bytes.
+	shown = 300
+)
+
+// Test is what is asked. An empty value leaves its question out.
+type Test struct {
+	// Base is the address that the paths are added to.
+	Base string
+	// Header is sent along with every question.
+	Header http.Header
+	// Health answers 200 in the end; the other questions are asked once.
+	Health string
+	// Read answers 200.
+	Read string
+	// Write answers a POST of Body with 201 and where it can be read back.
+	Write, Body string
+	// Static answers 200.
+	Static string
+	// Admin answers 401.
+	Admin string
+}
+
+// client follows no redirect. It does not check the certificate: whether a
+// client trusts it is not what is asked, and one that is self-signed, or for
+// another name than the one that the machine is reached by, is no fault.
+func client() *http.Client {
+	return &http.Client{
+		Timeout:       single,
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // see above
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Run asks everything, and returns the first answer that is not as wanted as an
+// error. Health is asked again and again within the time.
+func (t Test) Run(ctx context.Context, within time.Duration) error {
+	r := &run{Test: t, client: client()}
+	defer r.client.CloseIdleConnections()
+	if err := r.healthy(ctx, within); err != nil {
+		return fmt.Errorf("smoke test: %w", err)
+	}
+	for _, question := range []struct {
+		path string
+		ask  func(context.Context, string) error
+	}{
+		{t.Read, r.get(http.StatusOK)}, {t.Write, r.write},
+		{t.Static, r.get(http.StatusOK)}, {t.Admin, r.get(http.StatusUnauthorized)},
+	} {
+		if question.path == "" {
+			continue
+		}
+		if err := question.ask(ctx, question.path); err != nil {
+			return fmt.Errorf("smoke test: %w", err)
+		}
+	}
+	return nil
+}
+
+type run struct {
+	Test
+	client *http.Client
+}
+
+func (r *run) healthy(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	var last error
+	for {
+		err := r.get(http.StatusOK)(ctx, r.Health)
+		if err == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil { // that the time is over says less than what was seen before
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, last)
+		case <-ticker.C:
+		}
+	}
+}
+
+func (r *run) get(want int) func(context.Context, string) error {
+	return func(ctx context.Context, path string) error {
+		_, err := r.ask(ctx, http.MethodGet, r.Base+path, "", want)
+		return err
+	}
+}
+
+// write stores something, reads it back, and removes it again where the
+// application can. The key keeps a proxy's second try from storing it twice.
+func (r *run) write(ctx context.Context, path string) error {
+	answer, err := r.ask(ctx, http.MethodPost, r.Base+path, r.Body, http.StatusCreated)
+	if err != nil {
+		return err
+	}
+	place, err := answer.Location()
+	if err != nil {
+		return fmt.Errorf("POST %s: the answer does not say where it can be read (Location): %w", r.Base+path, err)
+	}
+	// On the way that was asked, whatever host the application believes to be.
+	base, err := url.Parse(r.Base)
+	if err != nil {
+		return err
+	}
+	place.Scheme, place.Host = base.Scheme, base.Host
+	if _, err := r.ask(ctx, http.MethodGet, place.String(), "", http.StatusOK); err != nil {
+		return fmt.Errorf("what was stored can not be read back: %w", err)
+	}
+	_, err = r.ask(ctx, http.MethodDelete, place.String(), "", http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound, http.StatusMethodNotAllowed)
+	return err
+}
+
+func (r *run) ask(ctx context.Context, method, address, body string, want ...int) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.Header {
+		request.Header[name] = values
+	}
+	request.Header.Set("X-Smoke-Test", "true")
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Idempotency-Key", "smoke-"+rand.Text())
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, address, err)
+	}
+	for _, status := range want {
+		if response.StatusCode == status {
+			return response, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s answers %s, want %d: %.*s", method, address, response.Status, want[0], shown, strings.TrimSpace(string(said)))
+}

@@ -1,0 +1,109 @@
+package smoke
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// site is an application that does everything right, but for what a test breaks.
+func site(t *testing.T, broken map[string]http.HandlerFunc) (*httptest.Server, *[]string) {
+	t.Helper()
+	var asked []string
+	right := map[string]http.HandlerFunc{
+		"GET /health": func(http.ResponseWriter, *http.Request) {},
+		"GET /cards":  func(http.ResponseWriter, *http.Request) {},
+		"POST /readings": func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if string(body) != `{"q":1}` || r.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(r.Header.Get("Idempotency-Key"), "smoke-") {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			// An application behind a proxy may know itself by another name.
+			w.Header().Set("Location", "http://internal:8000/readings/7")
+			w.WriteHeader(http.StatusCreated)
+		},
+		"GET /readings/7":    func(http.ResponseWriter, *http.Request) {},
+		"DELETE /readings/7": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"GET /static/a.css":  func(http.ResponseWriter, *http.Request) {},
+		"GET /admin":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+	}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Method + " " + r.URL.Path
+		asked = append(asked, key)
+		handler := right[key]
+		if other, ok := broken[key]; ok {
+			handler = other
+		}
+		if handler == nil || r.Header.Get("X-Token") != "t" || r.Header.Get("X-Smoke-Test") != "true" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		handler(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server, &asked
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, "because") }
+}
+
+func TestEveryAnswerCounts(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		broken map[string]http.HandlerFunc
+		want   string
+	}{
+		{"all is right", nil, ""},
+		{"nothing can be deleted", map[string]http.HandlerFunc{"DELETE /readings/7": status(405)}, ""},
+		{"not healthy", map[string]http.HandlerFunc{"GET /health": status(503)}, "smoke test: not within 300ms: GET URL/health answers 503 Service Unavailable, want 200: because"},
+		{"no read", map[string]http.HandlerFunc{"GET /cards": status(500)}, "smoke test: GET URL/cards answers 500 Internal Server Error, want 200: because"},
+		{"a redirect", map[string]http.HandlerFunc{"GET /cards": http.RedirectHandler("/health", http.StatusFound).ServeHTTP}, "smoke test: GET URL/cards answers 302 Found, want 200"},
+		{"no write", map[string]http.HandlerFunc{"POST /readings": status(500)}, "smoke test: POST URL/readings answers 500"},
+		{"a write that stores nothing", map[string]http.HandlerFunc{"POST /readings": status(200)}, "smoke test: POST URL/readings answers 200 OK, want 201"},
+		{"a write to nowhere", map[string]http.HandlerFunc{"POST /readings": status(201)}, "smoke test: POST URL/readings: the answer does not say where it can be read (Location)"},
+		{"a write that is lost", map[string]http.HandlerFunc{"GET /readings/7": status(404)}, "smoke test: what was stored can not be read back: GET URL/readings/7 answers 404"},
+		{"a delete that breaks", map[string]http.HandlerFunc{"DELETE /readings/7": status(500)}, "smoke test: DELETE URL/readings/7 answers 500"},
+		{"no static file", map[string]http.HandlerFunc{"GET /static/a.css": status(404)}, "smoke test: GET URL/static/a.css answers 404"},
+		{"an open admin page", map[string]http.HandlerFunc{"GET /admin": status(200)}, "smoke test: GET URL/admin answers 200 OK, want 401"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server, asked := site(t, test.broken)
+			err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health", Read: "/cards", Write: "/readings", Body: `{"q":1}`,
+				Static: "/static/a.css", Admin: "/admin"}.Run(t.Context(), 300*time.Millisecond)
+			want := strings.ReplaceAll(test.want, "URL", server.URL)
+			if want == "" && (err != nil || len(*asked) != 7) || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("%v, want %s; asked %v", err, want, *asked)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotConfiguredIsNotAsked(t *testing.T) {
+	server, asked := site(t, nil)
+	err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
+	if err != nil || len(*asked) != 1 {
+		t.Errorf("%v, %v", *asked, err)
+	}
+}
+
+func TestHealthIsAskedUntilItAnswers(t *testing.T) {
+	times := 0
+	server, _ := site(t, map[string]http.HandlerFunc{"GET /health": func(w http.ResponseWriter, _ *http.Request) {
+		if times++; times < 3 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}})
+	err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
+	if err != nil || times != 3 {
+		t.Errorf("asked %d times, %v", times, err)
+	}
+	server.Close()
+	if err := (Test{Base: server.URL, Health: "/health"}).Run(t.Context(), 200*time.Millisecond); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("%v", err)
+	}
+}

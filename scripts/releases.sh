@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# releases.sh: what a stack has run, and the way back. Each is a change of the
+# configuration and a `pulumi up`, as docs/releases.md has it without this script.
+#
+#   scripts/releases.sh list STACK
+#   scripts/releases.sh rollback STACK [RELEASE]     to the one before, or the one named
+#   scripts/releases.sh forward STACK                to what the stack file says
+#   scripts/releases.sh rotate STACK SECRET          jwtSecretKey or adminPassword
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=/dev/null
+. "$here/../setup/lib.sh"
+cd "$here/.."
+
+action=${1:?list, rollback, forward or rotate} stack=${2:?a stack}
+project=$(sed -n 's/^name: *//p' Pulumi.yaml)
+
+# TIME NAME IMAGE, the newest first. The records are volumes: internal/engine/releases.go
+records() {
+  local volumes
+  volumes=$(docker volume ls --quiet --filter label=tarot.release --filter "label=tarot.stack=$project-$stack")
+  if [ -z "$volumes" ]; then return; fi
+  # shellcheck disable=SC2086 # one name a line, none with a space
+  docker volume inspect --format '{{.CreatedAt}} {{index .Labels "tarot.release"}} {{index .Labels "tarot.image"}}' $volumes | sort -r
+}
+
+current() { pulumi stack output release --stack "$stack" 2>/dev/null || true; }
+
+setting() { pulumi config set --stack "$stack" --path "$1" "$2"; }
+
+up() { pulumi up --stack "$stack" --yes --skip-preview; }
+
+list() {
+  local now mark
+  now=$(current)
+  printf '  %-12s %-21s %s\n' RELEASE "FIRST RUN" IMAGE
+  records | while read -r time name image; do
+    mark=' '
+    if [ "$name" = "$now" ]; then mark='*'; fi
+    printf '%s %-12s %-21s %s\n' "$mark" "$name" "${time%%+*}" "$image"
+  done
+}
+
+# The one that ran first before the current one did.
+before() {
+  local now
+  now=$(current)
+  records | awk -v now="$now" 'seen { print $2; exit } $2 == now { seen = 1 }'
+}
+
+rollback() {
+  local to=${1:-}
+  if [ -z "$to" ]; then to=$(before); fi
+  [ -n "$to" ] || fail "there is no release before the current one" "make releases STACK=$stack lists those that there are"
+  records | awk -v to="$to" '$2 == to { found = 1 } END { exit !found }' ||
+    fail "there is no release $to" "make releases STACK=$stack lists those that there are"
+  setting tarot:releases.pin "$to"
+  up
+  ok "$stack runs the release $to, with its configuration, until tarot:releases.pin is empty: make forward STACK=$stack"
+}
+
+forward() {
+  setting tarot:releases.pin ''
+  up
+}
+
+rotate() {
+  local secret=$1 version
+  case $secret in
+    jwtSecretKey | adminPassword) ;;
+    *) fail "SECRET is $secret" "known are jwtSecretKey and adminPassword; one of your own: pulumi config set --secret tarot:NAME, then pulumi up" ;;
+  esac
+  if pulumi config get --stack "$stack" "tarot:$secret" >/dev/null 2>&1; then
+    fail "tarot:$secret is a value of your own" "pulumi config set --secret tarot:$secret, then pulumi up"
+  fi
+  version=$(pulumi config get --stack "$stack" --path "tarot:secretVersions.$secret" 2>/dev/null || echo 0)
+  setting "tarot:secretVersions.$secret" $((version + 1))
+  up
+}
+
+case $action in
+  list) list ;;
+  rollback) rollback "${3:-}" ;;
+  forward) forward ;;
+  rotate) rotate "${3:?SECRET=jwtSecretKey or adminPassword}" ;;
+  *) fail "releases.sh: nothing is called $action" ;;
+esac
