@@ -39,17 +39,22 @@ func deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	prefix := ctx.Project() + "-" + ctx.Stack()
+	application, err := cfg.ReadApplication()
+	if err != nil {
+		return err
+	}
 	pinned := cfg.Releases.Pin != ""
 	if pinned {
-		if cfg, source.open, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
+		if cfg, source.open, application, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
 			return err
 		}
 	}
+	cfg = cfg.With(application)
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
 		return err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
-		Config: cfg, Source: source.open, Pinned: pinned, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
+		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 	})
 	if err != nil {
 		return err
@@ -95,23 +100,28 @@ func configuration() (values, error) {
 
 // earlier is the configuration of the release that is pinned, with the secrets
 // of today.
-func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now config.Config, source values) (config.Config, map[string]string, error) {
+func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now config.Config, source values) (config.Config, map[string]string, config.Application, error) {
+	var application config.Application
 	releases, err := docker.Releases(ctx.Context(), prefix)
 	if err != nil {
-		return now, nil, err
+		return now, nil, application, err
 	}
 	index := slices.IndexFunc(releases, func(r release.Release) bool { return r.Name == now.Releases.Pin })
 	if index < 0 {
-		return now, nil, fmt.Errorf("%s:releases.pin: %q is not allowed; allowed: empty, or a release that can be returned to: %s",
+		return now, nil, application, fmt.Errorf("%s:releases.pin: %q is not allowed; allowed: empty, or a release that can be returned to: %s",
 			config.Namespace, now.Releases.Pin, release.Names(releases))
 	}
-	then := maps.Clone(releases[index].Configuration)
+	release := releases[index]
+	then := maps.Clone(release.Configuration)
 	all := maps.Clone(then)
 	maps.Copy(all, source.secret)
 	cfg, err := config.Load(all, ctx.Project())
-	if err != nil {
-		return cfg, nil, fmt.Errorf("release %s: %w", now.Releases.Pin, err)
+	if err == nil {
+		err = json.Unmarshal([]byte(release.Application), &application)
 	}
-	cfg.Backend.Image, cfg.Releases = releases[index].Image, now.Releases
-	return cfg, then, nil
+	if err != nil {
+		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
+	}
+	cfg.Backend.Image, cfg.Releases = release.Image, now.Releases
+	return cfg, then, application, nil
 }

@@ -438,6 +438,7 @@ func stackFile(t *testing.T, name string, changes ...func(*config.Config)) confi
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg = cfg.With(config.Application{Migrate: []string{"./migrate"}, Smoke: config.Smoke{Read: "/cards"}})
 	for _, change := range changes {
 		change(&cfg)
 	}

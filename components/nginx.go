@@ -29,7 +29,7 @@ const (
 	nginxFolder           = "/run/nginx" // of its configuration
 	// nginxStopGrace is short: while it finishes what it has begun, nobody listens
 	// on its ports, and the next one can not.
-	nginxStopGrace = 5 * time.Second
+	nginxStopGrace = 10 * time.Second
 	// linger is how long a client's connection outlives a reload.
 	linger      = time.Second
 	installTime = 30 * time.Second

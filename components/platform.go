@@ -49,6 +49,8 @@ type PlatformArgs struct {
 	// Source is the configuration as it was written, without secrets: what a
 	// release's record keeps.
 	Source map[string]string
+	// Application is what Config has from the application itself.
+	Application config.Application
 	// Pinned is true where Config is that of an earlier release.
 	Pinned bool
 	Engine Engine
@@ -178,6 +180,9 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 	}
 	if !p.ctx.DryRun() {
 		if err := p.Check(p.ctx.Context(), p.smoke(static), answerTime); err != nil {
+			for name := range s.services {
+				err = fmt.Errorf("%w%s", err, p.Engine.Tail(p.ctx.Context(), p.Prefix, name))
+			}
 			return s, err
 		}
 	}

@@ -43,12 +43,17 @@ func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
+	application, err := json.Marshal(p.Application)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
 	label := func(name, value string) docker.VolumeLabelArgs {
 		return docker.VolumeLabelArgs{Label: pulumi.String(name), Value: pulumi.String(value)}
 	}
 	_, err = docker.NewVolume(p.ctx, "release", &docker.VolumeArgs{
 		Name: pulumi.String(engine.RecordName(p.Prefix, r.Name)),
 		Labels: docker.VolumeLabelArray{
+			label(engine.ApplicationLabel, string(application)),
 			label(engine.ConfigurationLabel, string(source)), label(engine.ImageLabel, r.Image),
 			label(engine.ReleaseLabel, r.Name), label(engine.StackLabel, p.Prefix),
 		},

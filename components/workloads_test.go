@@ -325,7 +325,7 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 		if x.at("wait") != nil || x.at("mustRun") != false || x.at("init") != true || x.at("restart") != "unless-stopped" {
 			t.Errorf("%s: %v", x.Name, x.In)
 		}
-		grace := map[bool]any{true: 5.0, false: 40.0}[x.Name == "tarot-test-nginx-1"]
+		grace := map[bool]any{true: 10.0, false: 40.0}[x.Name == "tarot-test-nginx-1"]
 		if x.at("stopTimeout") != grace || x.at("destroyGraceSeconds") != grace {
 			t.Errorf("%s: killed after %v, %v when removed", x.Name, x.at("stopTimeout"), x.at("destroyGraceSeconds"))
 		}

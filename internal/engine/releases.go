@@ -24,6 +24,7 @@ const (
 	ReleaseLabel       = "tarot.release"
 	ImageLabel         = "tarot.image"
 	ConfigurationLabel = "tarot.configuration"
+	ApplicationLabel   = "tarot.application"
 )
 
 // Releases are a stack's, the newest first. With an empty prefix, all stacks'.
@@ -38,7 +39,8 @@ func (e *Engine) Releases(ctx context.Context, prefix string) ([]release.Release
 	}
 	var all []release.Release
 	for _, v := range found.Volumes {
-		r := release.Release{Name: v.Labels[ReleaseLabel], Image: v.Labels[ImageLabel], Configuration: map[string]string{}}
+		r := release.Release{Name: v.Labels[ReleaseLabel], Image: v.Labels[ImageLabel],
+			Application: v.Labels[ApplicationLabel], Configuration: map[string]string{}}
 		if err := json.Unmarshal([]byte(v.Labels[ConfigurationLabel]), &r.Configuration); err != nil {
 			return nil, fmt.Errorf("release %s: %w", v.Name, err)
 		}

@@ -20,6 +20,8 @@ type Release struct {
 	// Configuration is what the stack file said, without secrets: a key with its
 	// namespace, and its value as Pulumi passes it on.
 	Configuration map[string]string
+	// Application is what the application said of itself, as JSON.
+	Application string
 	// Created is when it first ran.
 	Created time.Time
 }

@@ -78,8 +78,13 @@ func (s *stack) checkEdge(out map[string]any) {
 	}
 	get(t, url+"/metrics").want(t, "metrics from outside", http.StatusNotFound)
 	picture := get(t, fmt.Sprint(out["staticUrl"])+"/cards/the-fool.svg", header("Accept-Encoding", "gzip")).want(t, "a picture", http.StatusOK)
-	if kept := picture.header.Get("Cache-Control"); kept != "max-age=2592000" {
-		t.Errorf("cache control %q, want 30 days", kept)
+	if kept := picture.header.Get("Cache-Control"); kept != "no-cache" {
+		t.Errorf("cache control %q of a file that the next release may change", kept)
+	}
+	_, tag, _ := strings.Cut(fmt.Sprint(out["image"]), ":")
+	own := get(t, fmt.Sprint(out["staticUrl"])+"/r/"+tag+"/cards/the-fool.svg", header("Accept-Encoding", "gzip")).want(t, "a release's picture", http.StatusOK)
+	if kept := own.header.Get("Cache-Control"); kept != "max-age=2592000" || !bytes.Equal(own.body, picture.body) {
+		t.Errorf("cache control %q, want 30 days; the same picture: %v", kept, bytes.Equal(own.body, picture.body))
 	}
 	zipped, err := gzip.NewReader(bytes.NewReader(picture.body))
 	if err != nil {

@@ -94,6 +94,10 @@ func (s *stack) hasVolume(name string) bool {
 
 func (s *stack) removeVolumes() {
 	docker := api(s.t)
+	records, _ := docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "tarot.stack="+s.prefix()))})
+	for _, v := range records.Volumes {
+		_ = docker.VolumeRemove(context.Background(), v.Name, false)
+	}
 	for _, kind := range []string{"data", "static", "logs"} {
 		// Tasks of a removed service hold on to their volumes until they are gone.
 		for range 60 {

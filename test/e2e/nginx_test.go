@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	assets "tarot-platform/assets/nginx"
 	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/config"
 )
@@ -32,12 +33,16 @@ func TestNginxAcceptsItsConfiguration(t *testing.T) {
 				t.Fatal(err)
 			}
 			// By standard input: the engine may be on another machine.
-			script := "cat > /run/config/nginx.conf <<'END_OF_FILE'\n" + string(text) + "\nEND_OF_FILE\n" +
-				"cat > /run/secrets/tls_certificate <<'END_OF_FILE'\n" + pair.Certificate + "\nEND_OF_FILE\n" +
-				"cat > /run/secrets/tls_key <<'END_OF_FILE'\n" + pair.Key + "\nEND_OF_FILE\n" +
-				"nginx -t -c /run/config/nginx.conf\n"
+			script := ""
+			for name, content := range map[string]string{
+				"nginx.conf": string(text), assets.CandidateFile: assets.Candidate("token"),
+				assets.CertificateFile: pair.Certificate, assets.KeyFile: pair.Key,
+			} {
+				script += "cat > /run/nginx/" + name + " <<'END_OF_FILE'\n" + content + "\nEND_OF_FILE\n"
+			}
+			script += "nginx -t -c /run/nginx/nginx.conf\n"
 			cmd := exec.Command("docker", "run", "--rm", "-i", "--network", "none", "--read-only", "--user", "101:101", "--cap-drop", "ALL",
-				"--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/config:mode=1777", "--tmpfs", "/run/secrets:mode=1777",
+				"--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/nginx:mode=1777",
 				"--entrypoint", "/bin/sh", config.Defaults().Nginx.Image, "-s")
 			cmd.Stdin = strings.NewReader(script)
 			out, err := cmd.CombinedOutput()

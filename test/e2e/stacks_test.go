@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
 )
 
 // prodOverrides gives a prod stack's volumes names of its own.
@@ -117,28 +121,44 @@ func prod(t *testing.T, runtime string) {
 		same(t, five, s.containers("backend"), 2)
 	})
 
-	if runtime == "swarm" {
-		t.Run("a bad release fails, and the next good one heals", func(t *testing.T) {
-			defer s.in(t)()
-			s.config("backend.environment.DB_POOL_SIZE", "none")
-			said, err := s.run("up", "--yes", "--skip-preview")
-			if err == nil {
-				t.Fatal("up succeeded")
+	t.Run("a bad release fails, and the next good one heals", func(t *testing.T) {
+		defer s.in(t)()
+		before := s.containers("backend")
+		s.config("backend.environment.DB_POOL_SIZE", "none")
+		said, err := s.run("up", "--yes", "--skip-preview")
+		if err == nil {
+			t.Fatal("up succeeded")
+		}
+		for _, want := range []string{"exit code 1", "its last log lines", "DB_POOL_SIZE"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("the error does not say %q:\n%s", want, said)
 			}
-			for _, want := range []string{"does not run as wanted", "its last log lines", "DB_POOL_SIZE"} {
-				if !strings.Contains(said, want) {
-					t.Errorf("the error does not say %q:\n%s", want, said)
-				}
-			}
-			get(t, fmt.Sprint(out["healthUrl"])).want(t, "the earlier release", 200)
-			if _, err := s.run("up", "--yes", "--skip-preview"); err == nil {
-				t.Error("the same again succeeded")
-			}
-			s.mustRun("config", "rm", "--path", "tarot:backend.environment.DB_POOL_SIZE")
-			s.up()
-			s.read(s.outputs(), reading)
-		})
-	}
+		}
+		get(t, fmt.Sprint(out["healthUrl"])).want(t, "the earlier release", 200)
+		if _, err := s.run("up", "--yes", "--skip-preview"); err == nil {
+			t.Error("the same again succeeded")
+		}
+		same(t, before, s.containers("backend"), len(before))
+		s.mustRun("config", "rm", "--path", "tarot:backend.environment.DB_POOL_SIZE")
+		s.up()
+		s.read(s.outputs(), reading)
+		s.unchanged()
+	})
+
+	t.Run("nginx takes another configuration without a restart", func(t *testing.T) {
+		defer s.in(t)()
+		before := s.containers("nginx")
+		s.config("nginx.maintenance", true)
+		s.up()
+		closed := get(t, fmt.Sprint(out["url"]), header("Accept", "text/html")).want(t, "the maintenance page", http.StatusServiceUnavailable)
+		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" {
+			t.Errorf("the page says %.100s, %v", closed.body, closed.header)
+		}
+		s.config("nginx.maintenance", false)
+		s.up()
+		get(t, fmt.Sprint(out["healthUrl"])).want(t, "open again", http.StatusOK)
+		same(t, before, s.containers("nginx"), 1)
+	})
 
 	t.Run("an update keeps the data and the earlier image", func(t *testing.T) {
 		defer s.in(t)()
@@ -170,6 +190,27 @@ func prod(t *testing.T, runtime string) {
 			}
 		}
 		s.read(after, reading)
+	})
+
+	t.Run("there is a way back, and forward", func(t *testing.T) {
+		defer s.in(t)()
+		now := s.outputs()
+		earlier := s.releaseOf(fmt.Sprint(out["image"]))
+		s.config("releases.pin", earlier)
+		if said := s.up(); !strings.Contains(said, "releases.pin is "+earlier) {
+			t.Errorf("nothing says that the release is pinned:\n%s", said)
+		}
+		back := s.outputs()
+		if back["image"] != out["image"] || back["release"] != earlier {
+			t.Errorf("back at %v, %v", back["image"], back["release"])
+		}
+		s.read(back, reading)
+		s.unchanged()
+		s.config("releases.pin", "")
+		s.up()
+		if forward := s.outputs(); forward["image"] != now["image"] || forward["release"] != now["release"] {
+			t.Errorf("forward at %v, %v", forward["image"], forward["release"])
+		}
 	})
 
 	t.Run("data outlives the stack", func(t *testing.T) {
@@ -209,4 +250,21 @@ func (s *stack) waitFor(workload string, count int) {
 		time.Sleep(time.Second)
 	}
 	s.t.Fatalf("%d containers, want %d", len(s.containers(workload)), count)
+}
+
+// releaseOf names the newest release of an image.
+func (s *stack) releaseOf(image string) string {
+	s.t.Helper()
+	found, err := api(s.t).VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", "tarot.stack="+s.prefix()), filters.Arg("label", "tarot.image="+image))})
+	if err != nil || len(found.Volumes) == 0 {
+		s.t.Fatalf("no release of %s: %v", image, err)
+	}
+	newest := found.Volumes[0]
+	for _, v := range found.Volumes {
+		if v.CreatedAt > newest.CreatedAt {
+			newest = v
+		}
+	}
+	return newest.Labels["tarot.release"]
 }
