@@ -122,6 +122,6 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 	if err != nil {
 		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
 	}
-	cfg.Backend.Image, cfg.Releases = release.Image, now.Releases
+	cfg.Backend.Image, cfg.Releases, cfg.Maintenance = release.Image, now.Releases, now.Maintenance
 	return cfg, then, application, nil
 }

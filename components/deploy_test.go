@@ -40,6 +40,14 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 	}
 }
 
+func TestTheSmokeTestPassesTheMaintenancePage(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod", func(c *config.Config) { c.Maintenance = true }), up)
+	if !slices.Contains(r.engine.asked, "smoke test of https://localhost/health backend within 30s") {
+		t.Errorf("asked %v", r.engine.asked)
+	}
+}
+
 func TestPreviewAsksNoGate(t *testing.T) {
 	forEveryStack(t, func(t *testing.T, _ config.Config, r *run) {
 		if r.stage != up && len(r.engine.asked) > 0 {

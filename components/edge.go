@@ -91,6 +91,14 @@ func (e *proxy) Prove(ctx context.Context, host string) error {
 	return nil
 }
 
+// check asks what users ask, behind the maintenance page where that is shown.
+func (e *proxy) check(ctx context.Context) error {
+	if e.p.Config.Maintenance && e.p.Config.Nginx.Enabled {
+		return e.Prove(ctx, edge.Rotated)
+	}
+	return e.p.Check(ctx, e.p.smoke(e.static), answerTime)
+}
+
 // turn has nginx take its new configuration, if it doesn't run it.
 func (e *proxy) turn(ctx context.Context, configuration string) error {
 	client, err := e.client()

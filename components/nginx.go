@@ -213,7 +213,7 @@ func (args *NginxArgs) render() assets.Config {
 		BackendPort:  args.Config.Backend.Port,
 		TLS:          cfg.TLS.Mode != "off",
 		Linger:       strconv.Itoa(int(linger/time.Second)) + "s",
-		Maintenance:  cfg.Maintenance,
+		Maintenance:  args.Config.Maintenance,
 		HTTPSSuffix:  portSuffix(cfg.HTTPSPort, 443),
 		HostSuffix:   portSuffix(cfg.HTTPPort, 80),
 		MaxBody:      int64(cfg.MaxBody),

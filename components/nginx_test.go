@@ -33,7 +33,7 @@ func TestNginxConfiguration(t *testing.T) {
 			return stack(t, "prod", func(c *config.Config) { c.Nginx.TLS.Mode = "off" })
 		},
 		"prod-maintenance": func(t *testing.T) config.Config {
-			return stack(t, "prod", func(c *config.Config) { c.Nginx.Maintenance = true })
+			return stack(t, "prod", func(c *config.Config) { c.Maintenance = true })
 		},
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {

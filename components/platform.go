@@ -179,7 +179,7 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 		s.services["nginx"], s.lingers = describe(nginx.Running, frontImage.Reference, 1), front.lingers
 	}
 	if !p.ctx.DryRun() {
-		if err := p.Check(p.ctx.Context(), p.smoke(static), answerTime); err != nil {
+		if err := front.check(p.ctx.Context()); err != nil {
 			for name := range s.services {
 				err = fmt.Errorf("%w%s", err, p.Engine.Tail(p.ctx.Context(), p.Prefix, name))
 			}

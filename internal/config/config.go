@@ -22,6 +22,9 @@ type Config struct {
 	Build Build `key:"build"`
 	// The reverse proxy in front of the backend.
 	Nginx Nginx `key:"nginx"`
+	// Answer every request with a maintenance page (503). It is also shown while
+	// no replica answers. No part of a release.
+	Maintenance bool `key:"maintenance" allowed:"true or false"`
 	// What an `up` makes of a change, and what can be returned to.
 	Releases Releases `key:"releases"`
 	// The networks between the workloads.
@@ -218,9 +221,6 @@ type Nginx struct {
 	RequestRate int `key:"requestRate" allowed:"a whole number from 0 to 100000"`
 	// How many requests above the rate one client address may make at once.
 	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
-	// Answer every request with a maintenance page (503). It is also shown while
-	// no replica answers.
-	Maintenance bool `key:"maintenance" allowed:"true or false"`
 	// How long browsers may keep a release's static files without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
 	// How long nginx waits for the backend between two reads or writes.

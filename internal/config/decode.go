@@ -77,7 +77,7 @@ func decode(raw map[string]string, namespace string) (Config, error) {
 // asJSON takes a configuration value as Pulumi passes it on: objects, lists,
 // numbers and booleans are JSON already, a plain string is bare.
 func asJSON(value string) json.RawMessage {
-	if strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[") {
+	if strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[") || value == "true" || value == "false" {
 		return json.RawMessage(value)
 	}
 	quoted, _ := json.Marshal(value) // a string always marshals

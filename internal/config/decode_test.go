@@ -42,7 +42,7 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys = "adminPassword, backend, build, jwtSecretKey, logging, networks, nginx, releases, runtime, secretVersions, swarm, tlsCertificate, tlsKey, volumes"
+	topKeys = "adminPassword, backend, build, jwtSecretKey, logging, maintenance, networks, nginx, releases, runtime, secretVersions, swarm, tlsCertificate, tlsKey, volumes"
 	sizes   = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
 	volume  = "a volume name: letters, digits, _ . and -"
 	sqlite  = "a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"
@@ -86,6 +86,8 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:backend.smoke.body: "{" is not allowed; allowed: empty, or JSON`}},
 		{"smoke test of a file elsewhere", raw("backend", `{"smoke":{"static":"../x"}}`), []string{
 			`tarot:backend.smoke.static: "../x" is not allowed; allowed: empty, or the relative path of a file`}},
+		{"maintenance of another kind", raw("maintenance", "yes"), []string{
+			`tarot:maintenance: "yes" is not allowed; allowed: true or false`}},
 		{"nothing kept", raw("releases", `{"keep":0}`), []string{
 			`tarot:releases.keep: "0" is not allowed; allowed: a whole number from 1 to 100`}},
 		{"a pin that is no release", raw("releases", `{"pin":"v1"}`), []string{

@@ -39,10 +39,12 @@ func Names(all []Release) string {
 }
 
 // New names a release of an image and a configuration. What the configuration
-// says of releases is no part of it.
+// says of releases and of maintenance is no part of it.
 func New(image string, configuration map[string]string, namespace string) Release {
 	r := Release{Image: image, Configuration: maps.Clone(configuration)}
-	delete(r.Configuration, namespace+":releases")
+	for _, key := range []string{"releases", "maintenance"} {
+		delete(r.Configuration, namespace+":"+key)
+	}
 	text, _ := json.Marshal([]any{image, r.Configuration}) // strings always marshal, and maps in order
 	sum := sha256.Sum256(text)
 	r.Name = "r" + hex.EncodeToString(sum[:5])

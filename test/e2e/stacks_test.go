@@ -148,13 +148,13 @@ func prod(t *testing.T, runtime string) {
 	t.Run("nginx takes another configuration without a restart", func(t *testing.T) {
 		defer s.in(t)()
 		before := s.containers("nginx")
-		s.config("nginx.maintenance", true)
+		s.config("maintenance", true)
 		s.up()
 		closed := get(t, fmt.Sprint(out["url"]), header("Accept", "text/html")).want(t, "the maintenance page", http.StatusServiceUnavailable)
 		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" {
 			t.Errorf("the page says %.100s, %v", closed.body, closed.header)
 		}
-		s.config("nginx.maintenance", false)
+		s.config("maintenance", false)
 		s.up()
 		get(t, fmt.Sprint(out["healthUrl"])).want(t, "open again", http.StatusOK)
 		same(t, before, s.containers("nginx"), 1)
