@@ -76,6 +76,10 @@ test-app: ## the application's own tests, in its development image
 test-e2e: ## dev and prod on the real engine
 	@scripts/test.sh e2e
 
+.PHONY: test-rollout
+test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 for the long form
+	@scripts/test.sh rollout
+
 .PHONY: bench docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh

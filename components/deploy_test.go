@@ -70,6 +70,7 @@ func TestWhatFailsEndsTheDeployThere(t *testing.T) {
 		{"migration", "prod as containers", "tarot-test-migrate", []string{container + "migrate"}, []string{container + "backend-1"}},
 		{"service", "prod", "tarot-test-backend", []string{service + "backend"}, []string{container + "nginx-configuration"}},
 		{"container", "dev", "tarot-test-backend-1", []string{container + "backend-1"}, []string{"Volume release"}},
+		{"first of several containers, which start together where nobody is disturbed", "prod as containers", "tarot-test-backend-1", []string{container + "backend-3"}, []string{container + "nginx-configuration"}},
 		{"last of several containers", "prod as containers", "tarot-test-backend-3", []string{container + "backend-3"}, []string{container + "nginx-configuration"}},
 		{"nginx's configuration", "prod", "tarot-test-nginx-configuration", []string{container + "nginx-configuration"}, []string{service + "nginx"}},
 		{"nginx's service", "prod", "tarot-test-nginx", []string{service + "nginx"}, []string{container + "activate-static"}},
@@ -243,24 +244,78 @@ func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
 		t.Errorf("of the image %v", image)
 	}
 	_, tag, _ := strings.Cut(image, ":")
-	var args []string
-	for _, word := range r.get(t, "Container", "tarot-test-activate-static").list("entrypoints")[4:] {
-		args = append(args, word.(string))
-	}
-	if want := []string{"r/" + tag, "r/00000000000000aa"}; !slices.Equal(args, want) {
-		t.Errorf("folders %v, want %v", args, want)
+	// The next `up` finds the record of the first.
+	docker.releases = append([]release.Release{{Name: name, Image: image, Created: time.Unix(3, 0)}}, docker.releases...)
+	again := deploy(stack(t, "prod", func(c *config.Config) { c.Releases.Keep = 1 }), &recorder{}, docker)
+	for _, r := range []*run{r, again} {
+		want := []any{"r/" + tag, "r/00000000000000aa"}
+		if got := r.get(t, "Container", "tarot-test-activate-static").list("entrypoints")[4:]; !slices.Equal(got, want) {
+			t.Errorf("folders %v, want %v", got, want)
+		}
 	}
 }
 
-func TestAPinnedReleaseIsSaid(t *testing.T) {
+// It is wanted back soon, and has run before: no trial, and all at once.
+func TestAPinnedReleaseIsSaidAndComesAtOnce(t *testing.T) {
+	pinned := func(c *config.Config) { c.Backend.Image = "tarot-backend:00000000000000aa" }
 	inProject(t)
-	cfg := stack(t, "prod", func(c *config.Config) { c.Backend.Image = "tarot-backend:00000000000000aa" })
-	docker := &fakeEngine{}
-	r := deployPinned(cfg, &recorder{}, docker)
+	r := deployPinned(stack(t, "prod", pinned), &recorder{}, running("backend"))
 	if r.err != nil || len(r.warnings.texts) != 1 || !strings.Contains(r.warnings.texts[0], "releases.pin") {
 		t.Errorf("%v, %q", r.err, r.warnings.texts)
 	}
-	if url := r.get(t, "ServiceConfig", "tarot-test-backend-environment"); url.at("data") == nil {
-		t.Error("no environment")
+	for _, question := range r.engine.asked {
+		if strings.HasPrefix(question, "scale ") {
+			t.Errorf("a trial: %s", question)
+		}
+	}
+	if got := r.get(t, "Service", "tarot-test-backend").at("updateConfig", "parallelism"); got != 0.0 {
+		t.Errorf("%v tasks at a time", got)
+	}
+	docker := running("earlier")
+	docker.failures = map[string]error{"tarot-test-backend-1": errors.New("no")}
+	r = deployPinned(stack(t, "prod as containers", pinned), &recorder{}, docker)
+	if r.err == nil || !r.has("Container tarot-test-backend-3") {
+		t.Errorf("one container at a time; %v", r.err)
+	}
+}
+
+// A nginx that runs is told to reload, and one that is just starting isn't;
+// users' connections to the earlier replicas get their time.
+func TestNginxIsTurnedToTheNewRelease(t *testing.T) {
+	const hup, awaited = "SIGHUP to tarot-test-nginx", "nginx runs its configuration within 15s"
+	for name, test := range map[string]struct {
+		docker *fakeEngine
+		told   bool
+	}{
+		"it starts": {&fakeEngine{}, false}, "it runs": {running("backend"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			r := deploy(stack(t, "prod"), &recorder{}, test.docker)
+			asked := r.engine.asked
+			told, turned := slices.Index(asked, hup), slices.Index(asked, awaited)
+			if r.err != nil || (told >= 0) != test.told || turned < 0 || told > turned {
+				t.Errorf("%v, asked %v", r.err, asked)
+			}
+			if installed := slices.Index(asked, "task tarot-test-nginx-configuration ends within 30s"); installed > turned || test.told && installed > told {
+				t.Errorf("before its configuration is there: %v", asked)
+			}
+			// Without a turn, the time of it is that of the year 1.
+			if r.engine.slept == 0 || r.engine.slept < -time.Hour {
+				t.Errorf("the earlier replicas go at once: %s", r.engine.slept)
+			}
+		})
+	}
+	inProject(t)
+	if r := succeed(t, stack(t, "dev"), up); r.engine.slept > 0 {
+		t.Errorf("nothing was turned, and it waits %s", r.engine.slept)
+	}
+	for broken, want := range map[string]string{"nginx": "it broke\nthe log", "SIGHUP": "it broke"} {
+		docker := running("backend")
+		docker.failures = map[string]error{broken: errors.New("it broke")}
+		r := deploy(stack(t, "prod"), &recorder{}, docker)
+		if r.err == nil || !strings.Contains(r.err.Error(), want) || r.has("Volume release") {
+			t.Errorf("%s: %v", broken, r.err)
+		}
 	}
 }

@@ -1,14 +1,10 @@
 package components
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,11 +21,6 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"tarot-platform/internal/config"
-	"tarot-platform/internal/config/configtest"
-	"tarot-platform/internal/edge"
-	"tarot-platform/internal/engine"
-	"tarot-platform/internal/release"
-	"tarot-platform/internal/smoke"
 )
 
 // stage is when the program runs.
@@ -179,110 +170,6 @@ func (r *recorder) RegisterResourceOutputs() (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
-// fakeEngine records what it is asked.
-type fakeEngine struct {
-	remote   bool
-	standIn  string
-	failures map[string]error // by the name of a container or service, or a smoke test's host
-	runs     bool             // nginx does
-	rotation []string         // that nginx has
-	attempt  int              // of every task
-	force    int              // of every service
-	compared engine.Comparison
-	releases []release.Release
-
-	mu    sync.Mutex
-	asked []string
-}
-
-func (f *fakeEngine) ask(name, question string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.asked = append(f.asked, question)
-	return f.failures[name]
-}
-
-func (f *fakeEngine) AwaitContainer(_ context.Context, id, image string, within time.Duration) error {
-	name := strings.TrimSuffix(id, "-id")
-	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, image, within))
-}
-
-func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {
-	name := strings.TrimSuffix(id, "-id")
-	return f.ask(name, fmt.Sprintf("task %s ends within %s", name, within))
-}
-
-func (f *fakeEngine) AwaitService(_ context.Context, name, image string, replicas int, within time.Duration) error {
-	return f.ask(name, fmt.Sprintf("service %s runs %d of %s within %s", name, replicas, image, within))
-}
-
-func (f *fakeEngine) StopContainer(_ context.Context, id string, _ time.Duration) error {
-	return f.ask("", "stop "+strings.TrimSuffix(id, "-id"))
-}
-
-func (f *fakeEngine) ScaleService(_ context.Context, name string, replicas int) error {
-	return f.ask("", fmt.Sprintf("scale %s to %d", name, replicas))
-}
-
-func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) error {
-	return f.ask("", signal+" to "+prefix+"-"+workload)
-}
-
-func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
-	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
-}
-
-func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
-func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
-func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
-	return f.compared, nil
-}
-func (f *fakeEngine) Logs(context.Context, string) string                { return "\nthe log" }
-func (f *fakeEngine) Tail(context.Context, string, string) string        { return "\nthe log" }
-func (f *fakeEngine) Runs(context.Context, string, string) (bool, error) { return f.runs, nil }
-func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {
-	return f.releases, nil
-}
-
-func (f *fakeEngine) dial(string, string) NginxClient { return fakeNginx{f} }
-
-// fakeNginx runs an earlier configuration until it is told to reload.
-type fakeNginx struct{ *fakeEngine }
-
-func (f fakeNginx) State(context.Context) (edge.State, error) {
-	if !f.runs {
-		return edge.State{}, errors.New("nobody listens")
-	}
-	return edge.State{Configuration: "earlier", Rotation: f.rotation}, nil
-}
-
-func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) error {
-	return f.ask("nginx", fmt.Sprintf("nginx runs its configuration within %s", within))
-}
-
-// check is the smoke test, and knows its host by the token's end.
-func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Duration) error {
-	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
-	return f.ask("smoke "+host, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
-}
-
-func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
-	image := engine.Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}}
-	if f.standIn != "" {
-		image.StandIn = f.standIn + " for " + reference
-	}
-	return image, f.failures[reference]
-}
-
-func (f *fakeEngine) Platform() string { return "linux/amd64" }
-func (f *fakeEngine) Local() bool      { return !f.remote }
-func (f *fakeEngine) Host() string {
-	if f.remote {
-		return "docker.example"
-	}
-	return "localhost"
-}
-
 // warnings is the log of a run.
 type warnings struct {
 	pulumi.Log
@@ -330,7 +217,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(time.Duration) {}, Pinned: pinned})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned})
 		if err != nil {
 			return err
 		}
@@ -406,106 +293,4 @@ func (r *run) get(t *testing.T, kind, name string) registration {
 	}
 	t.Fatalf("there is no %s %s", kind, name)
 	return registration{}
-}
-
-// repository is where the stack files are, whatever a test's folder is.
-var repository = func() string {
-	folder, err := filepath.Abs("..")
-	if err != nil {
-		panic(err)
-	}
-	return folder
-}()
-
-// inProject moves to a folder with an application.
-func inProject(t *testing.T) {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir("app", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("app/Dockerfile", []byte("FROM scratch\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// stackFile loads a stack's committed configuration, changes it and checks that
-// it is still valid.
-func stackFile(t *testing.T, name string, changes ...func(*config.Config)) config.Config {
-	t.Helper()
-	raw := configtest.Raw(t, configtest.Tree(t, filepath.Join(repository, "Pulumi."+name+".yaml")))
-	cfg, err := config.Load(raw, config.Namespace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg = cfg.With(config.Application{Migrate: []string{"./migrate"}, Smoke: config.Smoke{Read: "/cards"}})
-	for _, change := range changes {
-		change(&cfg)
-	}
-	if err := cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
-
-func asContainers(c *config.Config) { c.Runtime = "containers" }
-
-func behindNginx(c *config.Config) { c.Nginx.Enabled = true }
-
-// ownKey is as long as it has to be.
-const ownKey = "own-jwt-key-of-thirty-two-bytes-and-more"
-
-// ownSecrets sets what users can set themselves.
-func ownSecrets(c *config.Config) {
-	c.Backend.Secrets = []string{"API_KEY"}
-	c.Secrets = map[string]string{"jwtSecretKey": ownKey, "adminPassword": "own-password", "API_KEY": "own-api-key"}
-}
-
-// stacks are the stack files as they are committed and with the switches that
-// change the graph.
-var stacks = map[string]struct {
-	file    string
-	changes []func(*config.Config)
-}{
-	"dev":                   {"dev", nil},
-	"prod":                  {"prod", nil},
-	"prod as containers":    {"prod", []func(*config.Config){asContainers}},
-	"dev behind nginx":      {"dev", []func(*config.Config){behindNginx}},
-	"prod with own secrets": {"prod", []func(*config.Config){ownSecrets}},
-}
-
-// stack loads one of stacks, with further changes.
-func stack(t *testing.T, name string, changes ...func(*config.Config)) config.Config {
-	t.Helper()
-	s, ok := stacks[name]
-	if !ok {
-		t.Fatalf("there is no stack %q", name)
-	}
-	return stackFile(t, s.file, slices.Concat(s.changes, changes)...)
-}
-
-// seen are the runs of forEveryStack, which its tests only look at.
-var seen = map[string]struct {
-	cfg config.Config
-	run *run
-}{}
-
-// forEveryStack runs a test for all stacks, when deployed and when previewed.
-func forEveryStack(t *testing.T, test func(*testing.T, config.Config, *run)) {
-	t.Helper()
-	for name := range stacks {
-		for _, s := range []stage{up, preview, unchanged} {
-			id := name + "/" + s.String()
-			t.Run(id, func(t *testing.T) {
-				known, ok := seen[id]
-				if !ok {
-					inProject(t)
-					known.cfg = stack(t, name)
-					known.run = succeed(t, known.cfg, s)
-					seen[id] = known
-				}
-				test(t, known.cfg, known.run)
-			})
-		}
-	}
 }

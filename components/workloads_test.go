@@ -12,66 +12,6 @@ import (
 	"tarot-platform/internal/config"
 )
 
-// unit is a container or a service, seen the same way.
-type unit struct {
-	registration
-	name     string
-	user     any
-	readOnly any
-	drops    []any
-	memory   float64 // in bytes
-	mounts   []any
-	networks []any
-	ports    []string
-	logging  map[string]any // driver, options
-	labels   map[any]any
-	runs     bool // other than the containers that only hold files
-}
-
-// units returns everything of a run that holds a process.
-func (r *run) units() []unit {
-	var all []unit
-	for _, x := range r.find("Container") {
-		memory, _ := x.at("memory").(float64)
-		u := unit{registration: x, name: x.Name, user: x.at("user"), readOnly: x.at("readOnly"), drops: x.list("capabilities", "drops"),
-			memory: memory * (1 << 20), mounts: x.list("mounts"), networks: x.list("networksAdvanced"),
-			logging: map[string]any{"driver": x.at("logDriver"), "options": x.at("logOpts")},
-			labels:  labels(x.list("labels")), runs: x.at("start") != false}
-		for _, p := range x.list("ports") {
-			u.ports = append(u.ports, fmt.Sprintf("%v:%v->%v", at(p, "ip"), at(p, "external"), at(p, "internal")))
-		}
-		all = append(all, u)
-	}
-	for _, x := range r.find("Service") {
-		spec := func(path ...any) any { return at(x.at("taskSpec", "containerSpec"), path...) }
-		memory, _ := x.at("taskSpec", "resources", "limits", "memoryBytes").(float64)
-		u := unit{registration: x, name: x.Name, user: spec("user"), readOnly: spec("readOnly"),
-			drops:  x.list("taskSpec", "containerSpec", "capDrops"),
-			memory: memory, mounts: x.list("taskSpec", "containerSpec", "mounts"), networks: x.list("taskSpec", "networksAdvanceds"),
-			logging: map[string]any{"driver": x.at("taskSpec", "logDriver", "name"), "options": x.at("taskSpec", "logDriver", "options")},
-			labels:  labels(x.list("taskSpec", "containerSpec", "labels")), runs: true}
-		for _, p := range x.list("endpointSpec", "ports") {
-			u.ports = append(u.ports, fmt.Sprintf("%v:%v->%v", at(p, "publishMode"), at(p, "publishedPort"), at(p, "targetPort")))
-		}
-		all = append(all, u)
-	}
-	return all
-}
-
-// once are the workloads that run to their end, and may be root for nobody but
-// themselves: without capabilities.
-var once = []any{"publish-static", "migrate", "activate-static", "nginx-configuration"}
-
-func (u unit) task() bool { return slices.Contains(once, u.labels["tarot.workload"]) }
-
-func labels(list []any) map[any]any {
-	all := map[any]any{}
-	for _, l := range list {
-		all[at(l, "label")] = at(l, "value")
-	}
-	return all
-}
-
 func TestEverythingThatRunsIsHardened(t *testing.T) {
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
 		ran := 0
@@ -317,7 +257,7 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 		if x.at("healthcheck") == nil {
 			continue // it does not keep running
 		}
-		for _, key := range []string{"healthcheck", "tmpfs", "init"} {
+		for _, key := range []string{"cpus", "healthcheck", "init", "tmpfs"} {
 			if !slices.Contains(x.RPC.GetReplaceOnChanges(), key) {
 				t.Errorf("%s: a change of %s has no effect", x.Name, key)
 			}
@@ -328,68 +268,6 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 		grace := map[bool]any{true: 10.0, false: 40.0}[x.Name == "tarot-test-nginx-1"]
 		if x.at("stopTimeout") != grace || x.at("destroyGraceSeconds") != grace {
 			t.Errorf("%s: killed after %v, %v when removed", x.Name, x.at("stopTimeout"), x.at("destroyGraceSeconds"))
-		}
-	}
-}
-
-func TestServicesLoadTheirEnvironmentFromAFile(t *testing.T) {
-	inProject(t)
-	command := func(c *config.Config) {
-		c.Backend.Command = []string{"uvicorn", "app:app"}
-		c.Backend.Environment = map[string]string{"GREETING": "it's $HOME"}
-	}
-	const load = `. /run/config/environment && exec "$@"`
-	for name, test := range map[string]struct {
-		change func(*config.Config)
-		args   []any
-	}{
-		"the image's own": {func(*config.Config) {}, []any{"/start", "it"}},
-		"a command":       {command, []any{"uvicorn", "app:app"}},
-	} {
-		r := succeed(t, stack(t, "prod", test.change), up)
-		spec := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec")
-		if at(spec, "env") != nil {
-			t.Errorf("%s: env %v restarts every task at every change", name, at(spec, "env"))
-		}
-		if got := at(spec, "commands"); !reflect.DeepEqual(got, []any{"/bin/sh", "-c", load, "backend"}) {
-			t.Errorf("%s: commands %v", name, got)
-		}
-		if got := at(spec, "args"); !reflect.DeepEqual(got, test.args) {
-			t.Errorf("%s: args %v", name, got)
-		}
-		if got := at(spec, "configs", 0, "fileName"); got != "/run/config/environment" {
-			t.Errorf("%s: the file is %v", name, got)
-		}
-		nginx := r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec")
-		if at(nginx, "env") != nil || at(nginx, "args") != nil || at(nginx, "commands", 0) != "nginx" {
-			t.Errorf("nginx: env %v, commands %v, args %v", at(nginx, "env"), at(nginx, "commands"), at(nginx, "args"))
-		}
-	}
-	unseen := succeed(t, stack(t, "prod"), preview).get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec")
-	if at(unseen, "args") != any(unknown{}) || at(unseen, "healthcheck", "tests") != any(unknown{}) {
-		t.Errorf("of an image that does not exist yet: args %v, health check %v", at(unseen, "args"), at(unseen, "healthcheck", "tests"))
-	}
-}
-
-func TestServicesStartFirstButForThoseWithPorts(t *testing.T) {
-	inProject(t)
-	for _, x := range succeed(t, stack(t, "prod"), up).find("Service") {
-		want := map[string]string{"tarot-test-backend": "start-first", "tarot-test-backend-candidate": "start-first", "tarot-test-nginx": "stop-first"}[x.Name]
-		action := map[bool]any{true: "pause", false: "rollback"}[x.Name == "tarot-test-backend-candidate"]
-		if x.at("updateConfig", "order") != want || x.at("rollbackConfig", "order") != want {
-			t.Errorf("%s: %v, %v, want %s", x.Name, x.at("updateConfig", "order"), x.at("rollbackConfig", "order"), want)
-		}
-		if x.at("updateConfig", "failureAction") != action || x.at("updateConfig", "parallelism") != 1.0 {
-			t.Errorf("%s: %v", x.Name, x.at("updateConfig"))
-		}
-		if x.at("endpointSpec", "mode") != "dnsrr" {
-			t.Errorf("%s: %v", x.Name, x.at("endpointSpec"))
-		}
-		if x.at("convergeConfig") != nil {
-			t.Errorf("%s is removed without its logs when it does not converge", x.Name)
-		}
-		if !reflect.DeepEqual(x.at("taskSpec", "placement", "constraints"), []any{"node.role==manager"}) {
-			t.Errorf("%s runs at %v", x.Name, x.at("taskSpec", "placement"))
 		}
 	}
 }

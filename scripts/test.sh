@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test.sh SUITE...: runs suites, counts their tests, and ends with one line:
-# "N passed, N failed, N skipped". Suites: lint unit app e2e.
+# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout; rollout is a
+# part of e2e, alone and with its figures.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
 # nobody reads about it in a green run.
@@ -66,6 +67,11 @@ e2e() {
   go_tests e2e testname -tags e2e -count 1 -timeout 60m ./test/...
 }
 
+rollout() {
+  borrow_swarm
+  go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout' ./test/e2e
+}
+
 # The prod stack needs a Swarm. Where the engine is in none, it gets one on the
 # loopback address for the time of the tests, and leaves that one again.
 borrow_swarm() {
@@ -82,11 +88,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | e2e)
+    lint | unit | app | e2e | rollout)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app and e2e" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, e2e and rollout" ;;
   esac
 done
 

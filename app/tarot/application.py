@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tarot import database, debugger, metrics, metrics_folder
+from tarot import database, debugger, links, metrics, metrics_folder
 from tarot import settings as environment
 from tarot.middleware import RequestContext
 from tarot.routes import auth, cards, daily, operations, pages, readings, slow
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def create(settings: Settings | None = None) -> FastAPI:
     """Build the application; uvicorn calls this in every worker."""
     settings = settings or environment.load()
+    links.use(settings.static_url)
     app = FastAPI(
         title="Tarot",
         version=settings.release,
@@ -39,7 +40,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     if settings.enable_test_endpoints:
         app.include_router(slow.router)
-    app.mount("/static", _WholeFiles(StaticFiles(directory=settings.static_dir)), name="static")
+    files = _WholeFiles(StaticFiles(directory=settings.static_dir))
+    for path in sorted({settings.static_url, "/static"}, key=len, reverse=True):
+        app.mount(path, files)
     return app
 
 

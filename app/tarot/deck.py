@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from tarot import links
 from tarot.settings import CODE
 
 
@@ -32,7 +33,7 @@ class Card:
     @property
     def image(self) -> str:
         """Where the card's picture is served."""
-        return f"/static/cards/{self.id}.svg"
+        return links.static(f"cards/{self.id}.svg")
 
     def public(self) -> dict[str, Any]:
         """The card as the API shows it."""

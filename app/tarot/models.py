@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, String, Text
+from sqlalchemy import JSON, String, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -25,3 +25,6 @@ class Reading(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     # Tells a retried request from another one under the same key.
     fingerprint: Mapped[str] = mapped_column(String(64))
+    # Of a deploy's smoke test, which removes it again. The database has a default: a release
+    # from before this column still inserts.
+    smoke: Mapped[bool] = mapped_column(default=False, server_default=false())

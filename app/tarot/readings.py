@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from tarot import deck, metrics
@@ -40,7 +40,9 @@ class Stored:
     replayed: bool
 
 
-def create(database: Database, question: str, spread: str, key: str | None) -> Stored:
+def create(
+    database: Database, question: str, spread: str, key: str | None, *, smoke: bool = False
+) -> Stored:
     """Draw and store a reading; the same key brings the same reading back."""
     fingerprint = _fingerprint(question, spread)
     # Drawn before the transaction: the lock is held for one INSERT only.
@@ -52,6 +54,7 @@ def create(database: Database, question: str, spread: str, key: str | None) -> S
         draws=_draw(len(SPREADS[spread])),
         idempotency_key=key,
         fingerprint=fingerprint,
+        smoke=smoke,
     )
     try:
         with database.write() as session:
@@ -79,9 +82,16 @@ def get(database: Database, identifier: str) -> Reading | None:
         return reading
 
 
+def remove_smoke(database: Database, identifier: str) -> bool:
+    """Remove what a smoke test has stored, and nothing else; whether there was something."""
+    query = delete(Reading).where(Reading.id == identifier, Reading.smoke)
+    with database.write() as session:
+        return session.execute(query).rowcount > 0
+
+
 def recent(database: Database, limit: int, offset: int = 0) -> list[Reading]:
-    """The latest readings, newest first."""
-    query = select(Reading).order_by(Reading.created_at.desc(), Reading.id)
+    """The latest readings, newest first, without those of smoke tests."""
+    query = select(Reading).where(~Reading.smoke).order_by(Reading.created_at.desc(), Reading.id)
     with database.read() as session:
         readings = list(session.scalars(query.limit(limit).offset(offset)))
         session.expunge_all()

@@ -38,6 +38,7 @@ class Settings:
     graceful_timeout: int
     release: str
     static_dir: Path
+    static_url: str
     migrate_on_start: bool
     enable_test_endpoints: bool
     jwt_ttl_seconds: int
@@ -70,6 +71,7 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
         graceful_timeout=read.integer("GRACEFUL_TIMEOUT", 10, 1, 3600),
         release=read.text("RELEASE", "unreleased"),
         static_dir=read.folder("STATIC_DIR", str(CODE.parent / "static")),
+        static_url=read.path("STATIC_URL", "/static"),
         migrate_on_start=read.boolean("MIGRATE_ON_START", True),
         enable_test_endpoints=read.boolean("ENABLE_TEST_ENDPOINTS", False),
         jwt_ttl_seconds=read.integer("JWT_TTL_SECONDS", 3600, 60, 86400),
@@ -133,6 +135,12 @@ class _Reader:
         if not Path(value).is_dir():
             self._fault(name, value, "a folder that exists")
         return Path(value)
+
+    def path(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not value.startswith("/") or value.endswith("/"):
+            self._fault(name, value, "a path that begins with / and does not end in one")
+        return value
 
     def database(self, name: str, default: str) -> Path:
         value = self.text(name, default)

@@ -1,8 +1,12 @@
 import runpy
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from fastapi.testclient import TestClient
+
 from tarot import deck
+from tarot.application import create
 
 APP = Path(__file__).resolve().parent.parent
 
@@ -68,3 +72,15 @@ def test_landing_page(client):
     page = client.get("/")
     assert client.get("/api/v1/daily").json()["card"]["name"]["zh"] in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_a_release_names_its_own_pictures(settings):
+    own = replace(settings, static_url="/static/r/0123456789abcdef")
+    with TestClient(create(own)) as client:
+        image = client.get("/api/v1/cards/the-fool").json()["image"]
+        assert image == "/static/r/0123456789abcdef/cards/the-fool.svg"
+        page = client.get("/").text
+        assert 'href="/static/r/0123456789abcdef/style.css' in page
+        assert 'src="/static/' not in page.replace('src="/static/r/', "")
+        for address in (image, "/static/cards/the-fool.svg"):
+            assert "<svg" in client.get(address).text

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import OperationalError
 
 from tarot import migrate as migrations
+from tarot import readings
 from tarot import settings as environment
 from tarot.database import Database
 from tarot.models import Base
@@ -31,7 +32,7 @@ def test_replicas_start_together(environ):
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * 6
     connection = sqlite3.connect(settings.database_path)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
 
@@ -49,9 +50,9 @@ def test_a_newer_schema_is_left_alone(settings, caplog):
 
 def test_a_failed_migration_leaves_nothing(settings, tmp_path, monkeypatch):
     shutil.copytree(migrations.CODE / "migrations", tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0002_broken.py").write_text(
+    (tmp_path / "migrations" / "versions" / "0003_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        "revision, down_revision = '0003', '0002'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half (id INTEGER)')\n"
         "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
@@ -60,7 +61,7 @@ def test_a_failed_migration_leaves_nothing(settings, tmp_path, monkeypatch):
     with pytest.raises(OperationalError):
         migrations.migrate(settings)
     connection = sqlite3.connect(settings.database_path)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
     assert connection.execute("SELECT name FROM sqlite_master WHERE name='half'").fetchall() == []
     connection.close()
 
@@ -72,3 +73,17 @@ def test_who_waits_too_long_says_so(environ, monkeypatch):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(migrations.MigrationError, match="held by another"):
             migrations.migrate(settings)
+
+
+def test_the_release_before_works_on_the_new_schema(settings):
+    """0002 is an expand: what 0001's code does must still be possible."""
+    connection = sqlite3.connect(settings.database_path)
+    columns = "id, created_at, question, spread, draws, idempotency_key, fingerprint"
+    values = "'old', '2026-01-01', 'q', 'single', '[]', NULL, 'f'"
+    connection.execute(f"INSERT INTO readings ({columns}) VALUES ({values})")
+    connection.commit()
+    assert connection.execute(f"SELECT {columns} FROM readings").fetchall()[0][0] == "old"
+    connection.close()
+    database = Database(settings)
+    assert [reading.smoke for reading in readings.recent(database, 10)] == [False]
+    database.dispose()

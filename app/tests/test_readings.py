@@ -95,3 +95,17 @@ def test_busy_database_is_503(client, settings):
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert client.post(URL, json={}).status_code == 201
+
+
+def test_a_smoke_test_tidies_up_and_nothing_else(client, token):
+    smoke = {"X-Smoke-Test": "true"}
+    users = client.post("/api/v1/readings", json={}).headers["Location"]
+    tests = client.post("/api/v1/readings", json={}, headers=smoke).headers["Location"]
+    assert client.get(tests).status_code == 200
+    listed = client.get("/api/v1/readings", headers=token).json()
+    assert [reading["id"] for reading in listed] == [users.rsplit("/", 1)[1]]
+    assert client.delete(users, headers=smoke).status_code == 404
+    assert client.delete(tests).status_code == 404
+    assert client.delete(tests, headers=smoke).status_code == 204
+    assert client.get(tests).status_code == 404
+    assert client.get(users).status_code == 200

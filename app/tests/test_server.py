@@ -209,5 +209,5 @@ def test_migrate_command(environ, tmp_path):
         command, env=variables | {"PATH": os.environ["PATH"]}, cwd=APP, capture_output=True
     )
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["revision"] == "0001"
+    assert json.loads(result.stdout)["revision"] == "0002"
     assert (tmp_path / "test.db").exists()

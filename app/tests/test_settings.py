@@ -21,6 +21,7 @@ def test_defaults(environ):
         ("LOG_LEVEL", "loud", "LOG_LEVEL='loud': allowed is one of debug, info,"),
         ("DEBUGGER_PORT", "x", "DEBUGGER_PORT='x': allowed is a whole number"),
         ("FORWARDED_ALLOW_IPS", "*", "FORWARDED_ALLOW_IPS='*': allowed is networks in CIDR"),
+        ("STATIC_URL", "static/", "STATIC_URL='static/': allowed is a path that begins with /"),
         ("STATIC_DIR", "/nowhere", "STATIC_DIR='/nowhere': allowed is a folder that exists"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL='sqlite:…': allowed is sqlite:///<path"),
         ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL='sqlite:…': allowed is"),

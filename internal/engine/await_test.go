@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 )
@@ -155,6 +156,11 @@ func TestAwaitEndsWhereTheEngineDoesNotAnswer(t *testing.T) {
 	e := &Engine{api: &fakeAPI{failure: errors.New("it is gone")}}
 	check(t, e.AwaitService(t.Context(), "a", wanted, 1, within), "service a does not run as wanted: ", "it is gone")
 	check(t, e.AwaitContainer(t.Context(), "a", wanted, within), "container a does not run as wanted: ", "it is gone")
+}
+
+func TestAwaitContainerSaysHowAContainerThatIsGoneComesBack(t *testing.T) {
+	err := (&Engine{api: &fakeAPI{failure: errdefs.ErrNotFound}}).AwaitContainer(t.Context(), "a", wanted, within)
+	check(t, err, "container a does not run as wanted: ", "it is in the stack's state, but no longer on the engine: `pulumi up --refresh`")
 }
 
 func inspected(image, status, health string, change ...func(*container.State)) container.InspectResponse {

@@ -71,6 +71,11 @@ func (f *fakeAPI) ContainerStart(_ context.Context, id string, _ container.Start
 	return nil
 }
 
+func (f *fakeAPI) ContainerStop(ctx context.Context, id string, o container.StopOptions) error {
+	f.done = append(f.done, fmt.Sprintf("stop %s in %d s", id, *o.Timeout))
+	return ctx.Err()
+}
+
 func (f *fakeAPI) ContainerKill(_ context.Context, id, signal string) error {
 	f.done = append(f.done, signal+" to "+id)
 	return nil

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
 )
 
@@ -51,6 +53,28 @@ func TestDifference(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestCompareServices(t *testing.T) {
+	of := func(image string) moment { return moment{service: service(image, "")} }
+	for _, test := range []struct {
+		name string
+		api  *fakeAPI
+		want Comparison
+	}{
+		{"the first deploy", &fakeAPI{failure: errdefs.ErrNotFound}, Comparison{Missing: true}},
+		{"the same", &fakeAPI{service: []moment{of(wanted)}}, Comparison{}},
+		{"another image", &fakeAPI{service: []moment{of("app:1"), of(wanted)}}, Comparison{Difference: "ContainerSpec.Image"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := (&Engine{api: test.api}).CompareServices(t.Context(), "a", "b"); err != nil || got != test.want {
+				t.Errorf("%+v, %v, want %+v", got, err, test.want)
+			}
+		})
+	}
+	if _, err := (&Engine{api: &fakeAPI{failure: errors.New("it is gone")}}).CompareServices(t.Context(), "a", "b"); err == nil {
+		t.Error("an engine that does not answer has no services")
 	}
 }
 

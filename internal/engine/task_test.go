@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -73,6 +74,30 @@ func TestSignal(t *testing.T) {
 	}
 	if err := (&Engine{api: &fakeAPI{}}).Signal(t.Context(), "tarot-dev", "nginx", "SIGHUP"); err == nil {
 		t.Error("nobody was told, and nobody says so")
+	}
+}
+
+// Also at the end of an `up` that was interrupted.
+func TestStopContainer(t *testing.T) {
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	api := &fakeAPI{}
+	if err := (&Engine{api: api}).StopContainer(interrupted, "a", 40*time.Second); err != nil || strings.Join(api.done, ",") != "stop a in 40 s" {
+		t.Errorf("%v, %v", api.done, err)
+	}
+}
+
+func TestRunsAndTail(t *testing.T) {
+	e := &Engine{api: &fakeAPI{containers: []container.Summary{{ID: "a", Names: []string{"/one"}}, {ID: "b", Names: []string{"/two"}}}, logs: map[string]string{"b": "no such table\n"}}}
+	if runs, err := e.Runs(t.Context(), "tarot-dev", "nginx"); !runs || err != nil {
+		t.Errorf("%v, %v", runs, err)
+	}
+	if got := e.Tail(t.Context(), "tarot-dev", "nginx"); got != "\none:\ntwo:\nits last log lines:\nno such table" {
+		t.Errorf("%q", got)
+	}
+	none := &Engine{api: &fakeAPI{}}
+	if runs, err := none.Runs(t.Context(), "tarot-dev", "nginx"); runs || err != nil {
+		t.Errorf("%v, %v", runs, err)
 	}
 }
 

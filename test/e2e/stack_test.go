@@ -208,8 +208,8 @@ func (s *stack) secrets() []string {
 			values = append(values, value)
 		}
 	}
-	if len(values) != 3 { // with the token of the deploys
-		s.t.Fatalf("%d generated secrets, want 3", len(values))
+	if len(values) < 2 { // and the token of the deploys, where there is nginx
+		s.t.Fatalf("%d generated secrets, want 2 or more", len(values))
 	}
 	return values
 }

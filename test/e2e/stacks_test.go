@@ -129,7 +129,7 @@ func prod(t *testing.T, runtime string) {
 		if err == nil {
 			t.Fatal("up succeeded")
 		}
-		for _, want := range []string{"exit code 1", "its last log lines", "DB_POOL_SIZE"} {
+		for _, want := range []string{"ended with exit code", "its last log lines", "DB_POOL_SIZE"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("the error does not say %q:\n%s", want, said)
 			}

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
-from tarot import lifecycle, readings
+from tarot import lifecycle, links, readings
 from tarot.routes.daily import today
 from tarot.routes.operations import health_of
 from tarot.routes.readings import public
@@ -31,7 +31,7 @@ _HEADERS = {
 
 
 def _page(request: Request, name: str, content: dict[str, Any], cache: str) -> Response:
-    context = {"release": request.app.state.settings.release} | content
+    context = {"release": request.app.state.settings.release, "static": links.static} | content
     headers = _HEADERS | {"Cache-Control": cache}
     return templates.TemplateResponse(request, name, context, headers=headers)
 

@@ -16,6 +16,9 @@ Key = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern=r"^[\x21-\x7e]+$", max_length=255)
 ]
 
+# A deploy asks with it, and tidies up.
+Smoke = Annotated[bool, Header(alias="X-Smoke-Test")]
+
 
 class ReadingRequest(BaseModel):
     """What to ask the cards."""
@@ -52,14 +55,20 @@ def public(reading: Reading) -> dict[str, Any]:
 
 @router.post("", status_code=201)
 def create_reading(
-    body: ReadingRequest, request: Request, response: Response, key: Key = None
+    body: ReadingRequest,
+    request: Request,
+    response: Response,
+    key: Key = None,
+    smoke: Smoke = False,
 ) -> dict[str, Any]:
     """Draw cards and store the reading.
 
     A retry with the same Idempotency-Key gets the stored reading again.
     """
     try:
-        stored = readings.create(request.app.state.database, body.question, body.spread, key)
+        stored = readings.create(
+            request.app.state.database, body.question, body.spread, key, smoke=smoke
+        )
     except readings.KeyReusedError:
         raise HTTPException(422, "this Idempotency-Key was used for another request") from None
     response.headers["Location"] = f"{router.prefix}/{stored.reading.id}"
@@ -74,6 +83,13 @@ def get_reading(reading_id: str, request: Request) -> dict[str, Any]:
     if (reading := readings.get(request.app.state.database, reading_id)) is None:
         raise HTTPException(404, "there is no such reading")
     return public(reading)
+
+
+@router.delete("/{reading_id}", status_code=204, include_in_schema=False)
+def delete_smoke_reading(reading_id: str, request: Request, smoke: Smoke = False) -> None:
+    """Remove what a smoke test has stored; a user's reading is never removed."""
+    if not smoke or not readings.remove_smoke(request.app.state.database, reading_id):
+        raise HTTPException(404, "there is no such smoke test")
 
 
 @router.get("", dependencies=[Depends(require_token)])

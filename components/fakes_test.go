@@ -1,0 +1,120 @@
+package components
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"tarot-platform/internal/edge"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+	"tarot-platform/internal/smoke"
+)
+
+// fakeEngine records what it is asked.
+type fakeEngine struct {
+	remote   bool
+	standIn  string
+	failures map[string]error // by the name of a container, service or signal, or a smoke test's host
+	runs     bool             // nginx does
+	rotation []string         // that nginx has
+	attempt  int              // of every task
+	force    int              // of every service
+	compared engine.Comparison
+	releases []release.Release
+
+	mu    sync.Mutex
+	asked []string
+	slept time.Duration
+}
+
+func (f *fakeEngine) ask(name, question string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, question)
+	return f.failures[name]
+}
+
+func (f *fakeEngine) AwaitContainer(_ context.Context, id, image string, within time.Duration) error {
+	name := strings.TrimSuffix(id, "-id")
+	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, image, within))
+}
+
+func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {
+	name := strings.TrimSuffix(id, "-id")
+	return f.ask(name, fmt.Sprintf("task %s ends within %s", name, within))
+}
+
+func (f *fakeEngine) AwaitService(_ context.Context, name, image string, replicas int, within time.Duration) error {
+	return f.ask(name, fmt.Sprintf("service %s runs %d of %s within %s", name, replicas, image, within))
+}
+
+func (f *fakeEngine) StopContainer(_ context.Context, id string, _ time.Duration) error {
+	return f.ask("", "stop "+strings.TrimSuffix(id, "-id"))
+}
+
+func (f *fakeEngine) ScaleService(_ context.Context, name string, replicas int) error {
+	return f.ask("", fmt.Sprintf("scale %s to %d", name, replicas))
+}
+
+func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) error {
+	return f.ask(signal, signal+" to "+prefix+"-"+workload)
+}
+
+func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
+	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
+}
+
+func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
+func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
+func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
+	return f.compared, nil
+}
+func (f *fakeEngine) Logs(context.Context, string) string                { return "\nthe log" }
+func (f *fakeEngine) Tail(context.Context, string, string) string        { return "\nthe log" }
+func (f *fakeEngine) Runs(context.Context, string, string) (bool, error) { return f.runs, nil }
+func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {
+	return f.releases, nil
+}
+
+func (f *fakeEngine) dial(string, string) NginxClient { return fakeNginx{f} }
+
+// fakeNginx runs an earlier configuration until it is told to reload.
+type fakeNginx struct{ *fakeEngine }
+
+func (f fakeNginx) State(context.Context) (edge.State, error) {
+	if !f.runs {
+		return edge.State{}, errors.New("nobody listens")
+	}
+	return edge.State{Configuration: "earlier", Rotation: f.rotation}, nil
+}
+
+func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) error {
+	return f.ask("nginx", fmt.Sprintf("nginx runs its configuration within %s", within))
+}
+
+// check is the smoke test, and knows its host by the token's end.
+func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Duration) error {
+	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
+	return f.ask("smoke "+host, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
+}
+
+func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
+	image := engine.Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}}
+	if f.standIn != "" {
+		image.StandIn = f.standIn + " for " + reference
+	}
+	return image, f.failures[reference]
+}
+
+func (f *fakeEngine) Platform() string { return "linux/amd64" }
+func (f *fakeEngine) Local() bool      { return !f.remote }
+func (f *fakeEngine) Host() string {
+	if f.remote {
+		return "docker.example"
+	}
+	return "localhost"
+}

@@ -1,0 +1,149 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A rollout has users: everything that a deploy does is done under load, and no
+// request may be lost. ROLLOUT_RELEASES is the number of good releases in a row,
+// 2 where it is not set.
+func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
+func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
+
+func rollout(t *testing.T, runtime string) {
+	s := prodStack(t, map[string]any{
+		"runtime": runtime, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
+		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
+		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
+	})
+	s.up()
+	out := s.outputs()
+	first := fmt.Sprint(out["release"])
+	tr := s.startTraffic(out)
+	releases := 2
+	if text := os.Getenv("ROLLOUT_RELEASES"); text != "" {
+		var err error
+		if releases, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("ROLLOUT_RELEASES: %v", err)
+		}
+	}
+	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
+	for i := range releases {
+		s.edit("tarot/__init__.py", func(code string) string { return fmt.Sprintf("%s# release %d\n", code, i) })
+		tr.phase(fmt.Sprintf("release %d", i+1), func() { s.up() })
+	}
+	tr.phase("scale to 3", func() { s.config("backend.replicas", 3); s.up() })
+	tr.phase("scale to 2", func() { s.config("backend.replicas", 2); s.up() })
+	nginx := s.containers("nginx")
+	tr.phase("rotate a secret", func() { s.config("secretVersions.adminPassword", 1); s.up() })
+	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.up() })
+	tr.phase("renew the certificate", func() { s.config("nginx.serverNames[0]", "localhost"); s.up() })
+	same(t, nginx, s.containers("nginx"), 1)
+
+	now := s.outputs()
+	for _, bad := range badReleases {
+		tr.phase("bad: "+bad.name, func() { s.badRelease(bad, fmt.Sprint(now["image"])) })
+	}
+	tr.phase("the next good release", func() { s.up() })
+	tr.phase("roll back", func() { s.config("releases.pin", first); s.up() })
+	if back := s.outputs(); back["image"] != out["image"] {
+		t.Errorf("rolled back to %v, want %v", back["image"], out["image"])
+	}
+	tr.phase("and forward", func() { s.config("releases.pin", ""); s.up() })
+	if len(tr.closed) > 0 || tr.cleanly == 0 {
+		t.Errorf("web sockets closed cleanly: %d; otherwise: %s", tr.cleanly, strings.Join(tr.closed, "; "))
+	}
+
+	// The negative control: a drain that is none has to be seen.
+	begin := time.Now()
+	for id := range s.containers("backend") {
+		s.docker("kill", "--signal", "KILL", id)
+	}
+	time.Sleep(5 * time.Second)
+	if lost, count := tr.lost(begin); len(lost) == 0 {
+		t.Errorf("all replicas were killed, and none of %d requests was lost: the load proves nothing", count)
+	} else {
+		t.Logf("negative control: lost %d of %d", len(lost), count)
+	}
+	tr.end(s, fmt.Sprint(out["image"]))
+}
+
+// bad is a release that must not reach a user.
+type bad struct {
+	name, file, old, new string
+	says                 []string
+}
+
+var badReleases = []bad{
+	{"fails its migration", "tarot/migrate.py", `    with _lock(`, "    raise RuntimeError(\"no such table\")\n    with _lock(", []string{"migrate", "no such table"}},
+	{"crashes", "tarot/serve.py", `    return server.run(settings)`, `    raise SystemExit("broken start")`, []string{"broken start"}},
+	{"is never healthy", "tarot/routes/operations.py", `code = 200 if content["status"] == "ok" else 503`, `code = 503`, []string{"not healthy"}},
+	{"fails the smoke test", "tarot/routes/readings.py", "    \"\"\"Draw cards and store the reading.", "    raise RuntimeError(\"broken write\")\n    \"\"\"Draw cards and store the reading.",
+		[]string{"smoke test: POST", "500", "broken write"}},
+}
+
+// badRelease deploys it, wants a failure that says why and the earlier release
+// still there, and takes the change back.
+func (s *stack) badRelease(b bad, image string) {
+	t := s.t
+	t.Helper()
+	var before string
+	s.edit(b.file, func(code string) string {
+		before = code
+		if !strings.Contains(code, b.old) {
+			t.Fatalf("%s has changed: there is no %q", b.file, b.old)
+		}
+		return strings.Replace(code, b.old, b.new, 1)
+	})
+	said, err := s.run("up", "--yes", "--skip-preview")
+	if err == nil {
+		t.Errorf("%s: up succeeded", b.name)
+	}
+	for _, want := range append(b.says, "its last log lines") {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s: the error does not say %q:\n%s", b.name, want, said)
+		}
+	}
+	if !strings.Contains(string(get(t, "https://localhost:"+strconv.Itoa(s.https)+"/health").body), image) {
+		t.Errorf("%s: another release than %s answers", b.name, image)
+	}
+	s.edit(b.file, func(string) string { return before })
+}
+
+// edit changes a file of the application.
+func (s *stack) edit(name string, change func(string) string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "app", name)
+	code, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(change(string(code))), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// docker runs the client, and returns its standard output.
+func (s *stack) docker(args ...string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var errors strings.Builder
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, errors.String())
+	}
+	return string(out)
+}

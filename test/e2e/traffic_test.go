@@ -1,0 +1,226 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// Requests a second: what comes is sent whether or not earlier requests are
+// answered (open loop). One part keeps its connections, the other makes one for
+// each request.
+const (
+	keptRate, freshRate = 60, 20
+	sockets             = 3
+	slowSeconds         = 1
+)
+
+// traffic is users' requests while something is done to the stack.
+type traffic struct {
+	t        *testing.T
+	out      map[string]any
+	run      string // begins every question
+	stop     context.CancelFunc
+	all      sync.WaitGroup
+	sent     atomic.Int64 // posts
+	attacker []*vegeta.Attacker
+
+	mu      sync.Mutex
+	results []vegeta.Result
+	stored  map[string]bool // questions that were acknowledged
+	closed  []string        // how web sockets ended that should not have
+	cleanly int
+}
+
+// startTraffic begins; end has to be called.
+func (s *stack) startTraffic(out map[string]any) *traffic {
+	ctx, stop := context.WithCancel(context.Background())
+	tr := &traffic{t: s.t, out: out, run: fmt.Sprintf("load-%s-%d", s.id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
+	for _, part := range []struct {
+		rate int
+		kept bool
+	}{{keptRate, true}, {freshRate, false}} {
+		attacker := vegeta.NewAttacker(vegeta.KeepAlive(part.kept), vegeta.HTTP2(false), vegeta.Timeout(30*time.Second),
+			vegeta.TLSConfig(&tls.Config{InsecureSkipVerify: true})) //nolint:gosec // self-signed
+		tr.attacker = append(tr.attacker, attacker)
+		tr.all.Go(func() {
+			for result := range attacker.Attack(tr.targets(), vegeta.ConstantPacer{Freq: part.rate, Per: time.Second}, 0, "") {
+				tr.take(result)
+			}
+		})
+	}
+	for range sockets {
+		tr.all.Go(func() { tr.socket(ctx) })
+	}
+	time.Sleep(time.Second)
+	return tr
+}
+
+// targets mixes reads, writes with an id each, and slow reads.
+func (tr *traffic) targets() vegeta.Targeter {
+	var count atomic.Int64
+	api := fmt.Sprint(tr.out["apiUrl"])
+	return func(target *vegeta.Target) error {
+		*target = vegeta.Target{Method: http.MethodGet, URL: api + "/cards/the-fool"}
+		switch n := count.Add(1); {
+		case n%10 < 4:
+			question := fmt.Sprintf("%s-%d", tr.run, tr.sent.Add(1))
+			target.Method, target.URL = http.MethodPost, api+"/readings"
+			target.Header = http.Header{"Content-Type": {"application/json"}}
+			target.Body = []byte(fmt.Sprintf(`{"question": %q, "spread": "single"}`, question))
+		case n%10 == 4:
+			target.URL = fmt.Sprintf("%s/debug/slow?seconds=%d", api, slowSeconds)
+		}
+		return nil
+	}
+}
+
+func (tr *traffic) take(result *vegeta.Result) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if result.Method == http.MethodPost && result.Code == http.StatusCreated {
+		var reading struct{ Question string }
+		if json.Unmarshal(result.Body, &reading) == nil {
+			tr.stored[reading.Question] = true
+		}
+	}
+	result.Body, result.Headers = nil, nil
+	tr.results = append(tr.results, *result)
+}
+
+// socket holds a web socket, and opens the next one when it is closed.
+func (tr *traffic) socket(ctx context.Context) {
+	url := strings.Replace(fmt.Sprint(tr.out["apiUrl"]), "https://", "wss://", 1) + "/ws/daily"
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // self-signed
+	for ctx.Err() == nil {
+		conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
+		for err == nil {
+			if err = conn.Write(ctx, websocket.MessageText, []byte("ping")); err == nil {
+				_, _, err = conn.Read(ctx)
+			}
+			if err == nil {
+				select {
+				case <-ctx.Done():
+					_ = conn.CloseNow()
+					return
+				case <-time.After(200 * time.Millisecond):
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		tr.mu.Lock()
+		// 1012, service restart, and 1001, going away, are what a client is told to
+		// come again by.
+		if status := websocket.CloseStatus(err); status == websocket.StatusServiceRestart || status == websocket.StatusGoingAway {
+			tr.cleanly++
+		} else {
+			tr.closed = append(tr.closed, err.Error())
+		}
+		tr.mu.Unlock()
+	}
+}
+
+// phase does something, and fails where a request that was sent meanwhile was
+// lost.
+func (tr *traffic) phase(name string, do func()) {
+	tr.t.Helper()
+	begin := time.Now()
+	do()
+	took := time.Since(begin)
+	time.Sleep((slowSeconds + 1) * time.Second) // what was sent meanwhile is answered
+	lost, count := tr.lost(begin)
+	tr.t.Logf("%-28s %5.1f s  lost %d of %d  p99 %d ms", name, took.Seconds(), len(lost), count, tr.p99(begin).Milliseconds())
+	if len(lost) > 0 {
+		tr.t.Errorf("%s: lost %d of %d requests: %s", name, len(lost), count, strings.Join(lost[:min(len(lost), 5)], "; "))
+	}
+}
+
+// lost are the requests that were sent since then, and not answered with 2xx.
+func (tr *traffic) lost(since time.Time) (lost []string, count int) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for _, r := range tr.results {
+		if r.Timestamp.Before(since) {
+			continue
+		}
+		count++
+		if r.Code < 200 || r.Code > 299 {
+			lost = append(lost, fmt.Sprintf("%s %s %d %s", r.Timestamp.Format("05.000"), r.Method, r.Code, r.Error))
+		}
+	}
+	return lost, count
+}
+
+// p99 is of the requests since then that are not slow on purpose.
+func (tr *traffic) p99(since time.Time) time.Duration {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	var took []time.Duration
+	for _, r := range tr.results {
+		if r.Timestamp.After(since) && !strings.Contains(r.URL, "/slow") {
+			took = append(took, r.Latency)
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+// end stops and reconciles with the database: what was acknowledged is stored,
+// and once.
+func (tr *traffic) end(s *stack, image string) {
+	tr.t.Helper()
+	for _, a := range tr.attacker {
+		a.Stop()
+	}
+	tr.stop()
+	tr.all.Wait()
+	// In the application's own image, on the volume that the replicas write to.
+	const script = `import json, sqlite3, sys
+rows = sqlite3.connect("/app/data/prod.db").execute("SELECT question FROM readings WHERE question LIKE ?", [sys.argv[1] + "-%"])
+print(json.dumps([question for (question,) in rows]))`
+	text := s.docker("run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", s.volume("data")+":/app/data",
+		image, "python", "-c", script, tr.run)
+	var questions []string
+	if err := json.Unmarshal([]byte(text), &questions); err != nil {
+		tr.t.Fatalf("the database: %v: %s", err, text)
+	}
+	found := map[string]int{}
+	for _, q := range questions {
+		found[q]++
+	}
+	missing, twice := 0, 0
+	for q := range tr.stored {
+		if found[q] == 0 {
+			missing++
+		}
+	}
+	for _, count := range found {
+		if count > 1 {
+			twice++
+		}
+	}
+	lost, count := tr.lost(time.Time{})
+	tr.t.Logf("in all: %d requests, lost %d (95 %% bound of the rate where 0: %.5f %%); posts sent %d, acknowledged %d, stored %d, missing %d, twice %d; web sockets closed cleanly %d, otherwise %d",
+		count, len(lost), 300/float64(count), tr.sent.Load(), len(tr.stored), len(questions), missing, twice, tr.cleanly, len(tr.closed))
+	if missing > 0 || twice > 0 || len(tr.stored) == 0 || len(questions) < len(tr.stored) {
+		tr.t.Errorf("acknowledged and missing: %d, stored twice: %d, acknowledged %d, stored %d", missing, twice, len(tr.stored), len(questions))
+	}
+}
