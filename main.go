@@ -114,7 +114,18 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 	release := releases[index]
 	then := maps.Clone(release.Configuration)
 	all := maps.Clone(then)
-	maps.Copy(all, source.secret)
+	// A secret that came later is nothing that the release knows.
+	var backend struct{ Secrets []string }
+	if text := then[config.Namespace+":backend"]; text != "" {
+		if err := json.Unmarshal([]byte(text), &backend); err != nil {
+			return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
+		}
+	}
+	for key, value := range source.secret {
+		if config.TakesSecret(strings.TrimPrefix(key, config.Namespace+":"), backend.Secrets) {
+			all[key] = value
+		}
+	}
 	cfg, err := config.Load(all, ctx.Project())
 	if err == nil {
 		err = json.Unmarshal([]byte(release.Application), &application)

@@ -79,7 +79,8 @@ func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 			err := pulumi.RunErr(func(ctx *pulumi.Context) error {
 				now := config.Defaults()
 				now.Releases.Pin, now.Releases.Keep, now.Maintenance = "r00000000aa", 7, true
-				cfg, open, application, err := earlier(ctx, docker, "tarot-dev", now, values{secret: map[string]string{"tarot:adminPassword": "password of today"}})
+				cfg, open, application, err := earlier(ctx, docker, "tarot-dev", now, values{secret: map[string]string{
+					"tarot:adminPassword": "password of today", "tarot:LATER_KEY": "the release does not know it"}})
 				if err != nil {
 					return err
 				}

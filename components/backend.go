@@ -112,7 +112,6 @@ func (args *BackendArgs) migrate(ctx *pulumi.Context, w workload.Workload, paren
 		delete(w.Environment, name)
 	}
 	w.Ports = nil
-	w.Limits.CPUs = 0
 	return runtime.Once(ctx, args.Stack, runtime.Task{Workload: w, Within: migrationTime}, parent)
 }
 

@@ -58,8 +58,8 @@ func (e *proxy) client() (NginxClient, error) {
 	return e.p.Dial(e.p.baseURL(), token), nil
 }
 
-// state is what nginx runs; nothing where it doesn't, or is one of an earlier
-// version of this program.
+// state is what nginx runs; nothing where it doesn't, or can not be asked: one of
+// an earlier version of this program, or with another port than the new one.
 func (e *proxy) state(ctx context.Context) (edge.State, error) {
 	if runs, err := e.p.Engine.Runs(ctx, e.p.Prefix, "nginx"); err != nil || !runs {
 		return edge.State{}, err
@@ -68,7 +68,12 @@ func (e *proxy) state(ctx context.Context) (edge.State, error) {
 	if err != nil {
 		return edge.State{}, err
 	}
-	return client.State(ctx)
+	state, err := client.State(ctx)
+	if err != nil { // it is about to be replaced, or to be repaired; users can't be worse off
+		_ = e.p.ctx.Log.Warn(fmt.Sprintf("the nginx that runs can not be asked what it does (%v): the release is not proven before users see it", err), nil)
+		return edge.State{}, nil
+	}
+	return state, nil
 }
 
 // Rotation implements runtime.Edge.

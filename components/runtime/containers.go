@@ -63,9 +63,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		}
 		replica, err := docker.NewContainer(ctx, name, args,
 			pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(len(w.Ports) > 0),
-			// Of a change in these, the provider writes the state and leaves the
-			// container as it is.
-			pulumi.ReplaceOnChanges([]string{"healthcheck", "tmpfs", "init", "cpus"}))
+			pulumi.ReplaceOnChanges(inertFields))
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", name, err)
 		}
@@ -84,6 +82,11 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 	}
 	return running, nil
 }
+
+// inertFields are those of which the provider writes a change to the state and
+// leaves the container as it is. Of mounts it does so where only a source differs:
+// a container would go on with a secret that was rotated.
+var inertFields = []string{"healthcheck", "tmpfs", "init", "cpus", "mounts", "networksAdvanced", "ports", "labels"}
 
 // await returns when the containers are healthy and those that are not in the
 // rotation are proven. One that isn't is stopped: it would only cost memory.

@@ -74,7 +74,7 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 	container, err := docker.NewContainer(ctx, name, args, pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
 		// Under a name of its own, so that what an interrupted `up` has left is not
 		// in the way.
-		pulumi.DeleteBeforeReplace(false))
+		pulumi.DeleteBeforeReplace(false), pulumi.ReplaceOnChanges(inertFields))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}

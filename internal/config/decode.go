@@ -46,6 +46,12 @@ func IsSecret(key string) bool {
 	return !isTree
 }
 
+// TakesSecret is true for a key that may be given along with a configuration that
+// lists these secrets.
+func TakesSecret(key string, listed []string) bool {
+	return !IsSecret(key) || slices.Contains(platformSecrets, key) || slices.Contains(listed, key)
+}
+
 func decode(raw map[string]string, namespace string) (Config, error) {
 	cfg := Defaults()
 	cfg.Secrets = map[string]string{}

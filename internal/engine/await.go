@@ -133,8 +133,8 @@ func (e *Engine) tasks(ctx context.Context, service string) ([]swarm.Task, error
 	return e.api.TaskList(ctx, swarm.TaskListOptions{Filters: filters.NewArgs(filters.Arg("service", service))})
 }
 
-// failedTaskLogs shows the newest failed task: what the engine says of it, and
-// its last log lines.
+// failedTaskLogs shows the newest task that has failed or does not run yet: what
+// the engine says of it, and its last log lines.
 func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	tasks, err := e.tasks(ctx, service)
 	if err != nil {
@@ -142,7 +142,8 @@ func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	}
 	var newest *swarm.Task
 	for i, t := range tasks {
-		bad := t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.Err != ""
+		bad := t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.Err != "" ||
+			t.DesiredState == swarm.TaskStateRunning && t.Status.State != swarm.TaskStateRunning
 		if bad && (newest == nil || t.Status.Timestamp.After(newest.Status.Timestamp)) {
 			newest = &tasks[i]
 		}
@@ -190,7 +191,7 @@ func poll(ctx context.Context, within time.Duration, ask func(context.Context) (
 	defer ticker.Stop()
 	for {
 		done, err := ask(ctx)
-		if done || err != nil {
+		if done || err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {

@@ -78,6 +78,7 @@ func comparable(spec swarm.TaskSpec) swarm.TaskSpec {
 		container = *spec.ContainerSpec
 	}
 	container.Labels = nil
+	container.Image = withoutDigest(container.Image) // the engine may have added it
 	// The provider sends these in any order.
 	container.Configs, container.Secrets = slices.Clone(container.Configs), slices.Clone(container.Secrets)
 	slices.SortFunc(container.Configs, func(a, b *swarm.ConfigReference) int { return order(a.ConfigID, b.ConfigID) })

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
 
 func rollout(t *testing.T, runtime string) {
 	s := prodStack(t, map[string]any{
-		"runtime": runtime, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
+		"runtime": runtime, "releases.keep": 50, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
 	})
@@ -46,6 +47,9 @@ func rollout(t *testing.T, runtime string) {
 	tr.phase("scale to 2", func() { s.config("backend.replicas", 2); s.up() })
 	nginx := s.containers("nginx")
 	tr.phase("rotate a secret", func() { s.config("secretVersions.adminPassword", 1); s.up() })
+	rotated := s.outputs()
+	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(out["adminPassword"]))).want(t, "the earlier password", http.StatusUnauthorized)
+	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the new password", http.StatusOK)
 	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.up() })
 	tr.phase("renew the certificate", func() { s.config("nginx.serverNames[0]", "localhost"); s.up() })
 	same(t, nginx, s.containers("nginx"), 1)
@@ -60,9 +64,7 @@ func rollout(t *testing.T, runtime string) {
 		t.Errorf("rolled back to %v, want %v", back["image"], out["image"])
 	}
 	tr.phase("and forward", func() { s.config("releases.pin", ""); s.up() })
-	if len(tr.closed) > 0 || tr.cleanly == 0 {
-		t.Errorf("web sockets closed cleanly: %d; otherwise: %s", tr.cleanly, strings.Join(tr.closed, "; "))
-	}
+	tr.report()
 
 	// The negative control: a drain that is none has to be seen.
 	begin := time.Now()
