@@ -77,7 +77,7 @@ test-e2e: ## dev and prod on the real engine
 	@scripts/test.sh e2e
 
 .PHONY: test-rollout
-test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 for the long form
+test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 ROLLOUT_RATE=200: the long form
 	@scripts/test.sh rollout
 
 .PHONY: bench docs clean

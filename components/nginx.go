@@ -47,6 +47,8 @@ type NginxArgs struct {
 	Networks []*workload.Network
 	// Rotation are the hosts that users' requests go to.
 	Rotation pulumi.StringArray
+	// Addresses are where they were found.
+	Addresses pulumi.StringArray
 	// Hosts are the names that a self-signed certificate is for.
 	Hosts []string
 	// DependsOn must be there before it starts.
@@ -143,19 +145,20 @@ type named struct{ name, text string }
 // text renders the configuration. It is named by all that nginx reads: the token
 // among it is why the name tells nothing of the key.
 func (args *NginxArgs) text(secrets []workload.Secret) pulumi.Output {
-	parts := []any{args.Rotation.ToStringArrayOutput()}
+	parts := []any{args.Rotation.ToStringArrayOutput(), args.Addresses.ToStringArrayOutput()}
 	for _, s := range secrets {
 		parts = append(parts, s.Value)
 	}
 	return pulumi.Unsecret(pulumi.All(parts...).ApplyT(func(values []any) (named, error) {
 		c := args.render()
 		c.Hosts = values[0].([]string)
+		c.Addresses = slices.DeleteFunc(slices.Clone(values[1].([]string)), func(address string) bool { return address == "" })
 		text, err := assets.Render(c)
 		if err != nil {
 			return named{}, err
 		}
 		sum := sha256.New()
-		fmt.Fprintf(sum, "%q", append(values[1:], text))
+		fmt.Fprintf(sum, "%q", append(values[2:], text))
 		c.Name = hex.EncodeToString(sum.Sum(nil)[:6])
 		text, err = assets.Render(c)
 		return named{c.Name, text}, err

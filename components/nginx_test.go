@@ -45,7 +45,7 @@ func TestNginxConfiguration(t *testing.T) {
 				args.Storage.Static = pulumi.String(args.Config.Volumes.Static)
 			}
 			c := args.render()
-			c.Name, c.Hosts = "c0ffee", []string{"one", "two"}
+			c.Name, c.Hosts, c.Addresses = "c0ffee", []string{"one", "two"}, []string{"10.0.0.1", "10.0.0.2"}
 			got, err := assets.Render(c)
 			if err != nil {
 				t.Fatal(err)

@@ -269,7 +269,7 @@ func (p *platform) nginx(front *proxy, image *Image, storage *Storage, backend *
 	}
 	slices.Sort(hosts[len(p.Config.Nginx.ServerNames):])
 	nginx, err := NewNginx(p.ctx, "nginx", &NginxArgs{
-		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Storage: storage, Token: front.token, Rotation: backend.Hosts,
+		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Storage: storage, Token: front.token, Rotation: backend.Hosts, Addresses: backend.Addresses,
 		Networks: p.edgeNetworks(), Hosts: slices.Compact(hosts),
 	}, p.child())
 	if err != nil || p.ctx.DryRun() {

@@ -30,6 +30,8 @@ type Config struct {
 	Name string
 	// Hosts are the DNS names in the rotation.
 	Hosts []string
+	// Addresses are those of the hosts, where they are known.
+	Addresses []string
 	// Linger is how long a connection is kept for a next request after a reload,
 	// in nginx's form.
 	Linger string

@@ -69,6 +69,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		}
 		replicas = append(replicas, replica)
 		running.Names = append(running.Names, replica.Name)
+		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
 		running.Resources = append(running.Resources, replica)
 		if !atOnce {
 			if err := c.await(ctx, w, rollout, replicas[i:]); err != nil {
@@ -81,6 +82,18 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		return running, c.await(ctx, w, rollout, replicas)
 	}
 	return running, nil
+}
+
+// address is the container's in a network.
+func address(c *docker.Container, network string) pulumi.StringOutput {
+	return c.NetworkDatas.ApplyT(func(all []docker.ContainerNetworkData) string {
+		for _, data := range all {
+			if data.NetworkName != nil && *data.NetworkName == network && data.IpAddress != nil {
+				return *data.IpAddress
+			}
+		}
+		return ""
+	}).(pulumi.StringOutput)
 }
 
 // inertFields are those of which the provider writes a change to the state and

@@ -65,6 +65,9 @@ type Running struct {
 	Names pulumi.StringArray
 	// Hosts are the DNS names that reach its replicas.
 	Hosts pulumi.StringArray
+	// Addresses are where the hosts were found when they were made, for the moment
+	// in which a name is not looked up yet. Empty where a name stands for all.
+	Addresses pulumi.StringArray
 	// Resources are what others may depend on.
 	Resources []pulumi.Resource
 }

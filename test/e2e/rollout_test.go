@@ -16,8 +16,8 @@ import (
 )
 
 // A rollout has users: everything that a deploy does is done under load, and no
-// request may be lost. ROLLOUT_RELEASES is the number of good releases in a row,
-// 2 where it is not set.
+// request may be lost. ROLLOUT_RELEASES is the number of good releases in a row (2),
+// and ROLLOUT_RATE that of requests a second (80).
 func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
 func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
 
@@ -31,13 +31,7 @@ func rollout(t *testing.T, runtime string) {
 	out := s.outputs()
 	first := fmt.Sprint(out["release"])
 	tr := s.startTraffic(out)
-	releases := 2
-	if text := os.Getenv("ROLLOUT_RELEASES"); text != "" {
-		var err error
-		if releases, err = strconv.Atoi(text); err != nil {
-			t.Fatalf("ROLLOUT_RELEASES: %v", err)
-		}
-	}
+	releases := number(t, "ROLLOUT_RELEASES", 2)
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	for i := range releases {
 		s.edit("tarot/__init__.py", func(code string) string { return fmt.Sprintf("%s# release %d\n", code, i) })

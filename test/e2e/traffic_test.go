@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,13 +21,9 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// Requests a second: what comes is sent whether or not earlier requests are
-// answered (open loop). One part keeps its connections, the other makes one for
-// each request.
 const (
-	keptRate, freshRate = 60, 20
-	sockets             = 3
-	slowSeconds         = 1
+	sockets     = 3
+	slowSeconds = 1
 )
 
 // traffic is users' requests while something is done to the stack.
@@ -45,14 +43,31 @@ type traffic struct {
 	cleanly int
 }
 
+// number is a setting of the environment.
+func number(t *testing.T, name string, usual int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	value, err := strconv.Atoi(text)
+	if err != nil || value < 1 {
+		t.Fatalf("%s is %q; allowed: a whole number from 1", name, text)
+	}
+	return value
+}
+
 // startTraffic begins; end has to be called.
 func (s *stack) startTraffic(out map[string]any) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
+	rate := number(s.t, "ROLLOUT_RATE", 80)
 	tr := &traffic{t: s.t, out: out, run: fmt.Sprintf("load-%s-%d", s.id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
+	// They are sent whether or not earlier ones are answered (open loop). Three
+	// quarters keep their connections, the others make one for each request.
 	for _, part := range []struct {
 		rate int
 		kept bool
-	}{{keptRate, true}, {freshRate, false}} {
+	}{{rate - rate/4, true}, {rate / 4, false}} {
 		attacker := vegeta.NewAttacker(vegeta.KeepAlive(part.kept), vegeta.HTTP2(false), vegeta.Timeout(30*time.Second),
 			vegeta.TLSConfig(&tls.Config{InsecureSkipVerify: true})) //nolint:gosec // self-signed
 		tr.attacker = append(tr.attacker, attacker)
