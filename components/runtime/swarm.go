@@ -126,7 +126,7 @@ func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, 
 	}
 	err = s.Engine.ScaleService(ctx.Context(), trial, 1)
 	if err == nil {
-		err = s.Engine.AwaitService(ctx.Context(), trial, w.Image.Reference, 1, w.Health.Deadline()+10*time.Second)
+		err = s.Engine.AwaitService(ctx.Context(), trial, w.Image.Reference, 1, w.Health.Deadline()+5*time.Second)
 	}
 	if err == nil {
 		if err = rollout.Edge.Prove(ctx.Context(), candidateAlias); err != nil {

@@ -100,7 +100,7 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateRunning:
 				running++
 			// What failed before this specification was set says nothing of it.
-			case current && t.Status.Timestamp.After(service.UpdatedAt) && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected):
+			case current && t.Status.Timestamp.After(service.UpdatedAt) && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.State == swarm.TaskStateComplete):
 				failed++
 			}
 		}
@@ -133,29 +133,49 @@ func (e *Engine) tasks(ctx context.Context, service string) ([]swarm.Task, error
 	return e.api.TaskList(ctx, swarm.TaskListOptions{Filters: filters.NewArgs(filters.Arg("service", service))})
 }
 
-// failedTaskLogs shows the newest task that has failed or does not run yet: what
-// the engine says of it, and its last log lines.
+// failedTaskLogs shows the newest task that has failed, or else one that does not
+// run: what the engine says of it, and its last log lines.
 func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
+	// The time of the question may be over, and was no fault of this one.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	tasks, err := e.tasks(ctx, service)
 	if err != nil {
 		return ""
 	}
-	var newest *swarm.Task
-	for i, t := range tasks {
-		bad := t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.Err != "" ||
-			t.DesiredState == swarm.TaskStateRunning && t.Status.State != swarm.TaskStateRunning
-		if bad && (newest == nil || t.Status.Timestamp.After(newest.Status.Timestamp)) {
-			newest = &tasks[i]
+	var shown *swarm.Task
+	for i := range tasks {
+		if t := &tasks[i]; suspicion(*t) > 0 && (shown == nil || suspicion(*t) > suspicion(*shown) ||
+			suspicion(*t) == suspicion(*shown) && t.Status.Timestamp.After(shown.Status.Timestamp)) {
+			shown = t
 		}
 	}
-	if newest == nil {
+	if shown == nil {
 		return ""
 	}
-	text := fmt.Sprintf("\n%s.%d: %s %s", service, newest.Slot, newest.Status.State, newest.Status.Err)
-	if newest.Status.ContainerStatus != nil {
-		text += e.Logs(ctx, newest.Status.ContainerStatus.ContainerID)
+	text := fmt.Sprintf("\n%s.%d: %s %s", service, shown.Slot, shown.Status.State, shown.Status.Err)
+	if shown.Status.ContainerStatus != nil {
+		text += e.Logs(ctx, shown.Status.ContainerStatus.ContainerID)
 	}
 	return text
+}
+
+// suspicion is how likely a task is why its service does not run: it has failed,
+// it has a container and does not run, or it has ended, which nothing should.
+func suspicion(t swarm.Task) int {
+	state := t.Status.State
+	has := t.Status.ContainerStatus != nil && t.Status.ContainerStatus.ContainerID != ""
+	switch {
+	case state == swarm.TaskStateFailed || state == swarm.TaskStateRejected || t.Status.Err != "":
+		return 4
+	case t.DesiredState == swarm.TaskStateRunning && state != swarm.TaskStateRunning && has:
+		return 3
+	case state == swarm.TaskStateComplete:
+		return 2
+	case state != swarm.TaskStateRunning && has:
+		return 1
+	}
+	return 0
 }
 
 // Logs returns a container's last log lines, or nothing where there are none:

@@ -184,6 +184,7 @@ func prod(t *testing.T, runtime string) {
 				t.Errorf("image %v: %v", image, err)
 			}
 		}
+		s.waitFor("backend", 2) // those before have finished what they had begun
 		for _, c := range s.containers("backend") {
 			if c.Config.Image != after["image"] {
 				t.Errorf("%s runs %s", c.Name, c.Config.Image)
