@@ -61,7 +61,7 @@ func (e *proxy) client() (NginxClient, error) {
 // state is what nginx runs; nothing where it doesn't, or can not be asked: one of
 // an earlier version of this program, or with another port than the new one.
 func (e *proxy) state(ctx context.Context) (edge.State, error) {
-	if runs, err := e.p.Engine.Runs(ctx, e.p.Prefix, "nginx"); err != nil || !runs {
+	if runs, err := e.p.Engine.Runs(ctx, e.p.Prefix, "nginx"); err != nil || runs == 0 {
 		return edge.State{}, err
 	}
 	client, err := e.client()

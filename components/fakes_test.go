@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,14 +69,28 @@ func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository strin
 	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
 }
 
+func (f *fakeEngine) Sweep(_ context.Context, prefix string, keep []string) error {
+	slices.Sort(keep)
+	return f.ask("sweep", "sweep "+prefix+" but for "+strings.ReplaceAll(strings.Join(keep, " "), "-id", ""))
+}
+
+func (f *fakeEngine) RemoveContainer(context.Context, string, string) (bool, error) { return true, nil }
+func (f *fakeEngine) RemoveService(context.Context, string, string) (bool, error)   { return true, nil }
+func (f *fakeEngine) RemoveNetwork(context.Context, string, string) (bool, error)   { return true, nil }
+
 func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
 func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
 	return f.compared, nil
 }
-func (f *fakeEngine) Logs(context.Context, string) string                { return "\nthe log" }
-func (f *fakeEngine) Tail(context.Context, string, string) string        { return "\nthe log" }
-func (f *fakeEngine) Runs(context.Context, string, string) (bool, error) { return f.runs, nil }
+func (f *fakeEngine) Logs(context.Context, string) string         { return "\nthe log" }
+func (f *fakeEngine) Tail(context.Context, string, string) string { return "\nthe log" }
+func (f *fakeEngine) Runs(context.Context, string, string) (int, error) {
+	if f.runs {
+		return 1, nil
+	}
+	return 0, nil
+}
 func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {
 	return f.releases, nil
 }

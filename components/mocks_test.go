@@ -175,6 +175,7 @@ type warnings struct {
 	pulumi.Log
 	mu    sync.Mutex
 	texts []string
+	told  []string
 }
 
 func (w *warnings) Warn(text string, _ *pulumi.LogArgs) error {
@@ -188,6 +189,13 @@ func (w *warnings) Warn(text string, _ *pulumi.LogArgs) error {
 type output struct {
 	internals.UnsafeAwaitOutputResult
 	err error
+}
+
+func (w *warnings) Info(text string, _ *pulumi.LogArgs) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, text)
+	return nil
 }
 
 // run is one run of the program.

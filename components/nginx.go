@@ -139,6 +139,20 @@ func (args *NginxArgs) install(ctx *pulumi.Context, name string, n *Nginx) (*doc
 	return volume, task.Resource, task.Await()
 }
 
+// startScript bounds how long a nginx that is to stop finishes what it has begun:
+// nobody listens meanwhile, and one WebSocket would have it wait for all of its
+// time to stop. (worker_shutdown_timeout would do the same, but at reloads, too.)
+const startScript = `nginx -c ` + nginxFolder + `/current/nginx.conf -g 'daemon off;' &
+nginx=$!
+trap 'kill -HUP "$nginx"' HUP
+trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
+while kill -0 "$nginx" 2>/dev/null; do
+  wait "$nginx"
+  status=$?
+done
+exit "$status"
+`
+
 // named is a configuration with its name.
 type named struct{ name, text string }
 
@@ -181,7 +195,7 @@ func (args *NginxArgs) workload(volume *docker.Volume, installed pulumi.Resource
 	w := workload.Workload{
 		Name:    "nginx",
 		Image:   args.Image.Image,
-		Command: []string{"nginx", "-c", nginxFolder + "/current/nginx.conf", "-g", "daemon off;"},
+		Command: []string{"/bin/sh", "-c", startScript},
 		Mounts: []workload.Mount{
 			{Kind: workload.Tmpfs, Target: "/tmp"},
 			{Kind: workload.Volume, Source: volume.Name, Target: nginxFolder, ReadOnly: true},
@@ -195,7 +209,7 @@ func (args *NginxArgs) workload(volume *docker.Volume, installed pulumi.Resource
 		Limits:     workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory)},
 		Replicas:   1,
 		User:       nginxUser,
-		StopSignal: "SIGQUIT", // finish what has begun
+		StopSignal: "SIGQUIT",
 		StopGrace:  nginxStopGrace,
 		DependsOn:  append(slices.Clone(args.DependsOn), installed),
 	}

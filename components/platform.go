@@ -34,8 +34,8 @@ type Engine interface {
 	Platform() string
 	// Local is true where the engine shares this machine's files.
 	Local() bool
-	// Runs is true where a workload has a running container.
-	Runs(ctx context.Context, prefix, workload string) (bool, error)
+	// Runs is how many containers of a workload run.
+	Runs(ctx context.Context, prefix, workload string) (int, error)
 	// Signal sends a signal to a workload's containers.
 	Signal(ctx context.Context, prefix, workload, signal string) error
 	// Releases are those that have run, and Retain removes the oldest.
@@ -88,7 +88,7 @@ type platform struct {
 // asked for; then nothing of what ran before is gone.
 func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...pulumi.ResourceOption) (*Platform, error) {
 	p := &platform{Platform: &Platform{}, PlatformArgs: *args, ctx: ctx,
-		stack: runtime.Stack{Prefix: args.Prefix, Label: engine.StackLabel, Engine: args.Engine}}
+		stack: runtime.NewStack(args.Prefix, engine.StackLabel, args.Engine)}
 	if err := ctx.RegisterComponentResource("tarot:index:Platform", name, p.Platform, opts...); err != nil {
 		return nil, err
 	}
@@ -119,8 +119,16 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
+	if err := p.foretell(); err != nil {
+		return nil, err
+	}
 	// Pulumi is about to stop the earlier replicas.
 	p.Sleep(time.Until(site.lingers))
+	if !ctx.DryRun() {
+		if err := p.stack.Sweep(ctx); err != nil {
+			return nil, err
+		}
+	}
 	p.outputs(pulumi.Map{
 		"adminPassword": credentials.AdminPassword,
 		"image":         pulumi.String(image.Reference),
@@ -130,6 +138,20 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 		"volumes":       volumes(storage),
 	})
 	return p.Platform, ctx.RegisterResourceOutputs(p.Platform, pulumi.Map{"url": p.Outputs["url"]})
+}
+
+// foretell has a preview say what the update would restart.
+func (p *platform) foretell() error {
+	if !p.ctx.DryRun() {
+		return nil
+	}
+	text, err := p.stack.Plan.Tell(p.ctx.Context(), func(workload string) (int, error) {
+		return p.Engine.Runs(p.ctx.Context(), p.Prefix, workload)
+	})
+	if err != nil {
+		return err
+	}
+	return p.ctx.Log.Info(text, nil)
 }
 
 // site is what is there for users.

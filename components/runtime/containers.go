@@ -51,6 +51,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		return nil, err
 	}
 	running := &Running{}
+	planned := c.Plan.workload(w.Name, w.Replicas, len(w.Ports) == 0)
 	var replicas []*docker.Container
 	for i := range w.Replicas {
 		name := fmt.Sprintf("%s-%s-%d", c.Prefix, w.Name, i+1)
@@ -58,15 +59,18 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 			return nil, err
 		}
 		args := c.args(w, files.mounts)
+		opts := []pulumi.ResourceOption{pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(len(w.Ports) > 0),
+			pulumi.ReplaceOnChanges(inertFields), c.Plan.container(ctx, name, planned)}
 		if len(w.Ports) > 0 {
 			args.Name = pulumi.String(name)
+			opts = append(opts, c.overLeft(ctx, name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
 		}
-		replica, err := docker.NewContainer(ctx, name, args,
-			pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(len(w.Ports) > 0),
-			pulumi.ReplaceOnChanges(inertFields))
+		replica, err := docker.NewContainer(ctx, name, args, opts...)
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", name, err)
 		}
+		c.Plan.declared(replica)
+		c.kept.keep(replica)
 		replicas = append(replicas, replica)
 		running.Names = append(running.Names, replica.Name)
 		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))

@@ -90,6 +90,12 @@ type Engine interface {
 	// CompareServices tells whether both run the same.
 	CompareServices(ctx context.Context, a, b string) (engine.Comparison, error)
 	ScaleService(ctx context.Context, name string, replicas int) error
+	// Sweep removes the stack's containers but for the kept ones and Swarm's.
+	Sweep(ctx context.Context, prefix string, keep []string) error
+	// These remove what has the name, if it is the stack's, and tell whether it was.
+	RemoveContainer(ctx context.Context, prefix, name string) (bool, error)
+	RemoveService(ctx context.Context, prefix, name string) (bool, error)
+	RemoveNetwork(ctx context.Context, prefix, name string) (bool, error)
 }
 
 // Stack is what the runtimes know of the stack.
@@ -101,6 +107,14 @@ type Stack struct {
 	Label string
 	// Engine answers after the resources are there.
 	Engine Engine
+	// Plan is what a preview tells; the runtimes fill it.
+	Plan *Plan
+	kept *kept
+}
+
+// NewStack returns a stack that nothing is declared in yet.
+func NewStack(prefix, label string, engine Engine) Stack {
+	return Stack{Prefix: prefix, Label: label, Engine: engine, Plan: &Plan{}, kept: &kept{}}
 }
 
 // New returns the runtime of the name. Constraints are the swarm runtime's.

@@ -63,10 +63,12 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, pa
 	if rollout.Proven {
 		update.Parallelism = pulumi.Int(0)
 	}
-	service, err := s.service(ctx, name, w, tasks.of(w.Name, force), w.Replicas, update, parent)
+	planned := s.Plan.workload(w.Name, w.Replicas, order(w) == "start-first")
+	service, err := s.service(ctx, name, w, tasks.of(w.Name, force), w.Replicas, update, parent, s.Plan.service(ctx, name, planned))
 	if err != nil {
 		return nil, err
 	}
+	s.Plan.declared(service)
 	running := &Running{
 		Names: pulumi.StringArray{pulumi.String(name)}, Hosts: pulumi.StringArray{pulumi.String(w.Name)},
 		Resources: []pulumi.Resource{service},
@@ -211,7 +213,7 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 // service declares a service. It does not wait for it to converge, as the
 // provider's waiting ends too early; the engine is asked afterwards.
 func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, tasks docker.ServiceTaskSpecArgs, replicas int,
-	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource) (*docker.Service, error) {
+	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource, opts ...pulumi.ResourceOption) (*docker.Service, error) {
 	dependsOn := w.DependsOn
 	if w.Image.Resource != nil {
 		dependsOn = append(slices.Clone(dependsOn), w.Image.Resource)
@@ -226,7 +228,8 @@ func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, ta
 		Labels: docker.ServiceLabelArray{
 			docker.ServiceLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
 		},
-	}, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true))
+	}, append(opts, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true),
+		s.overLeft(ctx, name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}

@@ -74,10 +74,12 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 	container, err := docker.NewContainer(ctx, name, args, pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
 		// Under a name of its own, so that what an interrupted `up` has left is not
 		// in the way.
-		pulumi.DeleteBeforeReplace(false), pulumi.ReplaceOnChanges(inertFields))
+		pulumi.DeleteBeforeReplace(false), pulumi.ReplaceOnChanges(inertFields), stack.Plan.task(ctx, name, t.Name))
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
+	stack.Plan.declared(container)
+	stack.kept.keep(container)
 	return &Started{container, func() error {
 		if ctx.DryRun() {
 			return nil

@@ -26,11 +26,12 @@ const (
 
 // AwaitContainer returns when the container runs the image and is healthy, and
 // an error with its last log lines when it can't be, or is not within the time.
-// One that was stopped is started.
+// One that was stopped is started, and one that has become unhealthy since it was
+// made is restarted: plain Docker leaves it hanging.
 func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within time.Duration) error {
 	var last string
-	name, started := id, false
-	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
+	name, started, seen, revived := id, false, false, false
+	ask := func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, id)
 		if err == nil {
 			name = strings.TrimPrefix(c.Name, "/")
@@ -46,6 +47,12 @@ func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within ti
 			return false, fmt.Errorf("image %s has no health check", image)
 		}
 		last = c.State.Status + ", " + c.State.Health.Status
+		first := !seen
+		seen = true
+		if first && c.State.Running && c.State.Health.Status == container.Unhealthy { // a new one has had no time to be
+			revived = true
+			return true, e.api.ContainerRestart(context.WithoutCancel(ctx), id, container.StopOptions{})
+		}
 		if c.State.Running && !c.State.Restarting && c.State.Health.Status == container.Healthy {
 			return true, nil
 		}
@@ -57,7 +64,11 @@ func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within ti
 			return false, fmt.Errorf("it is %s (exit code %d, %d restarts)", last, c.State.ExitCode, c.RestartCount)
 		}
 		return false, nil
-	})
+	}
+	err := poll(ctx, within, ask)
+	if err == nil && revived {
+		err = poll(ctx, within, ask) // the restart may have taken as long as the grace
+	}
 	if err != nil {
 		return fmt.Errorf("container %s does not run as wanted: %w%s%s", name, err, state(last), e.Logs(ctx, id))
 	}

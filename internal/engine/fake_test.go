@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -32,6 +33,7 @@ type fakeAPI struct {
 	inUse      string // an image that can not be removed
 	failure    error
 	done       []string // what was changed
+	mu         sync.Mutex
 
 	// What the engine says over time: each question takes the next answer, and
 	// the last one stays.
@@ -71,8 +73,19 @@ func (f *fakeAPI) ContainerStart(_ context.Context, id string, _ container.Start
 	return nil
 }
 
+func (f *fakeAPI) ContainerRestart(_ context.Context, id string, _ container.StopOptions) error {
+	f.done = append(f.done, "restart "+id)
+	return nil
+}
+
 func (f *fakeAPI) ContainerStop(ctx context.Context, id string, o container.StopOptions) error {
-	f.done = append(f.done, fmt.Sprintf("stop %s in %d s", id, *o.Timeout))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if o.Timeout == nil {
+		f.done = append(f.done, "stop "+id)
+	} else {
+		f.done = append(f.done, fmt.Sprintf("stop %s in %d s", id, *o.Timeout))
+	}
 	return ctx.Err()
 }
 
@@ -152,4 +165,28 @@ func (f *fakeAPI) ContainerLogs(_ context.Context, name string, _ container.Logs
 	var framed bytes.Buffer
 	_, err := stdcopy.NewStdWriter(&framed, stdcopy.Stderr).Write([]byte(text))
 	return io.NopCloser(&framed), err
+}
+
+func (f *fakeAPI) ContainerRemove(_ context.Context, id string, _ container.RemoveOptions) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = append(f.done, "remove "+id)
+	return f.failure
+}
+
+func (f *fakeAPI) ServiceRemove(_ context.Context, id string) error {
+	f.done = append(f.done, "remove "+id)
+	return nil
+}
+
+func (f *fakeAPI) NetworkInspect(context.Context, string, network.InspectOptions) (network.Inspect, error) {
+	if len(f.networks) == 0 {
+		return network.Inspect{}, errdefs.ErrNotFound
+	}
+	return f.networks[0], f.failure
+}
+
+func (f *fakeAPI) NetworkRemove(_ context.Context, id string) error {
+	f.done = append(f.done, "remove "+id)
+	return nil
 }

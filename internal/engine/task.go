@@ -82,11 +82,10 @@ func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Durati
 	return e.api.ContainerStop(context.WithoutCancel(ctx), id, container.StopOptions{Timeout: &seconds})
 }
 
-// Runs is true where a workload of the stack has a running container on this
-// engine.
-func (e *Engine) Runs(ctx context.Context, prefix, workload string) (bool, error) {
+// Runs is how many containers of a stack's workload run on this engine.
+func (e *Engine) Runs(ctx context.Context, prefix, workload string) (int, error) {
 	found, err := e.workload(ctx, prefix, workload, false)
-	return len(found) > 0, err
+	return len(found), err
 }
 
 // Signal sends a signal to the running containers of a workload.

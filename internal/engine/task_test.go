@@ -89,14 +89,14 @@ func TestStopContainer(t *testing.T) {
 
 func TestRunsAndTail(t *testing.T) {
 	e := &Engine{api: &fakeAPI{containers: []container.Summary{{ID: "a", Names: []string{"/one"}}, {ID: "b", Names: []string{"/two"}}}, logs: map[string]string{"b": "no such table\n"}}}
-	if runs, err := e.Runs(t.Context(), "tarot-dev", "nginx"); !runs || err != nil {
+	if runs, err := e.Runs(t.Context(), "tarot-dev", "nginx"); runs != 2 || err != nil {
 		t.Errorf("%v, %v", runs, err)
 	}
 	if got := e.Tail(t.Context(), "tarot-dev", "nginx"); got != "\none:\ntwo:\nits last log lines:\nno such table" {
 		t.Errorf("%q", got)
 	}
 	none := &Engine{api: &fakeAPI{}}
-	if runs, err := none.Runs(t.Context(), "tarot-dev", "nginx"); runs || err != nil {
+	if runs, err := none.Runs(t.Context(), "tarot-dev", "nginx"); runs != 0 || err != nil {
 		t.Errorf("%v, %v", runs, err)
 	}
 }
@@ -112,6 +112,26 @@ func TestAStoppedContainerIsStartedOnce(t *testing.T) {
 			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", wanted, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
 			if strings.Join(api.done, ",") != "start id" {
 				t.Errorf("did %v", api.done)
+			}
+		})
+	}
+}
+
+func TestAContainerThatHasBecomeUnhealthyIsRestartedOnce(t *testing.T) {
+	hung, starting, healthy := inspected(wanted, "running", container.Unhealthy), inspected(wanted, "running", container.Starting), inspected(wanted, "running", container.Healthy)
+	for name, c := range map[string]struct {
+		moments []container.InspectResponse
+		did     string
+	}{
+		"":                           {[]container.InspectResponse{hung, starting, healthy}, "restart id"},
+		"it is running, unhealthy":   {[]container.InspectResponse{hung, starting, hung}, "restart id"},
+		"it is running, unhealthy (": {[]container.InspectResponse{starting, hung}, ""}, // a bad release
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			api := &fakeAPI{container: c.moments}
+			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", wanted, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
+			if got := strings.Join(api.done, ","); got != c.did {
+				t.Errorf("did %q, want %q", got, c.did)
 			}
 		})
 	}

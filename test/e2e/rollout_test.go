@@ -21,12 +21,16 @@ import (
 func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
 func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
 
-func rollout(t *testing.T, runtime string) {
-	s := prodStack(t, map[string]any{
+func rolloutStack(t *testing.T, runtime string) *stack {
+	return prodStack(t, map[string]any{
 		"runtime": runtime, "releases.keep": 50, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
 	})
+}
+
+func rollout(t *testing.T, runtime string) {
+	s := rolloutStack(t, runtime)
 	s.up()
 	out := s.outputs()
 	first := fmt.Sprint(out["release"])
@@ -35,16 +39,20 @@ func rollout(t *testing.T, runtime string) {
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	for i := range releases {
 		s.edit("tarot/__init__.py", func(code string) string { return fmt.Sprintf("%s# release %d\n", code, i) })
-		tr.phase(fmt.Sprintf("release %d", i+1), func() { s.up() })
+		deploy := func() { s.up() }
+		if i == 0 {
+			deploy = s.foretold
+		}
+		tr.phase(fmt.Sprintf("release %d", i+1), deploy)
 	}
-	tr.phase("scale to 3", func() { s.config("backend.replicas", 3); s.up() })
+	tr.phase("scale to 3", func() { s.config("backend.replicas", 3); s.foretold() })
 	tr.phase("scale to 2", func() { s.config("backend.replicas", 2); s.up() })
 	nginx := s.containers("nginx")
-	tr.phase("rotate a secret", func() { s.config("secretVersions.adminPassword", 1); s.up() })
+	tr.phase("rotate a secret", func() { s.config("secretVersions.adminPassword", 1); s.foretold() })
 	rotated := s.outputs()
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(out["adminPassword"]))).want(t, "the earlier password", http.StatusUnauthorized)
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the new password", http.StatusOK)
-	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.up() })
+	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.foretold() })
 	tr.phase("renew the certificate", func() { s.config("nginx.serverNames[0]", "localhost"); s.up() })
 	same(t, nginx, s.containers("nginx"), 1)
 

@@ -166,6 +166,46 @@ func (tr *traffic) phase(name string, do func()) {
 	}
 }
 
+// incident does something that may cost requests. It fails where a read was
+// lost that nginx could have asked of another replica, and returns the number of
+// lost writes.
+func (tr *traffic) incident(name string, do func()) (writes int) {
+	tr.t.Helper()
+	begin := time.Now()
+	do()
+	took := time.Since(begin)
+	time.Sleep((slowSeconds + 1) * time.Second)
+	lost, count := tr.lost(begin)
+	for _, l := range lost {
+		if strings.Contains(l, http.MethodPost) {
+			writes++
+		}
+	}
+	tr.t.Logf("%-28s %5.1f s  lost %d of %d, %d of them writes  p99 %d ms  %s", name, took.Seconds(), len(lost), count, writes, tr.p99(begin).Milliseconds(),
+		strings.Join(lost[:min(len(lost), 8)], "; "))
+	return writes
+}
+
+// gap is the time from the first to the last connection since then that nobody
+// took.
+func (tr *traffic) gap(since time.Time) time.Duration {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	var first, last time.Time
+	for _, r := range tr.results {
+		if r.Timestamp.Before(since) || r.Code != 0 {
+			continue
+		}
+		if first.IsZero() || r.Timestamp.Before(first) {
+			first = r.Timestamp
+		}
+		if r.Timestamp.After(last) {
+			last = r.Timestamp
+		}
+	}
+	return last.Sub(first)
+}
+
 // lost are the requests that were sent since then, and not answered with 2xx.
 func (tr *traffic) lost(since time.Time) (lost []string, count int) {
 	tr.mu.Lock()

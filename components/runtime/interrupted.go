@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"sync"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// An `up` that is killed while the engine creates something leaves it there, and
+// Pulumi's state does not know. What has a name of its own then is in nobody's
+// way, and swept away at the end of the next deploy; what has a fixed name has to
+// make room first.
+
+// overLeft has the creation of a resource with a fixed name tried again, once,
+// without what an interrupted `up` has left under that name. Remove does nothing
+// where that is not this stack's.
+func (s Stack) overLeft(ctx *pulumi.Context, name string, remove func(name string) (bool, error)) pulumi.ResourceOption {
+	var once sync.Once
+	hook, err := ctx.RegisterErrorHook(name+"-left", func(args *pulumi.ErrorHookArgs) (again bool, err error) {
+		if args.FailedOperation != "create" || !args.NewInputs["name"].IsString() {
+			return false, nil
+		}
+		once.Do(func() {
+			if again, err = remove(args.NewInputs["name"].StringValue()); again {
+				err = ctx.Log.Warn(name+" was there, left by an `up` that was interrupted: it is made anew", nil)
+			}
+		})
+		return again, err
+	})
+	if err != nil { // a CLI that is too old for error hooks
+		return pulumi.ResourceHooks(nil)
+	}
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}})
+}
+
+// kept are the containers that the program has declared.
+type kept struct {
+	mu         sync.Mutex
+	containers []*docker.Container
+}
+
+func (k *kept) keep(c *docker.Container) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.containers = append(k.containers, c)
+}
+
+// Sweep removes all containers of the stack that are not what the program has
+// declared: those of earlier releases, which Pulumi is about to delete, and what
+// was left by an `up` that was killed. It is the last step of a deploy.
+func (s Stack) Sweep(ctx *pulumi.Context) error {
+	var keep []string
+	for _, c := range s.kept.containers {
+		id, err := idOf(ctx, c)
+		if err != nil {
+			return err
+		}
+		keep = append(keep, id)
+	}
+	return s.Engine.Sweep(ctx.Context(), s.Prefix, keep)
+}

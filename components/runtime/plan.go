@@ -1,0 +1,156 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
+)
+
+// Plan is what a preview tells of the workloads: which ones an update would
+// restart. It is made of the steps that Pulumi itself plans, as they come: a
+// second opinion would be another one some day.
+type Plan struct {
+	mu        sync.Mutex
+	workloads []*planned
+	tasks     []string
+	resources []pulumi.Resource
+}
+
+// planned is what Pulumi is about to do to a workload.
+type planned struct {
+	name     string
+	wanted   int
+	rolling  bool // new ones start before the old ones stop
+	made     int  // containers, or the service
+	replaced bool // the service's tasks
+	before   int  // the service's replicas; -1: as wanted
+}
+
+// workload is told of a workload before its resources are declared.
+func (p *Plan) workload(name string, replicas int, rolling bool) *planned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := &planned{name: name, wanted: replicas, rolling: rolling, before: -1}
+	p.workloads = append(p.workloads, w)
+	return w
+}
+
+// watch makes the option that has a resource's steps noted. Nothing is noted in
+// an update, and by a CLI that knows no hooks.
+func (p *Plan) watch(ctx *pulumi.Context, name string, create, update func(*pulumi.ResourceHookArgs)) pulumi.ResourceOption {
+	if !ctx.DryRun() {
+		return pulumi.ResourceHooks(nil)
+	}
+	hook := func(kind string, note func(*pulumi.ResourceHookArgs)) []*pulumi.ResourceHook {
+		h, err := ctx.RegisterResourceHook(name+"-"+kind, func(args *pulumi.ResourceHookArgs) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			note(args)
+			return nil
+		}, &pulumi.ResourceHookOptions{OnDryRun: true})
+		if err != nil {
+			return nil
+		}
+		return []*pulumi.ResourceHook{h}
+	}
+	binding := &pulumi.ResourceHookBinding{BeforeCreate: hook("create", create)}
+	if update != nil {
+		binding.BeforeUpdate = hook("update", update)
+	}
+	return pulumi.ResourceHooks(binding)
+}
+
+func (p *Plan) container(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
+	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { w.made++ }, nil)
+}
+
+func (p *Plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
+	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { w.made++ }, func(args *pulumi.ResourceHookArgs) {
+		w.replaced = !args.NewInputs["taskSpec"].DeepEquals(args.OldInputs["taskSpec"])
+		if before, ok := replicasOf(args.OldInputs); ok {
+			w.before = before
+		}
+	})
+}
+
+func (p *Plan) task(ctx *pulumi.Context, name, shown string) pulumi.ResourceOption {
+	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { p.tasks = append(p.tasks, shown) }, nil)
+}
+
+// declared has the plan wait for a resource before it tells.
+func (p *Plan) declared(r pulumi.Resource) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resources = append(p.resources, r)
+}
+
+func replicasOf(service resource.PropertyMap) (int, bool) {
+	value := resource.NewProperty(service)
+	for _, key := range []resource.PropertyKey{"mode", "replicated", "replicas"} {
+		if !value.IsObject() {
+			return 0, false
+		}
+		value = value.ObjectValue()[key]
+	}
+	if !value.IsNumber() {
+		return 0, false
+	}
+	return int(value.NumberValue()), true
+}
+
+// Tell returns a sentence for each workload, once all that has been declared is
+// planned. Runs is how many containers of a workload run.
+func (p *Plan) Tell(ctx context.Context, runs func(workload string) (int, error)) (string, error) {
+	for _, r := range p.resources {
+		if _, err := internals.UnsafeAwaitOutput(ctx, r.URN()); err != nil {
+			return "", err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var lines []string
+	for _, w := range p.workloads {
+		running, err := runs(w.name)
+		if err != nil {
+			return "", err
+		}
+		lines = append(lines, w.name+": "+w.fate(running))
+	}
+	if len(p.tasks) > 0 {
+		slices.Sort(p.tasks)
+		lines = append(lines, "runs once: "+strings.Join(p.tasks, ", "))
+	}
+	return "what this update restarts:\n" + strings.Join(lines, "\n"), nil
+}
+
+// fate is what becomes of a workload of which so many containers run.
+func (w *planned) fate(running int) string {
+	before := running
+	if w.before >= 0 {
+		before = w.before
+	}
+	switch {
+	// One that is there already is what an `up` that failed has made.
+	case w.replaced || w.made > 0 && running > 0 && (w.made == w.wanted || running >= w.wanted):
+		if !w.rolling {
+			return "restarts, stopped first"
+		}
+		return "restarts, new ones first" + scaled(before, w.wanted)
+	case running == 0 && w.made > 0:
+		return "starts"
+	}
+	return "is not restarted" + scaled(before, w.wanted)
+}
+
+func scaled(before, now int) string {
+	if before == now || before == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d replicas become %d", before, now)
+}

@@ -1,0 +1,225 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is nobody's release happens under the same load: a replica dies or hangs,
+// the database is locked, nginx is replaced, an `up` is killed. What can not be
+// saved (a write in the hands of a replica that dies) is counted; what was
+// acknowledged is stored, and the stack is as wanted afterwards.
+func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
+func TestFaultsOnSwarm(t *testing.T)      { faults(t, "swarm") }
+
+func faults(t *testing.T, runtime string) {
+	s := rolloutStack(t, runtime)
+	s.up()
+	out := s.outputs()
+	image := fmt.Sprint(out["image"])
+	tr := s.startTraffic(out)
+	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
+	tr.phase("database locked for 3 s", func() { s.lockDatabase(image, 3) })
+
+	// Reads go to another replica; a write that had begun is not sent twice.
+	writes := tr.incident("a replica is killed", func() {
+		killed := s.one("backend")
+		s.exec(killed, "kill -KILL -1")
+		s.begunAfter("backend", time.Now().Add(-time.Second))
+		s.whole("backend", 2)
+	})
+	if writes > inHand {
+		t.Errorf("%d writes were lost with the replica, and it can't have had more than %d", writes, inHand)
+	}
+	tr.phase("after it", func() { time.Sleep(2 * time.Second) })
+
+	tr.incident("a replica hangs", func() {
+		hung := s.one("backend")
+		s.exec(hung, "kill -STOP -1")
+		s.docker("kill", "--signal", "STOP", hung)
+		if runtime == "containers" { // where nothing but an `up` looks at it
+			s.waitUnhealthy(hung)
+			s.up()
+		}
+		s.whole("backend", 2)
+	})
+	tr.phase("after it", func() { time.Sleep(2 * time.Second) })
+
+	before := time.Now()
+	tr.incident("nginx is replaced", func() { s.config("nginx.memory", "160m"); s.foretold() })
+	gap := tr.gap(before)
+	t.Logf("nginx is replaced: nobody listened for %.1f s", gap.Seconds())
+	if gap > longestGap {
+		t.Errorf("nobody listened for %s; docs/rollouts.md promises %s", gap, longestGap)
+	}
+
+	for _, victim := range []string{"CLI", "plugin"} {
+		tr.phase("up whose "+victim+" is killed", func() { s.killed(victim) })
+		tr.phase("the next up", func() { s.up() })
+		s.whole("backend", 2)
+		s.unchanged()
+	}
+	// As an `up` leaves it that was killed while it made nginx.
+	tr.incident("nginx is not in the state", func() {
+		s.mustRun("state", "delete", "--yes", s.urn("nginx"))
+		if said := s.up(); !strings.Contains(said, "interrupted") {
+			t.Errorf("nothing says that there was another nginx:\n%s", said)
+		}
+	})
+	s.unchanged()
+	if command := os.Getenv("ROLLOUT_RESTART_ENGINE"); command != "" {
+		tr.incident("the engine restarts", func() {
+			if said, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+				t.Fatalf("ROLLOUT_RESTART_ENGINE: %v: %s", err, said)
+			}
+			s.whole("backend", 2)
+			s.whole("nginx", 1)
+			time.Sleep(5 * time.Second)
+		})
+		tr.phase("after it", func() { time.Sleep(2 * time.Second); s.up() })
+	}
+	tr.end(s, image)
+}
+
+// inHand is how many writes a replica may have begun: it has a tenth of a second
+// for each, and half of the load.
+const inHand = 10
+
+// longestGap is what a replaced nginx may cost, docs/rollouts.md.
+const longestGap = 8 * time.Second
+
+// lockDatabase holds the database's write lock.
+func (s *stack) lockDatabase(image string, seconds int) {
+	s.t.Helper()
+	const script = `import sqlite3, sys, time
+db = sqlite3.connect("/app/data/prod.db", isolation_level=None, timeout=30)
+db.execute("BEGIN IMMEDIATE")
+time.sleep(float(sys.argv[1]))
+db.execute("ROLLBACK")`
+	s.docker("run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", s.volume("data")+":/app/data",
+		image, "python", "-c", script, fmt.Sprint(seconds))
+}
+
+// one of a workload's containers.
+func (s *stack) one(workload string) string {
+	s.t.Helper()
+	for id := range s.containers(workload) {
+		return id
+	}
+	s.t.Fatalf("there is no %s", workload)
+	return ""
+}
+
+// exec runs a shell command in a container that it may kill.
+func (s *stack) exec(id, command string) {
+	s.t.Helper()
+	if said, err := exec.Command("docker", "exec", id, "sh", "-c", command).CombinedOutput(); err != nil && !strings.Contains(err.Error(), "exit status 137") {
+		s.t.Fatalf("docker exec %s: %v: %s", command, err, said)
+	}
+}
+
+// whole waits until a workload has so many healthy containers, and no other.
+func (s *stack) whole(workload string, count int) {
+	s.t.Helper()
+	var states []string
+	for range 120 {
+		states = nil
+		healthy := 0
+		for _, c := range s.containers(workload) {
+			if c.State.Health != nil && c.State.Health.Status == "healthy" {
+				healthy++
+			}
+			states = append(states, c.Name+" "+c.State.Status)
+		}
+		if healthy == count && len(states) == count {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	s.t.Errorf("%s: %v, want %d that are healthy", workload, states, count)
+}
+
+// begunAfter waits until one of a workload's containers has started since then.
+func (s *stack) begunAfter(workload string, then time.Time) {
+	s.t.Helper()
+	for range 120 {
+		for _, c := range s.containers(workload) {
+			if at, err := time.Parse(time.RFC3339Nano, c.State.StartedAt); err == nil && at.After(then) {
+				return
+			}
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+	s.t.Errorf("no %s has started since %s", workload, then)
+}
+
+func (s *stack) waitUnhealthy(id string) {
+	s.t.Helper()
+	for range 120 {
+		if strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Health.Status}}", id)) == "unhealthy" {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	s.t.Errorf("%s hangs and is not found unhealthy", id)
+}
+
+// urn names the resource of a workload with one replica in the state.
+func (s *stack) urn(workload string) string {
+	s.t.Helper()
+	for line := range strings.Lines(s.mustRun("stack", "--show-urns", "--show-ids")) {
+		line = strings.TrimSpace(line)
+		if _, urn, found := strings.Cut(line, "URN: "); found && (strings.HasSuffix(urn, "::"+s.prefix()+"-"+workload) || strings.HasSuffix(urn, "::"+s.prefix()+"-"+workload+"-1")) {
+			return urn
+		}
+	}
+	s.t.Fatalf("no %s in the state", workload)
+	return ""
+}
+
+// killed is an `up` of a new release that loses the CLI or the Docker plugin when
+// its first container is there.
+func (s *stack) killed(victim string) {
+	t := s.t
+	t.Helper()
+	s.edit("tarot/__init__.py", func(code string) string { return code + "# killed: " + victim + "\n" })
+	before := s.ids("backend")
+	candidate := s.ids("candidate")
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	up := exec.CommandContext(ctx, "pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", s.name)
+	up.Dir, up.Env = s.dir, s.env
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	started := false
+	for !started && ctx.Err() == nil {
+		for _, workload := range []string{"backend", "candidate"} {
+			for id := range s.ids(workload) {
+				started = started || !before[id] && !candidate[id]
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if victim == "CLI" {
+		_ = up.Process.Kill()
+	} else if said, err := exec.Command("pkill", "-KILL", "-f", "-P", fmt.Sprint(up.Process.Pid), "pulumi-resource-docker").CombinedOutput(); err != nil {
+		t.Fatalf("no plugin of %d: %v %s", up.Process.Pid, err, said)
+	}
+	if err := up.Wait(); err == nil {
+		t.Errorf("the %s was killed, and up succeeded", victim)
+	}
+	if victim == "CLI" {
+		if said, err := s.run("up", "--yes", "--skip-preview"); err == nil || !strings.Contains(said, "pulumi cancel") {
+			t.Errorf("the state of a killed CLI: %v, and nothing names `pulumi cancel`: %s", err, said)
+		}
+		s.mustRun("cancel", "--yes")
+	}
+}
