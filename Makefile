@@ -80,9 +80,12 @@ test-e2e: ## dev and prod on the real engine
 test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 ROLLOUT_RATE=200: the long form
 	@scripts/test.sh rollout
 
-.PHONY: bench docs clean
+.PHONY: bench bench-rollout docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh
+
+bench-rollout: setup ## releases under load beside those of other tools; PEERS_RELEASES=5
+	@$(WITH) scripts/bench.sh rollout
 
 docs: ## what is generated: docs/configuration.md
 	go generate ./internal/config

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench.sh: measures the figures of docs/benchmarks.md (test/bench says which
-# variables choose what), side by side with their peers. Of these, Docker Compose
-# may be missing here: then Debian's package is taken, into the cache folder.
+# bench.sh [rollout]: measures the figures of docs/benchmarks.md (test/bench says
+# which variables choose what), or those of releases under load (test/e2e/peers_test.go),
+# side by side with their peers. Of these, Docker Compose may be missing here: then
+# Debian's package is taken, into the cache folder; kamal-proxy is built there.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,6 +57,13 @@ find_compose() {
 
 step "Benchmark"
 find_compose
+if [ "${1:-}" = rollout ]; then
+  [ -n "$compose" ] || fail "without Docker Compose there is no comparison"
+  proxy=$(cache_dir)/kamal-proxy
+  run_logged "build kamal-proxy" "1 min" env CGO_ENABLED=0 GOWORK=off go -C "$root/test/peers" build -o "$proxy" github.com/basecamp/kamal-proxy/cmd/kamal-proxy ||
+    fail "kamal-proxy could not be built"
+  PEERS_KAMAL_PROXY=$proxy PEERS_COMPOSE=$compose exec "$here/test.sh" peers
+fi
 mkdir -p "$root/build"
 run_logged "compile the benchmark" "30 s" env GOWORK=off go -C "$root/test/bench" build -buildvcs=false -o "$root/build/bench" . ||
   fail "the benchmark could not be compiled"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh SUITE...: runs suites, counts their tests, and ends with one line:
-# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout; rollout is a
-# part of e2e, alone and with its figures.
+# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout peers; rollout
+# is a part of e2e, alone and with its figures, and peers is for scripts/bench.sh.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
 # nobody reads about it in a green run.
@@ -69,7 +69,12 @@ e2e() {
 
 rollout() {
   borrow_swarm
-  go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout' ./test/e2e
+  go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout|TestFaults' ./test/e2e
+}
+
+peers() {
+  borrow_swarm
+  go_tests peers standard-verbose -tags e2e,peers -count 1 -timeout 60m -run TestPeers ./test/e2e
 }
 
 # The prod stack needs a Swarm. Where the engine is in none, it gets one on the
@@ -88,11 +93,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | e2e | rollout)
+    lint | unit | app | e2e | rollout | peers)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, e2e and rollout" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, e2e, rollout and peers" ;;
   esac
 done
 

@@ -19,7 +19,7 @@ func idOf(ctx *pulumi.Context, resource pulumi.CustomResource) (string, error) {
 		return "", err
 	}
 	id, ok := result.Value.(pulumi.ID)
-	if !ok || !result.Known {
+	if !ok || !result.Known || id == "" { // its registration has failed, and says why itself
 		return "", fmt.Errorf("resource %v has no id", resource)
 	}
 	return string(id), nil

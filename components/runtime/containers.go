@@ -63,7 +63,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 			pulumi.ReplaceOnChanges(inertFields), c.Plan.container(ctx, name, planned)}
 		if len(w.Ports) > 0 {
 			args.Name = pulumi.String(name)
-			opts = append(opts, c.overLeft(ctx, name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
+			opts = append(opts, c.overLeft(ctx, "container", name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
 		}
 		replica, err := docker.NewContainer(ctx, name, args, opts...)
 		if err != nil {

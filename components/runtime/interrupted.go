@@ -15,15 +15,15 @@ import (
 // overLeft has the creation of a resource with a fixed name tried again, once,
 // without what an interrupted `up` has left under that name. Remove does nothing
 // where that is not this stack's.
-func (s Stack) overLeft(ctx *pulumi.Context, name string, remove func(name string) (bool, error)) pulumi.ResourceOption {
+func (s Stack) overLeft(ctx *pulumi.Context, kind, name string, remove func(name string) (bool, error)) pulumi.ResourceOption {
 	var once sync.Once
-	hook, err := ctx.RegisterErrorHook(name+"-left", func(args *pulumi.ErrorHookArgs) (again bool, err error) {
+	hook, err := ctx.RegisterErrorHook(kind+"-"+name+"-left", func(args *pulumi.ErrorHookArgs) (again bool, err error) {
 		if args.FailedOperation != "create" || !args.NewInputs["name"].IsString() {
 			return false, nil
 		}
 		once.Do(func() {
 			if again, err = remove(args.NewInputs["name"].StringValue()); again {
-				err = ctx.Log.Warn(name+" was there, left by an `up` that was interrupted: it is made anew", nil)
+				err = ctx.Log.Warn(kind+" "+name+" was there, left by an `up` that was interrupted: it is made anew", nil)
 			}
 		})
 		return again, err

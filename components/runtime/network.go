@@ -37,7 +37,7 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent),
 		// The name and the subnet are taken until the old network is gone.
 		pulumi.DeleteBeforeReplace(true),
-		stack.overLeft(ctx, full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
+		stack.overLeft(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}

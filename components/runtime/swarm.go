@@ -229,7 +229,7 @@ func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, ta
 			docker.ServiceLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
 		},
 	}, append(opts, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true),
-		s.overLeft(ctx, name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
+		s.overLeft(ctx, "service", name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}

@@ -24,7 +24,7 @@ func faults(t *testing.T, runtime string) {
 	s.up()
 	out := s.outputs()
 	image := fmt.Sprint(out["image"])
-	tr := s.startTraffic(out)
+	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]))
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	tr.phase("database locked for 3 s", func() { s.lockDatabase(image, 3) })
 
@@ -85,7 +85,7 @@ func faults(t *testing.T, runtime string) {
 		})
 		tr.phase("after it", func() { time.Sleep(2 * time.Second); s.up() })
 	}
-	tr.end(s, image)
+	tr.end(s.volume("data"), image)
 }
 
 // inHand is how many writes a replica may have begun: it has a tenth of a second

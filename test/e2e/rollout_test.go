@@ -34,7 +34,7 @@ func rollout(t *testing.T, runtime string) {
 	s.up()
 	out := s.outputs()
 	first := fmt.Sprint(out["release"])
-	tr := s.startTraffic(out)
+	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]))
 	releases := number(t, "ROLLOUT_RELEASES", 2)
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	for i := range releases {
@@ -79,7 +79,7 @@ func rollout(t *testing.T, runtime string) {
 	} else {
 		t.Logf("negative control: lost %d of %d", len(lost), count)
 	}
-	tr.end(s, fmt.Sprint(out["image"]))
+	tr.end(s.volume("data"), fmt.Sprint(out["image"]))
 }
 
 // bad is a release that must not reach a user.
@@ -137,17 +137,19 @@ func (s *stack) edit(name string, change func(string) string) {
 	}
 }
 
+func (s *stack) docker(args ...string) string { s.t.Helper(); return docker(s.t, args...) }
+
 // docker runs the client, and returns its standard output.
-func (s *stack) docker(args ...string) string {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
 	var errors strings.Builder
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Stderr = &errors
 	out, err := cmd.Output()
 	if err != nil {
-		s.t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, errors.String())
+		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, errors.String())
 	}
 	return string(out)
 }

@@ -29,7 +29,7 @@ const (
 // traffic is users' requests while something is done to the stack.
 type traffic struct {
 	t        *testing.T
-	out      map[string]any
+	api      string // its address
 	run      string // begins every question
 	stop     context.CancelFunc
 	all      sync.WaitGroup
@@ -58,10 +58,10 @@ func number(t *testing.T, name string, usual int) int {
 }
 
 // startTraffic begins; end has to be called.
-func (s *stack) startTraffic(out map[string]any) *traffic {
+func startTraffic(t *testing.T, id, api string) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
-	rate := number(s.t, "ROLLOUT_RATE", 80)
-	tr := &traffic{t: s.t, out: out, run: fmt.Sprintf("load-%s-%d", s.id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
+	rate := number(t, "ROLLOUT_RATE", 80)
+	tr := &traffic{t: t, api: api, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
 	// They are sent whether or not earlier ones are answered (open loop). Three
 	// quarters keep their connections, the others make one for each request.
 	for _, part := range []struct {
@@ -87,7 +87,7 @@ func (s *stack) startTraffic(out map[string]any) *traffic {
 // targets mixes reads, writes with an id each, and slow reads.
 func (tr *traffic) targets() vegeta.Targeter {
 	var count atomic.Int64
-	api := fmt.Sprint(tr.out["apiUrl"])
+	api := tr.api
 	return func(target *vegeta.Target) error {
 		*target = vegeta.Target{Method: http.MethodGet, URL: api + "/cards/the-fool"}
 		switch n := count.Add(1); {
@@ -118,7 +118,7 @@ func (tr *traffic) take(result *vegeta.Result) {
 
 // socket holds a web socket, and opens the next one when it is closed.
 func (tr *traffic) socket(ctx context.Context) {
-	url := strings.Replace(fmt.Sprint(tr.out["apiUrl"]), "https://", "wss://", 1) + "/ws/daily"
+	url := strings.Replace(tr.api, "https://", "wss://", 1) + "/ws/daily"
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // self-signed
 	for ctx.Err() == nil {
 		conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
@@ -251,8 +251,8 @@ func (tr *traffic) report() {
 }
 
 // end stops and reconciles with the database: what was acknowledged is stored,
-// and once.
-func (tr *traffic) end(s *stack, image string) {
+// and once. Image is the application's, and volume has its data.
+func (tr *traffic) end(volume, image string) {
 	tr.t.Helper()
 	for _, a := range tr.attacker {
 		a.Stop()
@@ -263,7 +263,7 @@ func (tr *traffic) end(s *stack, image string) {
 	const script = `import json, sqlite3, sys
 rows = sqlite3.connect("/app/data/prod.db").execute("SELECT question FROM readings WHERE question LIKE ?", [sys.argv[1] + "-%"])
 print(json.dumps([question for (question,) in rows]))`
-	text := s.docker("run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", s.volume("data")+":/app/data",
+	text := docker(tr.t, "run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", volume+":/app/data",
 		image, "python", "-c", script, tr.run)
 	var questions []string
 	if err := json.Unmarshal([]byte(text), &questions); err != nil {
