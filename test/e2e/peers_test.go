@@ -111,6 +111,7 @@ func newRival(t *testing.T) *rival {
 		"cert.pem": pair.Certificate, "key.pem": pair.Key,
 		"Dockerfile.nginx": "FROM nginx:1.30\nCOPY nginx.conf cert.pem key.pem /etc/nginx/\n",
 		"nginx.conf":       plainNginx,
+		"build.yaml":       fmt.Sprintf("name: %s\nservices: {app: {image: \"${IMAGE}\", build: ./app}}\n", r.id),
 		"environment":      strings.Join(r.environment(), "\n") + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644); err != nil {
@@ -148,18 +149,23 @@ func (r *rival) build(n int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.run(append(os.Environ(), "DOCKER_BUILDKIT=1"), "docker", "build", "--quiet", "--tag", r.image(n), filepath.Join(r.dir, "app"))
+	// By BuildKit, as all do, which a client may have in Compose only.
+	r.compose("build.yaml", n, "build", "--quiet")
 }
 
-func (r *rival) run(env []string, args ...string) string {
+// compose runs Docker Compose with a file of the release's image.
+func (r *rival) compose(file string, n int, args ...string) {
 	r.t.Helper()
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Env = r.dir, env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	words := strings.Fields(os.Getenv("PEERS_COMPOSE"))
+	if len(words) == 0 {
+		r.t.Fatal("PEERS_COMPOSE names no program: make bench-rollout")
 	}
-	return string(out)
+	words = slices.Concat(words, []string{"--file", filepath.Join(r.dir, file)}, args)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), "IMAGE="+r.image(n))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("%s: %v\n%s", strings.Join(words, " "), err, out)
+	}
 }
 
 func (r *rival) site(release func(int)) site {
@@ -257,10 +263,6 @@ func kamal(t *testing.T) site {
 
 // compose is `docker compose up`, which waits until the new ones are healthy.
 func compose(t *testing.T) site {
-	words := strings.Fields(os.Getenv("PEERS_COMPOSE"))
-	if len(words) == 0 {
-		t.Fatal("PEERS_COMPOSE names no program: make bench-rollout")
-	}
 	r := newRival(t)
 	file := fmt.Sprintf(`name: %[1]s
 services:
@@ -287,9 +289,7 @@ volumes: {data: {name: %[1]s-data, external: true}}
 		t.Fatal(err)
 	}
 	docker(t, "build", "--quiet", "--tag", r.id+"-nginx", "--file", filepath.Join(r.dir, "Dockerfile.nginx"), r.dir)
-	do := func(n int, args ...string) {
-		r.run(append(os.Environ(), "IMAGE="+r.image(n)), append(slices.Concat(words, []string{"--file", filepath.Join(r.dir, "compose.yaml")}), args...)...)
-	}
+	do := func(n int, args ...string) { r.compose("compose.yaml", n, args...) }
 	t.Cleanup(func() { do(0, "down") })
 	do(0, "up", "--detach", "--wait")
 	return r.site(func(n int) { r.build(n); do(n, "up", "--detach", "--wait") })

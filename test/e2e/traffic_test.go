@@ -166,16 +166,15 @@ func (tr *traffic) phase(name string, do func()) {
 	}
 }
 
-// incident does something that may cost requests. It fails where a read was
-// lost that nginx could have asked of another replica, and returns the number of
-// lost writes.
-func (tr *traffic) incident(name string, do func()) (writes int) {
+// incident does something that may cost requests, and returns how many.
+func (tr *traffic) incident(name string, do func()) int {
 	tr.t.Helper()
 	begin := time.Now()
 	do()
 	took := time.Since(begin)
 	time.Sleep((slowSeconds + 1) * time.Second)
 	lost, count := tr.lost(begin)
+	writes := 0
 	for _, l := range lost {
 		if strings.Contains(l, http.MethodPost) {
 			writes++
@@ -183,7 +182,7 @@ func (tr *traffic) incident(name string, do func()) (writes int) {
 	}
 	tr.t.Logf("%-28s %5.1f s  lost %d of %d, %d of them writes  p99 %d ms  %s", name, took.Seconds(), len(lost), count, writes, tr.p99(begin).Milliseconds(),
 		strings.Join(lost[:min(len(lost), 8)], "; "))
-	return writes
+	return len(lost)
 }
 
 // gap is the time from the first to the last connection since then that nobody
