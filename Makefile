@@ -58,6 +58,14 @@ preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for
 	@mkdir -p build
 	@$(WITH) scripts/preview-comment.sh build/preview-comment.md dev prod
 
+.PHONY: status logs
+status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack status $(STACK) $(if $(JSON),--json)
+
+logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUEST=<id> FOLLOW=no
+	@$(WITH) go run ./cmd/stack logs $(STACK) $(if $(SERVICE),--service $(SERVICE)) $(if $(SINCE),--since $(SINCE)) \
+	  $(if $(LEVEL),--level $(LEVEL)) $(if $(REQUEST),--request $(REQUEST)) $(if $(FOLLOW),--follow=$(if $(filter no false 0,$(FOLLOW)),false,true))
+
 ## --- the checks ---
 
 .PHONY: test test-unit test-app test-e2e lint

@@ -40,6 +40,9 @@ type BackendArgs struct {
 	Release string
 	// Rollout is how a changed release takes the place of the one that runs.
 	Rollout runtime.Rollout
+	// Migrated is true where the database is known to have the release's schema, or
+	// a later one: no migration runs.
+	Migrated bool
 	// Stack is where the migration runs.
 	Stack runtime.Stack
 	// Publish puts the release's static files where nginx finds them; nil: the
@@ -81,7 +84,7 @@ func (args *BackendArgs) prepare(ctx *pulumi.Context, w workload.Workload, paren
 		}
 		tasks = append(tasks, task)
 	}
-	if len(args.Config.Backend.Migrate) > 0 {
+	if len(args.Config.Backend.Migrate) > 0 && !args.Migrated {
 		task, err := args.migrate(ctx, w, parent)
 		if err != nil {
 			return nil, err

@@ -18,7 +18,9 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 	configured := "task tarot-test-nginx-configuration ends within 30s"
 	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "task tarot-test-activate-static ends within 5m0s", "retain 5 of tarot-test and tarot-backend"}
 	container := func(n string) string { return "container tarot-test-backend-" + n + " runs IMAGE within 1m48s" }
-	swept := func(kept ...string) string { return "sweep tarot-test but for tarot-test-" + strings.Join(kept, " tarot-test-") }
+	swept := func(kept ...string) string {
+		return "sweep tarot-test but for tarot-test-" + strings.Join(kept, " tarot-test-")
+	}
 	for name, want := range map[string][]string{
 		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "retain 5 of tarot-test and tarot-backend", swept("backend-1", "backend-files")},
 		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 4m18s", configured,
@@ -265,6 +267,12 @@ func TestAPinnedReleaseIsSaidAndComesAtOnce(t *testing.T) {
 	r := deployPinned(stack(t, "prod", pinned), &recorder{}, running("backend"))
 	if r.err != nil || len(r.warnings.texts) != 1 || !strings.Contains(r.warnings.texts[0], "releases.pin") {
 		t.Errorf("%v, %q", r.err, r.warnings.texts)
+	}
+	if r.has("Container tarot-test-migrate") {
+		t.Error("it is migrated once more")
+	}
+	if anew := deployPinned(stack(t, "prod", pinned), &recorder{}, &fakeEngine{}); !anew.has("Container tarot-test-migrate") {
+		t.Error("new data are not migrated")
 	}
 	for _, question := range r.engine.asked {
 		if strings.HasPrefix(question, "scale ") {

@@ -175,6 +175,13 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 		args.Release = staticFolder(image.Reference)
 		static += "/" + args.Release
 	}
+	if p.Pinned { // it was migrated when it ran, unless the data are new
+		runs, err := p.Engine.Runs(p.ctx.Context(), p.Prefix, "backend")
+		if err != nil {
+			return s, err
+		}
+		args.Migrated = runs > 0
+	}
 	front := &proxy{p: p, static: static}
 	var frontImage *Image
 	if p.Config.Nginx.Enabled {
@@ -337,6 +344,9 @@ func (p *platform) outputs(more pulumi.Map) {
 	p.Outputs = pulumi.Map{
 		"runtime":  pulumi.String(p.Config.Runtime),
 		"replicas": pulumi.Int(p.Config.Backend.Replicas),
+		// Whether users get something else than what the stack file says.
+		"maintenance": pulumi.Bool(p.Config.Maintenance),
+		"pinned":      pulumi.Bool(p.Pinned),
 	}
 	for name, path := range map[string]string{
 		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,

@@ -113,7 +113,7 @@ func TestEveryComponentRegistersOutputs(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	// What is known before anything exists. The services are where they have
 	// names of their own.
-	early := []string{"image", "release", "replicas", "runtime", "volumes", "url", "apiUrl", "docsUrl", "adminUrl", "healthUrl", "staticUrl"}
+	early := []string{"image", "release", "pinned", "maintenance", "replicas", "runtime", "volumes", "url", "apiUrl", "docsUrl", "adminUrl", "healthUrl", "staticUrl"}
 	late := []string{"adminPassword", "services", "standIns"}
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
 		if got, want := slices.Sorted(maps.Keys(r.outputs)), slices.Sorted(slices.Values(slices.Concat(early, late))); !slices.Equal(got, want) {

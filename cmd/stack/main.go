@@ -1,0 +1,84 @@
+// Command stack looks at a deployed stack: `make status` and `make logs`. What it
+// knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
+// what the Docker engine says.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tarot-platform/internal/engine"
+)
+
+// Exit codes: something is wrong with the stack; it can't be told.
+const (
+	exitWrong   = 1
+	exitUnknown = 2
+)
+
+// errWrong is told by what was printed already.
+var errWrong = errors.New("something is wrong")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(statusCommand(), logsCommand())
+	switch err := root.ExecuteContext(ctx); {
+	case errors.Is(err, errWrong):
+		os.Exit(exitWrong)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "stack:", err)
+		os.Exit(exitUnknown)
+	}
+}
+
+// deployed is a stack, as Pulumi knows it.
+type deployed struct {
+	name, prefix string
+	docker       *engine.Engine
+}
+
+func open(ctx context.Context, name string) (deployed, error) {
+	project, err := project()
+	if err != nil {
+		return deployed{}, err
+	}
+	docker, err := engine.Open(ctx)
+	return deployed{name, project + "-" + name, docker}, err
+}
+
+// project is the name in Pulumi.yaml, which is where this is run.
+func project() (string, error) {
+	text, err := os.ReadFile("Pulumi.yaml")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, found := strings.CutPrefix(line, "name:"); found {
+			return strings.TrimSpace(name), nil
+		}
+	}
+	return "", errors.New("Pulumi.yaml: there is no name")
+}
+
+// pulumi runs the CLI, and reads the JSON that it prints.
+func pulumi(ctx context.Context, into any, args ...string) error {
+	cmd := exec.CommandContext(ctx, "pulumi", append(args, "--json", "--non-interactive")...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("pulumi %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(said.String()))
+	}
+	return json.Unmarshal(out, into)
+}

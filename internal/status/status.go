@@ -1,0 +1,211 @@
+// Package status is what an operator wants to know of a stack at a glance.
+package status
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"tarot-platform/internal/engine"
+)
+
+// Certificates that end sooner are a problem.
+const leastCertificate = 14 * 24 * time.Hour
+
+// Outputs are those of the stack that the status is made of.
+type Outputs struct {
+	Runtime, Release, Image string
+	URL, HealthURL          string
+	APIURL, AdminURL        string
+	Services                map[string]struct{ Replicas int }
+	Pinned, Maintenance     bool
+}
+
+// Status of a stack.
+type Status struct {
+	Stack       string       `json:"stack"`
+	Runtime     string       `json:"runtime"`
+	Release     string       `json:"release"`
+	Image       string       `json:"image"`
+	Pinned      bool         `json:"pinned"`
+	Maintenance bool         `json:"maintenance"`
+	Workloads   []Workload   `json:"workloads"`
+	Endpoints   []Endpoint   `json:"endpoints"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+	// Problems are what somebody should look at. Empty: all is well.
+	Problems []string `json:"problems"`
+}
+
+// Workload is one that is meant to run.
+type Workload struct {
+	Name     string    `json:"name"`
+	Wanted   int       `json:"wanted"`
+	Healthy  int       `json:"healthy"`
+	Replicas []Replica `json:"replicas"`
+}
+
+// Replica is a container.
+type Replica struct {
+	Name     string `json:"name"`
+	Image    string `json:"image"`
+	Node     string `json:"node"`
+	State    string `json:"state"`
+	Seconds  int64  `json:"seconds"` // in that state, or since its start
+	Restarts int    `json:"restarts"`
+	// CPU is in cores, Memory and Limit in bytes; 0: not known here.
+	CPU         float64 `json:"cpu"`
+	Memory      uint64  `json:"memory"`
+	Limit       uint64  `json:"limit"`
+	OutOfMemory bool    `json:"outOfMemory"`
+}
+
+// Endpoint is an address that users know.
+type Endpoint struct {
+	Name         string `json:"name"`
+	URL          string `json:"url"`
+	Code         int    `json:"code"` // 0: no answer
+	Milliseconds int64  `json:"milliseconds"`
+	Error        string `json:"error,omitempty"`
+}
+
+// Certificate is what the edge shows.
+type Certificate struct {
+	Until      time.Time `json:"until"`
+	Days       int       `json:"days"`
+	SelfSigned bool      `json:"selfSigned"`
+}
+
+// Engine is what is asked of the Docker engine.
+type Engine interface {
+	Replicas(ctx context.Context, prefix string) ([]engine.Replica, error)
+	Wanted(ctx context.Context, prefix string) (map[string]int, error)
+}
+
+// Of looks at a stack. An error means that it can't be told; what is wrong with
+// the stack is in Problems.
+func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, now time.Time) (Status, error) {
+	s := Status{Stack: stack, Runtime: out.Runtime, Release: out.Release, Image: out.Image, Pinned: out.Pinned, Maintenance: out.Maintenance, Problems: []string{}}
+	replicas, err := docker.Replicas(ctx, prefix)
+	if err != nil {
+		return s, err
+	}
+	wanted, err := docker.Wanted(ctx, prefix)
+	if err != nil {
+		return s, err
+	}
+	s.workloads(out, wanted, replicas, now)
+	s.endpoints(ctx, out)
+	s.certificate(ctx, out.URL, now)
+	return s, nil
+}
+
+func (s *Status) problem(format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine.Replica, now time.Time) {
+	byName := map[string]*Workload{}
+	for name, service := range out.Services {
+		byName[name] = &Workload{Name: name, Wanted: service.Replicas}
+	}
+	for name, count := range wanted {
+		if w := byName[name]; w != nil {
+			w.Wanted = count // as it is now, by whoever
+		}
+	}
+	for _, r := range replicas {
+		w := byName[r.Workload]
+		if w == nil {
+			w = &Workload{Name: r.Workload}
+			byName[r.Workload] = w
+		}
+		if r.State == "healthy" {
+			w.Healthy++
+		}
+		w.Replicas = append(w.Replicas, Replica{r.Name, r.Image, r.Node, r.State, int64(now.Sub(r.Since).Seconds()), r.Restarts, r.CPU, r.Memory, r.Limit, r.OutOfMemory})
+		switch {
+		case r.State == "unhealthy":
+			s.problem("%s is unhealthy", r.Name)
+		case r.OutOfMemory:
+			s.problem("%s was killed for want of memory", r.Name)
+		case r.Limit > 0 && r.Memory > r.Limit/10*9:
+			s.problem("%s uses %d %% of its memory", r.Name, 100*r.Memory/r.Limit)
+		}
+		if name, _, _ := strings.Cut(r.Workload, "-"); name == "backend" && out.Image != "" && r.Image != out.Image {
+			s.problem("%s runs %s, not %s", r.Name, r.Image, out.Image)
+		}
+	}
+	for _, w := range byName {
+		if w.Healthy != w.Wanted {
+			s.problem("%s: %d of %d replicas are healthy", w.Name, w.Healthy, w.Wanted)
+		}
+		s.Workloads = append(s.Workloads, *w)
+	}
+	slices.SortFunc(s.Workloads, func(a, b Workload) int { return strings.Compare(a.Name, b.Name) })
+	slices.Sort(s.Problems)
+}
+
+// visitor takes a self-signed certificate: it asks for the state, not for trust.
+var visitor = &http.Client{
+	Timeout:       10 * time.Second,
+	Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // see above
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// endpoints asks those that users know. Health has to be 200; of the others any
+// answer of the application will do, were it that a password is missing.
+func (s *Status) endpoints(ctx context.Context, out Outputs) {
+	for _, e := range []Endpoint{{Name: "health", URL: out.HealthURL}, {Name: "api", URL: out.APIURL}, {Name: "admin", URL: out.AdminURL}} {
+		if e.URL == "" {
+			continue
+		}
+		begin := time.Now()
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
+		if err == nil {
+			var answer *http.Response
+			if answer, err = visitor.Do(request); err == nil {
+				_ = answer.Body.Close()
+				e.Code = answer.StatusCode
+			}
+		}
+		e.Milliseconds = time.Since(begin).Milliseconds()
+		switch {
+		case err != nil:
+			e.Error = err.Error()
+			s.problem("%s does not answer: %v", e.URL, err)
+		case e.Code >= 500 && s.Maintenance:
+		case e.Code >= 500 || e.Name == "health" && e.Code != http.StatusOK:
+			s.problem("%s answers %d", e.URL, e.Code)
+		}
+		s.Endpoints = append(s.Endpoints, e)
+	}
+}
+
+func (s *Status) certificate(ctx context.Context, address string, now time.Time) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" {
+		return
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), "443")
+	}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()}} //nolint:gosec // it is looked at
+	conn, err := dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		s.problem("the certificate can't be seen: %v", err)
+		return
+	}
+	defer conn.Close()
+	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+	s.Certificate = &Certificate{leaf.NotAfter, int(leaf.NotAfter.Sub(now).Hours() / 24), leaf.CheckSignatureFrom(leaf) == nil || leaf.Issuer.String() == leaf.Subject.String()}
+	if leaf.NotAfter.Sub(now) < leastCertificate {
+		s.problem("the certificate ends on %s, in %d days", leaf.NotAfter.Format(time.DateOnly), s.Certificate.Days)
+	}
+}
