@@ -96,7 +96,7 @@ func (e *Engine) replica(ctx context.Context, prefix string, summary container.S
 	if !c.State.Running || c.State.Restarting {
 		return r, nil
 	}
-	if c.State.Health != nil {
+	if c.State.Health != nil && !c.State.Paused {
 		r.State = string(c.State.Health.Status)
 	}
 	r.CPU, r.Memory = e.usage(ctx, c.ID)

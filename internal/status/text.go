@@ -28,13 +28,13 @@ func (s Status) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REPLICA\tSTATE\tSINCE\tRESTARTS\tCPU\tMEMORY\tNODE")
 	for _, workload := range s.Workloads {
-		fmt.Fprintf(table, "%s\t%d of %d healthy\t\t\t\t\t\n", cut(workload.Name, 20), workload.Healthy, workload.Wanted)
+		fmt.Fprintf(table, "%s\t%d of %d\t\t\t\t\t\n", cut(workload.Name, 20), workload.Healthy, workload.Wanted)
 		for _, r := range workload.Replicas {
 			cpu, memory := "-", "-"
 			if r.Limit > 0 {
 				cpu, memory = fmt.Sprintf("%.2f", r.CPU), fmt.Sprintf("%s/%s", size(r.Memory), size(r.Limit))
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%d\t%s\t%s\t%s\n", cut(r.Name, 18), cut(r.State, 12), age(r.Seconds), r.Restarts, cpu, memory, cut(r.Node, 10))
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%d\t%s\t%s\t%s\n", cut(r.Name, 18), cut(r.State, 10), age(r.Seconds), r.Restarts, cpu, memory, cut(r.Node, 8))
 		}
 	}
 	_ = table.Flush()

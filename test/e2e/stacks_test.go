@@ -102,6 +102,7 @@ func prod(t *testing.T, runtime string) {
 	s.checkSecrets(out)
 	s.checkHardening("backend", true)
 	s.checkHardening("nginx", true)
+	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
 
