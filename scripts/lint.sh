@@ -4,7 +4,7 @@
 # looked at is not clean.
 #
 #   scripts/lint.sh            all
-#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain bench shellcheck ruff actionlint readme
+#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins bench shellcheck ruff actionlint readme
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ cd "$here/.."
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-readonly all=(gofmt vet staticcheck toolchain bench shellcheck ruff actionlint readme)
+readonly all=(gofmt vet staticcheck toolchain standins bench shellcheck ruff actionlint readme)
 
 # need PROGRAM PACKAGE...: on Debian as root, what is missing is installed.
 need() {
@@ -57,9 +57,9 @@ check_gofmt() {
 }
 
 # The tag brings the end-to-end tests in; without it they are not even compiled.
-check_vet() { go vet ./... && go vet -tags e2e,peers ./...; }
+check_vet() { go vet ./... && go vet -tags e2e,peers,cost ./...; }
 
-check_staticcheck() { go run "$staticcheck" -tags e2e,peers ./...; }
+check_staticcheck() { go run "$staticcheck" -tags e2e,peers,cost ./...; }
 
 # The plugins' commands compile the whole providers: minutes, unless set-up has
 # built them on this machine.
@@ -74,7 +74,9 @@ check_toolchain() {
   cd toolchain && go vet -tags no_compose "${packages[@]}" && go run "$staticcheck" -tags no_compose "${packages[@]}"
 }
 
-# A module of its own, too.
+# Modules of their own, too.
+check_standins() { cd setup/standins/cadvisor && GOWORK=off go vet ./... && GOWORK=off go run "$staticcheck" ./...; }
+
 check_bench() { cd test/bench && go vet ./... && go run "$staticcheck" ./...; }
 
 # --- scripts and workflows --------------------------------------------------------

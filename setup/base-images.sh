@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The images that ours are built from.
+# The images that ours are built from, and those of the monitoring.
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh --list       print what they really are
@@ -9,7 +9,9 @@
 #
 # TAROT_BASE_IMAGES       auto (default), pull (a registry or nothing), standin (no registry),
 #                         local (only what is here: touches no network)
-# TAROT_REGISTRY_MIRROR   what to put before the names: registry.example.cn/library/
+# TAROT_REGISTRY_MIRROR   what to put before python and nginx: registry.example.cn/library/
+#                         (without library/ before prom/prometheus and the like)
+# TAROT_GHCR_MIRROR       in place of ghcr.io/: ghcr.example.cn/
 # TAROT_PULL_PATIENCE     seconds in which a registry has to begin to answer (20)
 # APT_MIRROR              the stand-ins' source instead of http://deb.debian.org
 #
@@ -20,15 +22,31 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/lib.sh"
 
-python_image=python:3.11-slim
-nginx_image=nginx:1.30 # needs 1.29.7 or newer: `resolve`, and keepalive to upstreams by default
+# Nothing works without the first two; without one of the others there is no
+# monitoring, which is no reason to stop.
+base=(python nginx)
+monitoring=(prometheus alertmanager node-exporter blackbox-exporter cadvisor grafana)
+
+image_of() {
+  case $1 in
+    python) echo python:3.11-slim ;;
+    nginx) echo nginx:1.30 ;; # needs 1.29.7 or newer: `resolve`, and keepalive to upstreams by default
+    prometheus) echo prom/prometheus:v3.5.3 ;;
+    alertmanager) echo prom/alertmanager:v0.33.1 ;;
+    node-exporter) echo prom/node-exporter:v1.11.1 ;;
+    blackbox-exporter) echo prom/blackbox-exporter:v0.28.0 ;;
+    # Not gcr.io/cadvisor, which ends with 0.53 and which China does not reach.
+    cadvisor) echo ghcr.io/google/cadvisor:v0.60.6 ;;
+    grafana) echo grafana/grafana:12.4.12 ;;
+  esac
+}
 
 mode=${TAROT_BASE_IMAGES:-auto}
 patience=${TAROT_PULL_PATIENCE:-20}
 mirror=${TAROT_REGISTRY_MIRROR:-}
 if [ -n "$mirror" ]; then mirror="${mirror%/}/"; fi
-registry=${mirror:-Docker Hub}
-registry_answers=unknown
+ghcr=${TAROT_GHCR_MIRROR:-ghcr.io}
+ghcr=${ghcr%/}/
 
 work=''
 pull_pid=''
@@ -42,21 +60,33 @@ trap cleanup EXIT
 
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
 image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
-label() { docker image inspect --format "{{index .Config.Labels \"tarot.standin$2\"}}" "$1" 2>/dev/null; }
 is_standin() { [ "$(label "$1" '')" = true ]; }
 
-# The version that the image's own program reports.
+# label IMAGE PART...: of the labels tarot.standin<PART>, one a line. Each question
+# to the engine takes a while, and there are eight images.
+label() {
+  local image=$1 part format=''
+  shift
+  for part in "$@"; do format="$format{{index .Config.Labels \"tarot.standin$part\"}}{{println}}"; done
+  docker image inspect --format "$format" "$image" 2>/dev/null
+}
+
+# The version that the image's own program reports, where its tag does not say it.
 version_inside() {
   local run=(docker run --rm --network none --entrypoint)
   case $2 in
     python) "${run[@]}" python3 "$1" -V ;;
     nginx) "${run[@]}" nginx "$1" -v 2>&1 | sed 's|.*nginx/|nginx |' ;;
+    *) echo "$2 ${1##*:}" ;;
   esac
 }
 
+# The image has to be here.
 describe() {
-  if is_standin "$1"; then
-    printf '%s, a stand-in built %s' "$(label "$1" .version)" "$(label "$1" .built)"
+  local standin version built
+  { read -r standin && read -r version && read -r built; } < <(label "$1" '' .version .built) || true
+  if [ "$standin" = true ]; then
+    printf '%s, a stand-in built %s' "$version" "$built"
   else
     printf '%s, as pulled or loaded' "$(version_inside "$1" "$2")"
   fi
@@ -64,7 +94,7 @@ describe() {
 
 list() {
   local image kind
-  for kind in python nginx; do
+  for kind in "${base[@]}" "${monitoring[@]}"; do
     image=$(image_of "$kind")
     if exists "$image"; then
       printf '%s\t%s\n' "$image" "$(describe "$image" "$kind")"
@@ -74,8 +104,6 @@ list() {
   done
 }
 
-image_of() { case $1 in python) echo "$python_image" ;; nginx) echo "$nginx_image" ;; esac }
-
 # A stand-in that a newer image has taken the name of is of no use any more.
 forget() {
   if [ -n "$1" ] && [ "$1" != "$(image_id "$2")" ] && is_standin "$1"; then
@@ -83,7 +111,33 @@ forget() {
   fi
 }
 
-# --- pulling ----------------------------------------------------------------
+# --- registries ---------------------------------------------------------------
+
+registry_of() {
+  local hub=${mirror%library/}
+  case $1 in ghcr.io/*) echo "${ghcr%/}" ;; *) echo "${hub:-Docker Hub}" ;; esac
+}
+
+# The name under which the registry has it. Mirrors of Docker Hub have its official
+# images in library/, like Docker Hub itself, and the others beside that folder.
+source_of() {
+  case $1 in
+    ghcr.io/*) echo "$ghcr${1#ghcr.io/}" ;;
+    */*) echo "${mirror%library/}$1" ;;
+    *) echo "$mirror$1" ;;
+  esac
+}
+
+# Asked once: one that does not answer costs its patience only for the first image.
+silent='|'
+answering='|'
+is_silent() { case $silent in *"|$1|"*) true ;; *) false ;; esac }
+is_answering() { case $answering in *"|$1|"*) true ;; *) false ;; esac }
+
+# The registry does answer, and what it says is no.
+says_no() { grep -Eiq 'not found|manifest unknown|does not exist|denied|unauthorized' "$pull_log.errors"; }
+
+# --- pulling ------------------------------------------------------------------
 
 # Starts `docker pull` and waits until the engine has the manifest (its first line
 # on stdout) or gives up. Only this part is bounded: a download may take hours.
@@ -131,16 +185,18 @@ end_pull() {
   fi
 }
 
-# pull IMAGE KIND: 1 when no registry has it; ends the script when a download breaks.
+# pull IMAGE KIND: 1 when no registry has it, 2 when its download breaks off.
 pull() {
-  local source="$mirror$1" before try
-  if [ "$registry_answers" = no ]; then return 1; fi
+  local source registry before try
+  source=$(source_of "$1")
+  registry=$(registry_of "$1")
+  if is_silent "$registry"; then return 1; fi
   before=$(image_id "$1")
   pull_log="$(cache_dir)/logs/pull-$2.log"
   for try in 1 2 3; do
     note "asking $registry for $source (at most $patience s) ..."
     if begin_pull "$source"; then
-      registry_answers=yes
+      answering="$answering$registry|"
       if end_pull "$source"; then
         pull_pid=''
         if [ "$source" != "$1" ]; then docker tag "$source" "$1"; fi
@@ -148,32 +204,40 @@ pull() {
         ok "$1: $(describe "$1" "$2")"
         return 0
       fi
-    elif [ "$registry_answers" != yes ]; then
+    else
       pull_pid=''
-      registry_answers=no
       note "$registry: $(tail -n 1 "$pull_log.errors")"
-      return 1
+      if says_no; then return 1; fi
+      if ! is_answering "$registry"; then
+        silent="$silent$registry|"
+        return 1
+      fi
     fi
     note "attempt $try of 3 broke off; what has arrived is kept"
   done
-  fail "the download of $source broke off three times" \
+  (fail "the download of $source broke off three times" \
     "run it again to go on; or name a nearer mirror in TAROT_REGISTRY_MIRROR;" \
-    "or TAROT_BASE_IMAGES=standin to build stand-ins from Debian's archive."
+    "or TAROT_BASE_IMAGES=standin to build stand-ins from Debian's archive.") || return 2
 }
 
 # --- stand-ins --------------------------------------------------------------
 
 # Changes when a stand-in has to be built anew.
 recipe() {
-  local sum=(sha256sum)
+  local sum=(sha256sum) shared=(archive.sh layers.sh)
+  if is_whole "$1"; then shared=(archive.sh build.sh 90docker); fi
   if ! have sha256sum; then sum=(shasum -a 256); fi
-  (cd "$here/standins" && find build.sh 90docker "$1" -type f | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
+  (cd "$here/standins" && find "${shared[@]}" "$1" -type f | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
 }
+
+# A whole Debian, or only a tool and what it needs.
+is_whole() { case $1 in python | nginx) true ;; *) false ;; esac }
 
 ways_without_registry() {
   printf '%s\n' \
     "One of these helps:" \
     "- TAROT_REGISTRY_MIRROR=registry.example.cn/library/  a mirror of Docker Hub that you can reach" \
+    "  (and TAROT_GHCR_MIRROR=ghcr.example.cn/ one of ghcr.io, for cAdvisor)" \
     "- on a connected machine: setup/base-images.sh save base-images.tar.gz" \
     "  then here:              setup/base-images.sh load base-images.tar.gz"
 }
@@ -182,36 +246,62 @@ need_tools() {
   if have mmdebstrap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then return; fi
   if is_debian && is_root; then
     apt_install mmdebstrap debian-archive-keyring ||
-      fail "mmdebstrap could not be installed" "stand-ins are built with it." "$(ways_without_registry)"
+      fail "mmdebstrap could not be installed" "stand-ins are built with it."
   elif is_debian; then
     fail "stand-ins need mmdebstrap and Debian's keyring" \
-      "sudo apt-get install mmdebstrap debian-archive-keyring uidmap" "$(ways_without_registry)"
+      "sudo apt-get install mmdebstrap debian-archive-keyring uidmap"
   else
-    fail "stand-ins can only be built on Debian or Ubuntu" "$(ways_without_registry)"
+    fail "stand-ins can only be built on Debian or Ubuntu"
   fi
+}
+
+# can_build: asked, and complained about, once.
+builder=''
+can_build() {
+  if [ -z "$builder" ]; then
+    builder=yes
+    (need_tools) || builder=no
+  fi
+  [ "$builder" = yes ]
 }
 
 # Does it do what the Dockerfiles and the stack want of it, without a network?
 try_standin() {
-  local run=(docker run --rm --network none "$1")
+  local run=(docker run --rm --network none)
+  local serves=("${run[@]}" --interactive --read-only --tmpfs /tmp --cap-drop ALL --entrypoint sh "$1" -s)
   case $2 in
-    python) "${run[@]}" sh -ec "pip install fastapi 'uvicorn[standard]' && python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3'" ;;
-    nginx) "${run[@]}" sh -ec "nginx -t && curl --version" ;;
+    python) "${run[@]}" "$1" sh -ec "pip install fastapi 'uvicorn[standard]' && python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3'" ;;
+    nginx) "${run[@]}" --interactive "$1" sh -s <"$here/standins/nginx/try.sh" ;;
+    prometheus)
+      "${run[@]}" --entrypoint promtool "$1" check config /etc/prometheus/prometheus.yml &&
+        "${serves[@]}" 9090/-/ready Ready prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus <"$here/standins/try.sh"
+      ;;
+    alertmanager)
+      "${run[@]}" --entrypoint amtool "$1" check-config /etc/alertmanager/alertmanager.yml &&
+        "${serves[@]}" 9093/-/ready OK alertmanager --config.file=/etc/alertmanager/alertmanager.yml --storage.path=/alertmanager --cluster.listen-address= <"$here/standins/try.sh"
+      ;;
+    node-exporter) "${serves[@]}" 9100/metrics node_memory_MemAvailable_bytes node_exporter <"$here/standins/try.sh" ;;
+    blackbox-exporter) "${serves[@]}" 9115/-/healthy Healthy blackbox_exporter --config.file=/etc/blackbox_exporter/config.yml <"$here/standins/try.sh" ;;
+    cadvisor) "${serves[@]}" 8080/healthz ok cadvisor --port=8080 <"$here/standins/try.sh" ;;
+    grafana) "${serves[@]}" 3000/api/health placeholder /run.sh <"$here/standins/try.sh" ;;
   esac
 }
 
 build_standin() {
-  local image=$1 kind=$2 before version
-  need_tools
+  local image=$1 kind=$2 before version arch archives
   before=$(image_id "$image")
   work=$(mktemp -d "$(cache_dir)/build.XXXXXX") || fail "no temporary folder in $(cache_dir)"
-  run_logged "file system for $image" "1 min; the first time as long as 60 MB take" \
-    bash "$here/standins/build.sh" "$kind" "$(docker version --format '{{.Server.Arch}}')" "$work/rootfs.tar" ||
-    fail "the stand-in for $image could not be built" \
-      "If a download failed: run it again (what has arrived is kept), or name a mirror of" \
-      "Debian's archive: APT_MIRROR=https://mirrors.example.cn (debian/ and debian-security/ below it)." \
-      "If a signature could not be checked: apt-get install debian-archive-keyring."
-  version=$(tar -xOf "$work/rootfs.tar" ./etc/standin-version) ||
+  arch=$(docker version --format '{{.Server.Arch}}')
+  if is_whole "$kind"; then
+    archives=rootfs.tar
+    run_logged "file system for $image" "1 min; the first time as long as 60 MB take" \
+      bash "$here/standins/build.sh" "$kind" "$arch" "$work/rootfs.tar" || build_failed "$image" "$kind"
+  else
+    archives=tool.tar
+    run_logged "layers of $kind" "$(expected_time "$kind")" \
+      bash "$here/standins/layers.sh" "$kind" "$arch" "$work" || build_failed "$image" "$kind"
+  fi
+  version=$(tar -xOf "$work/$archives" ./etc/standin-version) ||
     fail "the file system for $image does not say what is in it"
   run_logged "image $image" "10 s" docker build --tag "$image" --file "$here/standins/$kind/Dockerfile" \
     --label tarot.standin=true --label "tarot.standin.for=$image" --label "tarot.standin.version=$version" \
@@ -220,63 +310,119 @@ build_standin() {
   rm -rf "$work"
   is_standin "$image" ||
     fail "the image was built, but is not in the engine" "use a builder that keeps images there: docker buildx use default"
-  run_logged "try $image" "5 s" try_standin "$image" "$kind" || fail "the stand-in for $image does not work" "the log above says why."
+  if ! run_logged "try $image" "5 s" try_standin "$image" "$kind"; then
+    # Or the next run would find it, and be content.
+    if [ -n "$before" ]; then docker tag "$before" "$image"; else docker image rm "$image" >/dev/null; fi
+    fail "the stand-in for $image does not work" "the log above says why."
+  fi
   forget "$before" "$image"
   ok "$image: $(describe "$image" "$kind")"
 }
 
+expected_time() {
+  case $1 in
+    cadvisor) echo "1 to 2 min" ;;
+    prometheus) echo "5 s; the first time as long as 50 MB take" ;;
+    *) echo "5 s; the first time as long as 10 MB take" ;;
+  esac
+}
+
+build_failed() {
+  if [ "$2" = cadvisor ]; then
+    fail "the stand-in for $1 could not be built" \
+      "Its program is compiled from Go modules: GOPROXY=https://goproxy.cn,direct names a mirror of them."
+  fi
+  fail "the stand-in for $1 could not be built" \
+    "If a download failed: run it again (what has arrived is kept), or name a mirror of" \
+    "Debian's archive: APT_MIRROR=https://mirrors.example.cn (debian/ and debian-security/ below it)." \
+    "If a signature could not be checked: apt-get install debian-archive-keyring."
+}
+
 # An older stand-in is better than none, on a machine that has no network any more.
 renew_standin() {
-  if ! exists "$1"; then
-    build_standin "$1" "$2"
-  elif ! (trap cleanup EXIT && build_standin "$1" "$2"); then
-    warn "$1 stays as it is: $(describe "$1" "$2"), from other files than setup/standins has now"
-    note "TAROT_BASE_IMAGES=local uses what is here without trying"
+  if can_build; then
+    if (trap cleanup EXIT && build_standin "$1" "$2"); then return; fi
+    # Six times apt's patience is more than a person has.
+    if grep -Eqs 'Could not (connect|resolve)|Temporary failure|[Tt]imed out|Unable to connect' "$(cache_dir)/logs/layers-of-$2.log"; then
+      builder=no
+      note "Debian's archive does not answer; nothing more is built from it now"
+    fi
   fi
+  if ! exists "$1"; then return 1; fi
+  warn "$1 stays as it is: $(describe "$1" "$2"), from other files than setup/standins has now"
+  note "TAROT_BASE_IMAGES=local uses what is here without trying"
 }
 
 # --- one image --------------------------------------------------------------
 
-# Present and as it should be. An old stand-in is not.
-is_current() { ! is_standin "$1" || [ "$(label "$1" .recipe)" = "$(recipe "$2")" ]; }
+# Present and as it should be. An old stand-in is not; in mode `standin` only a
+# stand-in is.
+is_current() {
+  local standin recipe
+  { read -r standin && read -r recipe; } < <(label "$1" '' .recipe) || return 1
+  if [ "$standin" = true ]; then [ "$recipe" = "$(recipe "$2")" ]; else [ "$mode" != standin ]; fi
+}
 
-ensure() {
-  local image=$1 kind=$2
+# obtain KIND: not 0 when the image could not be had; why has been said then.
+obtain() {
+  local kind=$1 image status=0
+  image=$(image_of "$kind")
   case $mode in
-    auto)
-      if exists "$image" && is_current "$image" "$kind"; then
+    auto | standin)
+      if is_current "$image" "$kind"; then
         ok "$image: $(describe "$image" "$kind")"
-      elif ! pull "$image" "$kind"; then
-        renew_standin "$image" "$kind"
+        return
       fi
+      if [ "$mode" = auto ]; then
+        pull "$image" "$kind" || status=$?
+        if [ "$status" -ne 1 ]; then return "$status"; fi
+      fi
+      renew_standin "$image" "$kind"
       ;;
     local)
-      exists "$image" || fail "$image is not here" "$(ways_without_registry)"
+      if ! exists "$image"; then
+        warn "$image is not here"
+        return 1
+      fi
       ok "$image: $(describe "$image" "$kind")"
       ;;
     pull)
-      pull "$image" "$kind" || fail "$image is not to be had from $registry" "$(ways_without_registry)"
-      ;;
-    standin)
-      if exists "$image" && is_standin "$image" && is_current "$image" "$kind"; then
-        ok "$image: $(describe "$image" "$kind")"
-      else
-        build_standin "$image" "$kind"
-      fi
+      pull "$image" "$kind" || status=$?
+      if [ "$status" -eq 1 ]; then warn "$image is not to be had from $(registry_of "$image")"; fi
+      return "$status"
       ;;
   esac
 }
 
+have_all() {
+  local kind image missing=''
+  for kind in "${base[@]}"; do
+    obtain "$kind" || fail "nothing works without $(image_of "$kind")" "$(ways_without_registry)"
+  done
+  for kind in "${monitoring[@]}"; do
+    image=$(image_of "$kind")
+    if obtain "$kind"; then continue; fi
+    if exists "$image"; then note "it stays as it is: $(describe "$image" "$kind")"; else missing="$missing $image"; fi
+  done
+  if [ -n "$missing" ]; then
+    warn "not here:$missing"
+    note "A stack with monitoring needs them, others do not. make base-images tries again;"
+    note "docs/offline.md has other ways to get them."
+  fi
+}
+
 renew() {
-  local kind image
-  for kind in python nginx; do
+  local kind image status=0
+  can_build || exit 1
+  for kind in "${base[@]}" "${monitoring[@]}"; do
     image=$(image_of "$kind")
     if exists "$image" && ! is_standin "$image"; then
       skip "$image is not a stand-in"
     else
-      build_standin "$image" "$kind"
+      (trap cleanup EXIT && build_standin "$image" "$kind") || status=1
     fi
   done
+  return "$status"
 }
 
 check_settings() {
@@ -284,22 +430,28 @@ check_settings() {
     auto | pull | standin | local) ;;
     *) fail "TAROT_BASE_IMAGES=$mode" "it is auto, pull, standin or local." ;;
   esac
-  case $mirror in
-    *://*) fail "TAROT_REGISTRY_MIRROR=$mirror" "an image name has no https:// before it: registry.example.cn/library/" ;;
+  case $mirror$ghcr in
+    *://*) fail "TAROT_REGISTRY_MIRROR=$mirror TAROT_GHCR_MIRROR=$ghcr" "an image name has no https:// before it: registry.example.cn/library/" ;;
   esac
   docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
     fail "no Docker engine answers" "setup/engine.sh says why."
 }
 
+# All that are here; a machine without the monitoring's can do without it.
 save() {
-  local file=$1
-  local image
-  for image in "$python_image" "$nginx_image"; do
+  local file=$1 image kind images=()
+  for kind in "${base[@]}"; do
+    image=$(image_of "$kind")
     exists "$image" || fail "$image is not here" "setup/base-images.sh gets it."
+    images+=("$image")
+  done
+  for kind in "${monitoring[@]}"; do
+    image=$(image_of "$kind")
+    if exists "$image"; then images+=("$image"); else warn "$image is not here, so it is not saved"; fi
   done
   # shellcheck disable=SC2016 # expands in the inner shell
-  run_logged "save to $file" "30 s" bash -c 'set -o pipefail; docker save "$2" "$3" | gzip >"$1.part" && mv "$1.part" "$1"' \
-    - "$file" "$python_image" "$nginx_image" || fail "$file could not be written"
+  run_logged "save to $file" "1 min" bash -c 'set -o pipefail; file=$1; shift; docker save "$@" | gzip >"$file.part" && mv "$file.part" "$file"' \
+    - "$file" "${images[@]}" || fail "$file could not be written"
   ok "$(du -h "$file" | cut -f 1) in $file; on the other machine: setup/base-images.sh load $(basename "$file")"
 }
 
@@ -314,8 +466,7 @@ main() {
     '')
       step "Base images"
       check_settings
-      ensure "$python_image" python
-      ensure "$nginx_image" nginx
+      have_all
       ;;
     --list) list ;;
     renew)

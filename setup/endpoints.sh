@@ -11,5 +11,6 @@ step "The stack $stack answers"
 for name in url apiUrl docsUrl adminUrl healthUrl; do
   printf '%-10s %s\n' "$name" "$(pulumi stack output "$name" --stack "$stack")"
 done
-note "the password of the admin pages (user: admin):"
+if grafana=$(pulumi stack output grafanaUrl --stack "$stack" 2>/dev/null); then printf '%-10s %s\n' grafanaUrl "$grafana"; fi
+note "the password of the admin pages (user: admin; Grafana's is grafanaPassword):"
 note "  pulumi stack output adminPassword --show-secrets -s $stack"

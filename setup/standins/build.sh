@@ -13,12 +13,10 @@ umask 022
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/../lib.sh"
+# shellcheck source=setup/standins/archive.sh
+. "$here/archive.sh"
 
 kind=$1 arch=$2 out=$3
-# Only for downloading; the image itself names Debian's own address.
-mirror=${APT_MIRROR:-http://deb.debian.org}
-mirror=${mirror%/}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 cache="$(cache_dir)/debian/$kind-$arch"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,28 +31,10 @@ case $kind in
   nginx)
     suites=(forky)
     security=forky-security
-    include=(ca-certificates curl nginx tzdata)
+    include=(ca-certificates curl libnginx-mod-http-js nginx tzdata)
     ;;
   *) fail "build.sh: no stand-in is called '$kind'" ;;
 esac
-
-# For apt here and for the one of mmdebstrap.
-apt_options=(
-  'APT::Install-Recommends "false";'
-  'Acquire::Languages "none";'
-  'Acquire::Retries "3";'
-  # Archives on a disk, lagging mirrors and machines with a wrong clock are what
-  # this is for. The signatures are checked all the same.
-  'Acquire::Check-Valid-Until "false";'
-  'Acquire::Check-Date "false";'
-)
-
-# The archive as lines of sources.list. (A desktop's apt would fetch icons as well.)
-sources() {
-  local suite options="[signed-by=$keyring target=Packages]"
-  for suite in "${suites[@]}"; do echo "deb $options $mirror/debian $suite main"; done
-  echo "deb $options $mirror/debian-security $security main"
-}
 
 # The sources of the finished image, in the words of Debian's own images.
 image_sources() {
@@ -73,31 +53,14 @@ Signed-By: $keyring
 SOURCES
 }
 
-wheel_packages() { sed '/^#/d' "$here/python/packages.txt" | tr '\n' ' '; }
-
 # --- downloading ------------------------------------------------------------
 
-# An apt that keeps everything below $cache, for a machine with nothing installed.
+wheel_packages() { sed '/^#/d' "$here/python/packages.txt" | tr '\n' ' '; }
+
 # mmdebstrap could download by itself, but throws all away when it is interrupted:
 # on a slow line that would be for ever.
-configure_apt() {
-  mkdir -p "$cache"/{lists,archives,wheels}/partial
-  : >"$work/status"
-  sources >"$work/sources.list"
-  printf '%s\n' "${apt_options[@]}" \
-    "APT::Architecture \"$arch\";" "APT::Architectures \"$arch\";" 'APT::Sandbox::User "root";' 'DPkg::Lock::Timeout "600";' \
-    "Dir::State \"$cache\";" "Dir::State::status \"$work/status\";" \
-    "Dir::Cache \"$cache\";" 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
-    "Dir::Etc::sourcelist \"$work/sources.list\";" 'Dir::Etc::sourceparts "-";' >"$work/apt.conf"
-  export APT_CONFIG=$work/apt.conf
-}
-
 download() (
-  configure_apt
-  echo "package lists from $mirror"
-  apt-get --quiet update
-  # Away with what the archive no longer offers, or the folder grows for ever.
-  apt-get --quiet autoclean
+  fetch_lists
   apt-get --quiet --yes --download-only install '?essential' '?priority(required)' apt "${include[@]}"
   if [ "$kind" = python ]; then
     cd "$cache/wheels"

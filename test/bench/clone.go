@@ -92,7 +92,7 @@ func (b *bench) cloneSteps(ctx context.Context, kind string, env []string) ([]st
 		if err != nil {
 			return steps, err
 		}
-	} else if _, err := run("`setup/base-images.sh`", "both images are here; pulling them takes as long as your connection does", "setup/base-images.sh"); err != nil {
+	} else if _, err := run("`setup/base-images.sh`", "all images are here; pulling them takes as long as your connection does", "setup/base-images.sh"); err != nil {
 		return steps, err
 	}
 	// `make dev` as it is would have the ports and the volume of the user's own stack.

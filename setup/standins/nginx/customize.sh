@@ -19,6 +19,12 @@ chown -R nginx:nginx /var/lib/nginx
 rm -rf /etc/nginx/sites-available /etc/nginx/sites-enabled /etc/nginx/modules-available \
   /etc/nginx/modules-enabled /etc/nginx/snippets
 mkdir -p /etc/nginx/conf.d
+
+# `load_module modules/...` counts from the folder that nginx is compiled for:
+# the official image's is /etc/nginx, Debian's /usr/share/nginx.
+ln -sfn /usr/lib/nginx/modules /etc/nginx/modules
+ln -sfn /usr/lib/nginx/modules /usr/share/nginx/modules
+
 cat >/etc/nginx/nginx.conf <<'CONF'
 user  nginx;
 worker_processes  auto;

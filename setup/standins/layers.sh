@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# Builds the two layers of a small stand-in, out of unpacked Debian packages:
+#
+#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana ARCHITECTURE FOLDER
+#
+# FOLDER/base.tar is the same for all of them, to the byte, so that the engine
+# keeps it once: C library, busybox, certificates, time zones. FOLDER/tool.tar is
+# the tool. Nothing of the result is run here, and no root is needed.
+set -euo pipefail
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=/dev/null
+. "$here/../lib.sh"
+# shellcheck source=setup/standins/archive.sh
+. "$here/archive.sh"
+
+kind=$1 arch=$2 out=$3
+suites=(forky)
+security=forky-security
+cache="$(cache_dir)/debian/tools-$arch"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+base=$work/base tool=$work/tool debs=$work/debs
+mkdir "$base" "$tool" "$debs"
+
+# Those of busybox that a health check or a person in a container asks for.
+applets=(sh ash wget cat ls ps id env printenv date sleep echo printf test true false '[' grep sed awk head tail
+  sort uniq wc cut tr xargs find stat du df mkdir rmdir rm cp mv ln chmod chown touch kill top vi less hostname
+  nslookup nc ping ip netstat which basename dirname readlink mktemp tar gzip gunzip sha256sum)
+
+base_packages=(base-files busybox ca-certificates libc6 tzdata)
+case $kind in
+  prometheus) tool_packages=(prometheus promtool) ;;
+  alertmanager) tool_packages=(prometheus-alertmanager) ;;
+  node-exporter) tool_packages=(prometheus-node-exporter) ;;
+  blackbox-exporter) tool_packages=(prometheus-blackbox-exporter) ;;
+  cadvisor) tool_packages=() ;;
+  # nginx and what it is linked to.
+  grafana) tool_packages=(nginx libcrypt1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g) ;;
+  *) fail "layers.sh: no stand-in is called '$kind'" ;;
+esac
+
+# --- packages -----------------------------------------------------------------
+
+# Into $debs, as PACKAGE.deb: links to the newest that the archive offers.
+download() (
+  local name
+  fetch_lists
+  (cd "$cache/archives" && apt-get --quiet download "$@")
+  # Their names, asked for where none is: apt does not tell those it finds.
+  cd "$debs"
+  apt-get --quiet --print-uris download "$@" | while read -r _ name _; do
+    ln -s "$cache/archives/$name" "${name%%_*}.deb"
+  done
+)
+
+# unpack FOLDER PACKAGES...: without what only a whole Debian wants of them.
+unpack() {
+  local folder=$1 name
+  shift
+  for name in "$@"; do
+    echo "unpack $name"
+    dpkg-deb --fsys-tarfile "$debs/$name.deb" | tar -x -C "$folder" --no-same-owner \
+      --exclude='./usr/share/doc/*/[!c]*' --exclude='./usr/share/doc/*/changelog*' --exclude='./usr/share/man' \
+      --exclude='./usr/share/info' --exclude='./usr/share/locale' --exclude='./usr/share/lintian' --exclude='./usr/share/bug' \
+      --exclude='./usr/share/bash-completion' --exclude='./usr/share/initramfs-tools' --exclude='./usr/lib/systemd' \
+      --exclude='./etc/init.d' --exclude='./etc/default' --exclude='./etc/logrotate.d' --exclude='./etc/cron*' --exclude='./var'
+  done
+}
+
+version_of() { dpkg-deb --field "$debs/$1.deb" Version | sed 's/^[0-9]*://; s/[+-].*//'; }
+
+# --- layers ---------------------------------------------------------------------
+
+# pack FOLDER OUT.tar [USER PATH...]: all of root's, but the paths, which are of
+# the user with this number. The same files always make the same archive.
+pack() {
+  local folder=$1 tar=$2 user=${3-}
+  local options=(--sort=name --mtime=@0 --numeric-owner --format=gnu -C "$folder")
+  tar -cf "$tar" "${options[@]}" --owner=0 --group=0 .
+  if [ -z "$user" ]; then return; fi
+  shift 3
+  tar -rf "$tar" "${options[@]}" --owner="${user%:*}" --group="${user#*:}" "$@"
+}
+
+build_base() {
+  local name
+  unpack "$base" "${base_packages[@]}"
+  for name in "${applets[@]}"; do ln -s busybox "$base/usr/bin/$name"; done
+  # What ca-certificates would do when it is installed.
+  mkdir -p "$base/etc/ssl/certs"
+  find "$base/usr/share/ca-certificates" -name '*.crt' | LC_ALL=C sort | xargs cat >"$base/etc/ssl/certs/ca-certificates.crt"
+  rm -r "$base/usr/share/ca-certificates" "$base/usr/share/base-files"
+  printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/home:/bin/false' >"$base/etc/passwd"
+  printf '%s\n' 'root:x:0:' 'nobody:x:65534:' >"$base/etc/group"
+  echo 'hosts: files dns' >"$base/etc/nsswitch.conf"
+  mkdir -p "$base/var/run" "$base/tmp"
+  chmod 1777 "$base/tmp"
+  pack "$base" "$out/base.tar"
+}
+
+# Out of the Go module proxy: Debian has no cAdvisor, and the proxy not its main.
+cadvisor_version=$(sed -n 's|^[[:space:]]*github.com/google/cadvisor ||p' "$here/cadvisor/go.mod")
+build_cadvisor() {
+  # Where set-up puts it, for shells that do not have it on the PATH.
+  have go || PATH=$(cache_dir)/toolchain/go/bin:$PATH
+  have go || fail "there is no Go to compile cAdvisor with" "make pulumi gets it"
+  cd "$here/cadvisor"
+  # A workspace above the repository is not meant for this module. Nor is the
+  # machine meant to stand still.
+  GOWORK=off CGO_ENABLED=0 GOOS=linux GOARCH=$arch nice -n 19 go build -v -trimpath -buildvcs=false \
+    -ldflags "-s -w -X github.com/google/cadvisor/lib/version.Version=$cadvisor_version" -o "$tool/usr/bin/cadvisor" .
+}
+
+# Debian's names and places, made those of the official images.
+build_tool() {
+  local version owned=()
+  if [ ${#tool_packages[@]} -gt 0 ]; then unpack "$tool" "${tool_packages[@]}"; fi
+  mkdir -p "$tool/etc" "$tool/usr/bin"
+  case $kind in
+    prometheus)
+      version="prometheus $(version_of prometheus)"
+      owned=(65534:65534 prometheus etc/prometheus)
+      mkdir "$tool/prometheus"
+      ;;
+    alertmanager)
+      version="alertmanager $(version_of prometheus-alertmanager)"
+      owned=(65534:65534 alertmanager etc/alertmanager)
+      mv "$tool/usr/bin/prometheus-alertmanager" "$tool/usr/bin/alertmanager"
+      mv "$tool/etc/prometheus" "$tool/etc/alertmanager"
+      mkdir "$tool/alertmanager"
+      ;;
+    node-exporter)
+      version="node_exporter $(version_of prometheus-node-exporter)"
+      mv "$tool/usr/bin/prometheus-node-exporter" "$tool/usr/bin/node_exporter"
+      ;;
+    blackbox-exporter)
+      version="blackbox_exporter $(version_of prometheus-blackbox-exporter)"
+      mv "$tool/usr/bin/prometheus-blackbox-exporter" "$tool/usr/bin/blackbox_exporter"
+      mkdir "$tool/etc/blackbox_exporter"
+      mv "$tool/etc/prometheus/blackbox.yml" "$tool/etc/blackbox_exporter/config.yml"
+      rmdir "$tool/etc/prometheus"
+      ;;
+    cadvisor)
+      build_cadvisor
+      version="our own main around cAdvisor ${cadvisor_version#v}"
+      ;;
+    grafana)
+      version="no Grafana: a placeholder page"
+      mkdir -p "$tool/etc/placeholder" "$tool/usr/share/grafana" "$tool/var/lib/grafana" "$tool/var/log/grafana" \
+        "$tool/etc/grafana/provisioning/"{alerting,dashboards,datasources,plugins}
+      cp "$here/grafana/nginx.conf" "$here/grafana/index.html" "$tool/etc/placeholder/"
+      cp "$here/grafana/run.sh" "$tool/"
+      owned=(472:0 etc/grafana var/lib/grafana var/log/grafana)
+      ;;
+  esac
+  case $kind in cadvisor | grafana) ;; *) version="$version (Debian ${suites[0]})" ;; esac
+  echo "$version" >"$tool/etc/standin-version"
+  pack "$tool" "$out/tool.tar" ${owned[@]+"${owned[@]}"}
+}
+
+download "${base_packages[@]}" ${tool_packages[@]+"${tool_packages[@]}"}
+build_base
+build_tool
