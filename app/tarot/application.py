@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tarot import database, debugger, links, metrics, metrics_folder
 from tarot import settings as environment
 from tarot.middleware import RequestContext
-from tarot.routes import auth, cards, daily, operations, pages, readings, slow
+from tarot.routes import auth, cards, daily, faults, operations, pages, readings
 from tarot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     for module in (operations, cards, readings, daily, auth, pages):
         app.include_router(module.router)
     if settings.enable_test_endpoints:
-        app.include_router(slow.router)
+        app.include_router(faults.router)
     files = _WholeFiles(StaticFiles(directory=settings.static_dir))
     for path in sorted({settings.static_url, "/static"}, key=len, reverse=True):
         app.mount(path, files)

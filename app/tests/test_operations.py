@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import logging
 import sqlite3
@@ -92,8 +93,15 @@ def test_metrics(client):
         assert line in text
 
 
-def test_slow_exists_only_for_tests(client):
-    assert client.get("/api/v1/debug/slow?seconds=0").status_code == 404
+@pytest.mark.parametrize("path", ["slow?seconds=0", "fail"])
+def test_faults_exist_only_for_tests(client, path):
+    assert client.get(f"/api/v1/debug/{path}").status_code == 404
+
+
+def test_a_fault_on_request(settings):
+    asked = dataclasses.replace(settings, enable_test_endpoints=True)
+    with TestClient(create(asked), raise_server_exceptions=False) as client:
+        assert client.get("/api/v1/debug/fail").status_code == 500
 
 
 @pytest.mark.parametrize(

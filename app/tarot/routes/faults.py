@@ -1,4 +1,4 @@
-"""A request that takes its time, for tests of draining; only with ENABLE_TEST_ENDPOINTS."""
+"""What goes wrong on request, for tests of the platform; only with ENABLE_TEST_ENDPOINTS."""
 
 import asyncio
 from typing import Annotated
@@ -15,3 +15,9 @@ async def slow(
     """Answer after so many seconds."""
     await asyncio.sleep(seconds)
     return {"slept": seconds, "instance": request.app.state.settings.instance}
+
+
+@router.get("/fail")
+async def fail() -> None:
+    """Answer with an unexpected error."""
+    raise RuntimeError("asked to fail")
