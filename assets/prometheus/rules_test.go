@@ -1,0 +1,235 @@
+package prometheus
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+const runbooks = "../../docs/runbooks"
+
+// rule is one of a rules file.
+type rule struct {
+	Record, Alert, Expr, For string
+	Labels, Annotations      map[string]string
+}
+
+// name tells a page and a ticket of the same name apart.
+func (r rule) name() string {
+	return strings.TrimSpace(r.Record + r.Alert + " " + r.Labels["severity"])
+}
+
+func rulesOf(t *testing.T, c Config) []rule {
+	t.Helper()
+	text, err := Rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Groups []struct{ Rules []rule } }
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	var all []rule
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	if len(all) < 20 {
+		t.Fatalf("%d rules", len(all))
+	}
+	return all
+}
+
+// testFile is a file of promtool's tests.
+type testFile struct {
+	RuleFiles []string `yaml:"rule_files"`
+	Tests     []testCase
+}
+
+type testCase struct {
+	Name        string
+	InputSeries []struct{ Series string } `yaml:"input_series"`
+	Alerts      []struct {
+		Alertname string
+		Expected  []expected `yaml:"exp_alerts"`
+	} `yaml:"alert_rule_test"`
+	Expressions []struct{ Expr string } `yaml:"promql_expr_test"`
+}
+
+type expected struct {
+	Labels map[string]string `yaml:"exp_labels"`
+}
+
+var identifier = regexp.MustCompile(`[a-zA-Z_:][a-zA-Z0-9_:]*`)
+
+// feeds says whether one of the case's series is in the expression, or in what it
+// is made of: an alert without data is silent for no reason.
+func (c testCase) feeds(expr string, records map[string]string) bool {
+	for _, word := range identifier.FindAllString(expr, -1) {
+		if made, ok := records[word]; ok && c.feeds(made, records) {
+			return true
+		}
+		for _, s := range c.InputSeries {
+			if identifier.FindString(s.Series) == word {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// covered are the rules that the test files try: alerts in a case where they fire
+// and one where they don't.
+func covered(t *testing.T, file string, rules []rule) map[string]map[string]bool {
+	t.Helper()
+	names, err := filepath.Glob("testdata/*.test.yml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	records := map[string]string{}
+	for _, r := range rules {
+		records[r.Record] = r.Expr
+	}
+	delete(records, "")
+	tried := map[string]map[string]bool{}
+	for _, r := range rules {
+		tried[r.name()] = map[string]bool{}
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f testFile
+		if err := yaml.Unmarshal(text, &f); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !slices.Equal(f.RuleFiles, []string{file}) {
+			continue
+		}
+		for _, c := range f.Tests {
+			for _, r := range rules {
+				for _, e := range c.Expressions {
+					if r.Record != "" && slices.Contains(identifier.FindAllString(e.Expr, -1), r.Record) {
+						tried[r.name()]["recorded"] = true
+					}
+				}
+				for _, a := range c.Alerts {
+					if r.Alert == "" || a.Alertname != r.Alert || !c.feeds(r.Expr, records) {
+						continue
+					}
+					fires := slices.ContainsFunc(a.Expected, func(e expected) bool { return e.Labels["severity"] == r.Labels["severity"] })
+					tried[r.name()][map[bool]string{true: "firing", false: "silent"}[fires]] = true
+				}
+			}
+		}
+	}
+	return tried
+}
+
+// dev has rules of its own only where it has no nginx to ask.
+func TestEveryRuleIsTried(t *testing.T) {
+	expressions := map[string]string{}
+	for _, stack := range []string{"prod", "dev"} {
+		rules := rulesOf(t, stacks[stack]())
+		tried := covered(t, stack+".rules.yml", rules)
+		for _, r := range rules {
+			if expressions[r.name()] == r.Expr {
+				continue
+			}
+			expressions[r.name()] = r.Expr
+			needed := []string{"firing", "silent"}
+			if r.Record != "" {
+				needed = []string{"recorded"}
+			}
+			for _, kind := range needed {
+				if !tried[r.name()][kind] {
+					t.Errorf("%s: no %s case of %s in testdata/*.test.yml", stack, kind, r.name())
+				}
+			}
+		}
+	}
+}
+
+func TestEveryAlertSaysWhatItMeansAndWhatToDo(t *testing.T) {
+	pages := map[string]bool{}
+	index, err := os.ReadFile(filepath.Join(runbooks, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rulesOf(t, prod()) {
+		if r.Alert == "" {
+			continue
+		}
+		if s := r.Labels["severity"]; s != "page" && s != "ticket" {
+			t.Errorf("%s has the severity %q", r.name(), s)
+		}
+		for _, key := range []string{"summary", "impact", "runbook"} {
+			// Alertmanager's messages cut off what is longer.
+			if text := r.Annotations[key]; text == "" || len(text) > 240 {
+				t.Errorf("%s: %s is %q", r.name(), key, text)
+			}
+		}
+		if want := prod().Runbooks + r.Alert + ".md"; r.Annotations["runbook"] != want {
+			t.Errorf("%s links to %s, not %s", r.name(), r.Annotations["runbook"], want)
+		}
+		pages[r.Alert+".md"] = true
+		page, err := os.ReadFile(filepath.Join(runbooks, r.Alert+".md"))
+		if err != nil || !strings.HasPrefix(string(page), "# "+r.Alert+"\n") {
+			t.Errorf("%s has no page that begins with its name: %v", r.Alert, err)
+		}
+		if !strings.Contains(string(page), r.Labels["severity"]) {
+			t.Errorf("%s.md does not say that it is a %s", r.Alert, r.Labels["severity"])
+		}
+		if !strings.Contains(string(index), "["+r.Alert+"]("+r.Alert+".md)") {
+			t.Errorf("%s is not in the index", r.Alert)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); name != "README.md" && !pages[name] {
+			t.Errorf("%s belongs to no alert", name)
+		}
+	}
+}
+
+func TestWithoutTLSNobodyLooksForACertificate(t *testing.T) {
+	c := prod()
+	c.TLS, c.Probe = false, "http://nginx:8080/health"
+	for _, r := range rulesOf(t, c) {
+		if r.Alert == "CertificateExpiresSoon" {
+			t.Error(r.Expr)
+		}
+	}
+}
+
+// Every wait and every window is scaled, but for that of the backups; nothing else is.
+func TestARehearsalDiffersInTimeOnly(t *testing.T) {
+	times := regexp.MustCompile(`\[[0-9a-z]+\]|^[0-9a-z]+$`)
+	scale := func(text string) string {
+		return times.ReplaceAllStringFunc(text, func(found string) string {
+			d, err := time.ParseDuration(strings.Trim(found, "[]"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if 2*prod().BackupMaxAge == d {
+				return found
+			}
+			return strings.Replace(found, strings.Trim(found, "[]"), duration(d/20), 1)
+		})
+	}
+	got := rulesOf(t, rehearsal())
+	for i, r := range rulesOf(t, prod()) {
+		if got[i].Expr != scale(r.Expr) || got[i].For != scale(r.For) {
+			t.Errorf("%s: for %s\n%s", r.name(), got[i].For, got[i].Expr)
+		}
+	}
+}
