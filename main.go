@@ -134,5 +134,6 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
 	}
 	cfg.Backend.Image, cfg.Releases, cfg.Maintenance = release.Image, now.Releases, now.Maintenance
+	cfg.Monitoring, cfg.Networks.MonitoringSubnet = now.Monitoring, now.Networks.MonitoringSubnet
 	return cfg, then, application, nil
 }

@@ -24,6 +24,8 @@ type Credentials struct {
 
 	// AdminPassword is the password of the admin pages.
 	AdminPassword pulumi.StringOutput
+	// GrafanaPassword is the password of Grafana's user admin, where there is one.
+	GrafanaPassword pulumi.StringOutput
 	// Secrets are all that the application gets.
 	Secrets []workload.Secret
 }
@@ -42,6 +44,12 @@ func NewCredentials(ctx *pulumi.Context, name string, cfg *config.Config, opts .
 	c.AdminPassword, err = ownOrGenerated(ctx, name+"-admin-password", cfg.Secrets["adminPassword"], adminPasswordLength, cfg.SecretVersions.AdminPassword, c)
 	if err != nil {
 		return nil, err
+	}
+	if m := cfg.Monitoring; m.Enabled && m.Grafana.Enabled {
+		c.GrafanaPassword, err = ownOrGenerated(ctx, name+"-grafana-password", cfg.Secrets["grafanaPassword"], adminPasswordLength, cfg.SecretVersions.GrafanaPassword, c)
+		if err != nil {
+			return nil, err
+		}
 	}
 	c.Secrets = []workload.Secret{
 		secret("JWT_SECRET_KEY", jwtKey),

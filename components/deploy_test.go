@@ -37,6 +37,10 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 			got := slices.Clone(r.engine.asked)
 			for i := range got {
 				got[i] = strings.ReplaceAll(got[i], image, "IMAGE")
+				// These two wait for nothing of each other.
+				if i > 0 && strings.HasPrefix(got[i-1], "retain ") && strings.HasPrefix(got[i], "task tarot-test-activate-static ") {
+					got[i-1], got[i] = got[i], got[i-1]
+				}
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))

@@ -26,6 +26,7 @@ type fakeEngine struct {
 	force    int              // of every service
 	compared engine.Comparison
 	releases []release.Release
+	group    int // of the engine's socket
 
 	mu    sync.Mutex
 	asked []string
@@ -123,6 +124,10 @@ func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, e
 		image.StandIn = f.standIn + " for " + reference
 	}
 	return image, f.failures[reference]
+}
+
+func (f *fakeEngine) Places() engine.Places {
+	return engine.Places{Socket: "/var/run/docker.sock", Group: f.group, Layers: "/var/lib/docker/image/overlay2/layerdb/mounts"}
 }
 
 func (f *fakeEngine) Platform() string { return "linux/amd64" }

@@ -120,10 +120,7 @@ func (args *NginxArgs) install(ctx *pulumi.Context, name string, n *Nginx) (*doc
 			Name:    name + "-configuration",
 			Image:   args.Image.Image,
 			Command: []string{"/bin/sh", "-c", installScript},
-			Files: []workload.File{
-				{Name: "nginx.conf", Content: text.ApplyT(func(v any) string { return v.(named).text }).(pulumi.StringOutput)},
-				{Name: "name", Content: n.Configuration},
-			},
+			Files:   args.files(text, n.Configuration),
 			Secrets: secrets,
 			Mounts:  []workload.Mount{{Kind: workload.Volume, Source: volume.Name, Target: nginxFolder}},
 			Limits:  workload.Limits{Memory: int64(args.Config.Nginx.Memory)},
@@ -137,6 +134,18 @@ func (args *NginxArgs) install(ctx *pulumi.Context, name string, n *Nginx) (*doc
 		return nil, nil, err
 	}
 	return volume, task.Resource, task.Await()
+}
+
+// files are what everybody may read.
+func (args *NginxArgs) files(text pulumi.Output, name pulumi.StringOutput) []workload.File {
+	files := []workload.File{
+		{Name: "nginx.conf", Content: text.ApplyT(func(v any) string { return v.(named).text }).(pulumi.StringOutput)},
+		{Name: "name", Content: name},
+	}
+	if args.Config.Monitoring.Enabled {
+		files = append(files, workload.File{Name: assets.MetricsFile, Content: pulumi.String(assets.Metrics())})
+	}
+	return files
 }
 
 // startScript bounds how long a nginx that is to stop finishes what it has begun:
@@ -173,6 +182,9 @@ func (args *NginxArgs) text(secrets []workload.Secret) pulumi.Output {
 		}
 		sum := sha256.New()
 		fmt.Fprintf(sum, "%q", append(values[2:], text))
+		if c.Metrics {
+			fmt.Fprintf(sum, "%q", assets.Metrics())
+		}
 		c.Name = hex.EncodeToString(sum.Sum(nil)[:6])
 		text, err = assets.Render(c)
 		return named{c.Name, text}, err
@@ -247,6 +259,12 @@ func (args *NginxArgs) render() assets.Config {
 	}
 	if args.Storage.Static != nil {
 		c.StaticFolder = nginxStatic
+	}
+	if m := args.Config.Monitoring; m.Enabled {
+		c.Metrics = true
+		if m.Grafana.Enabled {
+			c.GrafanaPath = m.Grafana.Path
+		}
 	}
 	return c
 }

@@ -35,6 +35,9 @@ func TestNginxConfiguration(t *testing.T) {
 		"prod-maintenance": func(t *testing.T) config.Config {
 			return stack(t, "prod", func(c *config.Config) { c.Maintenance = true })
 		},
+		"prod-watched": func(t *testing.T) config.Config {
+			return stack(t, "prod", watched, func(c *config.Config) { c.Maintenance = true })
+		},
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ package components
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
 
 	"tarot-platform/components/runtime"
 	"tarot-platform/components/workload"
@@ -32,6 +34,8 @@ type Engine interface {
 	Host() string
 	// Platform is the engine's os/architecture.
 	Platform() string
+	// Places are where it keeps what cAdvisor has to see.
+	Places() engine.Places
 	// Local is true where the engine shares this machine's files.
 	Local() bool
 	// Runs is how many containers of a workload run.
@@ -81,6 +85,8 @@ type platform struct {
 	runtime  runtime.Runtime
 	edge     *workload.Network
 	internal *workload.Network
+	// watching is the monitoring's own.
+	watching *workload.Network
 }
 
 // NewPlatform declares everything, in the order of a deploy. In an update it
@@ -115,7 +121,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	record, err := p.record(image)
+	record, more, err := p.follow(&site, image, storage, credentials)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +135,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 			return nil, err
 		}
 	}
-	p.outputs(pulumi.Map{
+	maps.Copy(more, pulumi.Map{
 		"adminPassword": credentials.AdminPassword,
 		"image":         pulumi.String(image.Reference),
 		"release":       record,
@@ -137,7 +143,29 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 		"standIns":      present(site.standIns),
 		"volumes":       volumes(storage),
 	})
+	p.outputs(more)
 	return p.Platform, ctx.RegisterResourceOutputs(p.Platform, pulumi.Map{"url": p.Outputs["url"]})
+}
+
+// monitor declares what watches the site, and returns its outputs.
+func (p *platform) monitor(s *site, image *Image, storage *Storage, credentials *Credentials) (pulumi.Map, error) {
+	if !p.Config.Monitoring.Enabled {
+		return pulumi.Map{}, nil
+	}
+	m, err := NewMonitoring(p.ctx, "monitoring", &MonitoringArgs{
+		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Storage: storage, Inspector: p.Engine, Places: p.Engine.Places(),
+		Watched: p.internal, Own: p.watching, Edge: p.edge, BaseURL: p.baseURL(),
+		GrafanaPassword: credentials.GrafanaPassword, Release: p.release(image).Name, ReleaseImage: image.Reference,
+	}, p.child())
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(s.services, m.Services)
+	maps.Copy(s.standIns, m.StandIns)
+	if m.GrafanaURL == "" {
+		return pulumi.Map{}, nil
+	}
+	return pulumi.Map{"grafanaUrl": pulumi.String(m.GrafanaURL), "grafanaPassword": credentials.GrafanaPassword}, nil
 }
 
 // foretell has a preview say what the update would restart.
@@ -215,19 +243,32 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 			return s, err
 		}
 	}
-	if storage.Static == nil {
-		return s, nil
+	return s, nil
+}
+
+// follow is what comes when users have the release: its static files become the
+// current ones, it is recorded, and it is watched. These wait for nothing of each
+// other, and a rollback is in a hurry.
+func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *Credentials) (record pulumi.StringOutput, outputs pulumi.Map, err error) {
+	var static errgroup.Group
+	if storage.Static != nil {
+		earlier, err := p.earlier(image)
+		if err != nil {
+			return record, nil, err
+		}
+		static.Go(func() error { return p.activateStatic(image, storage, earlier) })
 	}
-	earlier, err := p.earlier(image)
-	if err != nil {
-		return s, err
+	record, err = p.record(image)
+	if err == nil {
+		outputs, err = p.monitor(s, image, storage, credentials)
 	}
-	return s, p.activateStatic(image, storage, earlier)
+	return record, outputs, errors.Join(err, static.Wait())
 }
 
 func (p *platform) child() pulumi.ResourceOption { return pulumi.Parent(p.Platform) }
 
-// networks declares one network, or one for the edge and one without a way out.
+// networks declares one network, or one for the edge, and without a way out one for
+// the backend and one for what watches it.
 func (p *platform) networks() error {
 	var err error
 	cfg := p.Config.Networks
@@ -235,10 +276,14 @@ func (p *platform) networks() error {
 	if err != nil {
 		return err
 	}
-	p.edge = p.internal
-	if cfg.Isolated {
-		p.edge, err = p.runtime.Network(p.ctx, "edge", runtime.NetworkArgs{Subnet: cfg.EdgeSubnet}, p.Platform)
+	p.edge, p.watching = p.internal, p.internal
+	if !cfg.Isolated {
+		return nil
 	}
+	if p.edge, err = p.runtime.Network(p.ctx, "edge", runtime.NetworkArgs{Subnet: cfg.EdgeSubnet}, p.Platform); err != nil || !p.Config.Monitoring.Enabled {
+		return err
+	}
+	p.watching, err = p.runtime.Network(p.ctx, "monitoring", runtime.NetworkArgs{Subnet: cfg.MonitoringSubnet, Internal: true}, p.Platform)
 	return err
 }
 

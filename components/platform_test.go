@@ -116,17 +116,21 @@ func TestOutputs(t *testing.T) {
 	early := []string{"image", "release", "pinned", "maintenance", "replicas", "runtime", "volumes", "url", "apiUrl", "docsUrl", "adminUrl", "healthUrl", "staticUrl"}
 	late := []string{"adminPassword", "services", "standIns"}
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
+		early, late := slices.Clone(early), slices.Clone(late)
+		if cfg.Monitoring.Enabled {
+			early, late = append(early, "grafanaUrl"), append(late, "grafanaPassword")
+		}
 		if got, want := slices.Sorted(maps.Keys(r.outputs)), slices.Sorted(slices.Values(slices.Concat(early, late))); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		for name, out := range r.outputs {
 			own := name == "adminPassword" && cfg.Secrets[name] != ""
-			named := name == "services" && (cfg.Runtime == "swarm" || !cfg.Networks.Isolated)
+			named := name == "services" && (cfg.Runtime == "swarm" || !cfg.Networks.Isolated && !cfg.Monitoring.Enabled)
 			if want := r.stage != preview || own || named || slices.Contains(early, name); out.Known != want {
 				t.Errorf("%s: known %v, want %v", name, out.Known, want)
 			}
 			// What a mock does not answer yet has no mark.
-			if want := name == "adminPassword" && (r.stage != preview || own); out.Secret != want {
+			if want := (name == "adminPassword" || name == "grafanaPassword") && (r.stage != preview || own); out.Secret != want {
 				t.Errorf("%s: secret %v, want %v", name, out.Secret, want)
 			}
 		}

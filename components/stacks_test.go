@@ -41,6 +41,7 @@ func stackFile(t *testing.T, name string, changes ...func(*config.Config)) confi
 		t.Fatal(err)
 	}
 	cfg = cfg.With(config.Application{Migrate: []string{"./migrate"}, Smoke: config.Smoke{Read: "/cards"}})
+	cfg.Monitoring.Enabled = false // unless it is asked for
 	for _, change := range changes {
 		change(&cfg)
 	}
@@ -53,6 +54,8 @@ func stackFile(t *testing.T, name string, changes ...func(*config.Config)) confi
 func asContainers(c *config.Config) { c.Runtime = "containers" }
 
 func behindNginx(c *config.Config) { c.Nginx.Enabled = true }
+
+func watched(c *config.Config) { c.Monitoring.Enabled = true }
 
 // ownKey is as long as it has to be.
 const ownKey = "own-jwt-key-of-thirty-two-bytes-and-more"
@@ -74,6 +77,9 @@ var stacks = map[string]struct {
 	"prod as containers":    {"prod", []func(*config.Config){asContainers}},
 	"dev behind nginx":      {"dev", []func(*config.Config){behindNginx}},
 	"prod with own secrets": {"prod", []func(*config.Config){ownSecrets}},
+	"prod, watched":         {"prod", []func(*config.Config){watched}},
+	"containers, watched":   {"prod", []func(*config.Config){asContainers, watched}},
+	"dev, watched":          {"dev", []func(*config.Config){watched}},
 }
 
 // stack loads one of stacks, with further changes.

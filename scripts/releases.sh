@@ -5,7 +5,7 @@
 #   scripts/releases.sh list STACK
 #   scripts/releases.sh rollback STACK [RELEASE]     to the one before, or the one named
 #   scripts/releases.sh forward STACK                to what the stack file says
-#   scripts/releases.sh rotate STACK SECRET          jwtSecretKey or adminPassword
+#   scripts/releases.sh rotate STACK SECRET          jwtSecretKey, adminPassword or grafanaPassword
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -68,8 +68,8 @@ forward() {
 rotate() {
   local secret=$1 version
   case $secret in
-    jwtSecretKey | adminPassword) ;;
-    *) fail "SECRET is $secret" "known are jwtSecretKey and adminPassword; one of your own: pulumi config set --secret tarot:NAME, then pulumi up" ;;
+    jwtSecretKey | adminPassword | grafanaPassword) ;;
+    *) fail "SECRET is $secret" "known are jwtSecretKey, adminPassword and grafanaPassword; one of your own: pulumi config set --secret tarot:NAME, then pulumi up" ;;
   esac
   if pulumi config get --stack "$stack" "tarot:$secret" >/dev/null 2>&1; then
     fail "tarot:$secret is a value of your own" "pulumi config set --secret tarot:$secret, then pulumi up"
@@ -83,6 +83,6 @@ case $action in
   list) list ;;
   rollback) rollback "${3:-}" ;;
   forward) forward ;;
-  rotate) rotate "${3:?SECRET=jwtSecretKey or adminPassword}" ;;
+  rotate) rotate "${3:?SECRET=jwtSecretKey, adminPassword or grafanaPassword}" ;;
   *) fail "releases.sh: nothing is called $action" ;;
 esac

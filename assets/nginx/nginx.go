@@ -17,6 +17,14 @@ var source string
 //go:embed unavailable.html
 var page string
 
+// metrics counts what is answered; nginx.conf imports it by its name.
+//
+//go:embed metrics.js
+var metrics string
+
+// Metrics is the content of MetricsFile.
+func Metrics() string { return metrics }
+
 // An unknown field is an error of ours that the golden files would miss.
 var parsed = template.Must(template.New("nginx.conf").Option("missingkey=error").Parse(source))
 
@@ -59,6 +67,10 @@ type Config struct {
 	StaticFolder string
 	// StaticMaxAge is in seconds.
 	StaticMaxAge int
+	// Metrics has nginx count what it answers, by njs, and show it on its port 8081.
+	Metrics bool
+	// GrafanaPath is where Grafana is served; empty: it isn't.
+	GrafanaPath string
 }
 
 // Files beside nginx.conf.
@@ -66,6 +78,7 @@ const (
 	CertificateFile = "tls_certificate"
 	KeyFile         = "tls_key"
 	CandidateFile   = "candidate.map"
+	MetricsFile     = "metrics.js"
 )
 
 // Candidate is the content of CandidateFile.

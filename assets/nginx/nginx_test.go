@@ -8,17 +8,20 @@ import (
 
 // The golden files are checked with the values of the stacks, in components.
 func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
-	for i := range 16 {
-		tls, limited, static, closed := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0
+	for i := range 64 {
+		tls, limited, static, closed, counted, grafana := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, i&16 != 0, i&32 != 0
 		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Hosts: []string{"one", "two"}, Linger: "1s", Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
-			HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static"}
+			HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static", Metrics: counted}
+		if grafana {
+			c.GrafanaPath = "/grafana"
+		}
 		if limited {
 			c.RequestRate, c.Burst = 5, 10
 		}
 		if static {
 			c.StaticFolder = "/srv"
 		}
-		t.Run(fmt.Sprintf("tls %v limited %v static %v closed %v", tls, limited, static, closed), func(t *testing.T) {
+		t.Run(fmt.Sprintf("tls %v limited %v static %v closed %v counted %v grafana %v", tls, limited, static, closed, counted, grafana), func(t *testing.T) {
 			text, err := Render(c)
 			if err != nil {
 				t.Fatal(err)
@@ -45,7 +48,9 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				"limit_req_zone": limited, "limit_req zone=client burst=10": limited,
 				"location ^~ /static/ {": static, "alias /srv/current/;": static, "alias /srv/r/;": static,
 				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true,
-				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, "map $candidate $closed": closed,
+				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, `map "$candidate $request_uri" $closed`: closed,
+				"load_module": counted, "js_content metrics.show": counted, "listen 8081;": counted, "listen 127.0.0.1:8081;": !counted,
+				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana && closed,
 			} {
 				if got := strings.Contains(text, part); got != want {
 					t.Errorf("%q: %v, want %v", part, got, want)

@@ -29,8 +29,8 @@ func (c containers) Network(ctx *pulumi.Context, name string, args NetworkArgs, 
 // what was replaced at the end of a program that has succeeded, so after the
 // edge has turned to the new ones.
 //
-// A workload with host ports can not: they have one owner. Its container is
-// stopped before the next one starts.
+// A workload with host ports can not: they have one owner; nor can one that owns
+// its data. Its container is stopped before the next one starts.
 func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		return nil, err
 	}
 	running := &Running{}
-	planned := c.Plan.workload(w.Name, w.Replicas, len(w.Ports) == 0)
+	planned := c.Plan.workload(w.Name, w.Replicas, !w.Alone())
 	var replicas []*docker.Container
 	for i := range w.Replicas {
 		name := fmt.Sprintf("%s-%s-%d", c.Prefix, w.Name, i+1)
@@ -59,9 +59,9 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 			return nil, err
 		}
 		args := c.args(w, files.mounts)
-		opts := []pulumi.ResourceOption{pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(len(w.Ports) > 0),
+		opts := []pulumi.ResourceOption{pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(w.Alone()),
 			pulumi.ReplaceOnChanges(inertFields), c.Plan.container(ctx, name, planned)}
-		if len(w.Ports) > 0 {
+		if w.Alone() {
 			args.Name = pulumi.String(name)
 			opts = append(opts, c.overLeft(ctx, "container", name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
 		}

@@ -341,10 +341,10 @@ func serviceMounts(w workload.Workload) docker.ServiceTaskSpecContainerSpecMount
 }
 
 // order is start-first, so that there is no moment with fewer tasks than
-// wanted, but for workloads with host ports: the new task would wait for the
-// port that the old one holds.
+// wanted, but where there may be only one: the new task would wait for the port, or
+// the lock on its data, that the old one holds.
 func order(w workload.Workload) string {
-	if len(w.Ports) > 0 {
+	if w.Alone() {
 		return "stop-first"
 	}
 	return "start-first"

@@ -42,8 +42,15 @@ type Workload struct {
 	Replicas int
 	// Logging says where standard output goes.
 	Logging Logging
-	// User is "uid:gid"; never root.
+	// User is "uid:gid"; never root, but for what Root says.
 	User string
+	// Root is why the workload has to be root, without capabilities; empty: it
+	// hasn't. Each one is named in docs/architecture.md.
+	Root string
+	// Exclusive is true for what can run only once at a time, as it owns the data
+	// of its volume: the next one starts when the last one has stopped. What has
+	// host ports is so in any case.
+	Exclusive bool
 	// Writable leaves the root file system writable. Only for code that is
 	// mounted for development.
 	Writable bool
@@ -54,6 +61,9 @@ type Workload struct {
 	// DependsOn must exist before the workload starts.
 	DependsOn []pulumi.Resource
 }
+
+// Alone is true where two generations of a replica can not run side by side.
+func (w Workload) Alone() bool { return w.Exclusive || len(w.Ports) > 0 }
 
 // Image is an image that the engine has, or will have once Resource is there.
 type Image struct {

@@ -27,6 +27,8 @@ type Config struct {
 	Maintenance bool `key:"maintenance" allowed:"true or false"`
 	// What an `up` makes of a change, and what can be returned to.
 	Releases Releases `key:"releases"`
+	// Metrics, alerts and dashboards. No part of a release.
+	Monitoring Monitoring `key:"monitoring"`
 	// The networks between the workloads.
 	Networks Networks `key:"networks"`
 	// The named volumes that hold what must survive.
@@ -145,6 +147,8 @@ type SecretVersions struct {
 	JWTSecretKey int `key:"jwtSecretKey" allowed:"a whole number from 0 to 1000000"`
 	// Of `adminPassword`.
 	AdminPassword int `key:"adminPassword" allowed:"a whole number from 0 to 1000000"`
+	// Of `grafanaPassword`.
+	GrafanaPassword int `key:"grafanaPassword" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Health is a health check. The image names the command.
@@ -253,6 +257,9 @@ type Networks struct {
 	// The addresses of the backend's network. The application believes the
 	// forwarding headers (`FORWARDED_ALLOW_IPS`) of these only.
 	BackendSubnet string `key:"backendSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
+	// The addresses of the monitoring's network. Unused where `isolated` or
+	// `monitoring.enabled` is false.
+	MonitoringSubnet string `key:"monitoringSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
 }
 
 // Volumes names the volumes. An empty name means none.
@@ -305,10 +312,11 @@ func Defaults() Config {
 			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
-		Releases: Releases{Keep: 5},
-		Networks: Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24"},
-		Volumes:  Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
-		Logging:  Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},
-		Swarm:    Swarm{Constraints: []string{"node.role==manager"}},
+		Releases:   Releases{Keep: 5},
+		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
+		Monitoring: monitoringDefaults(),
+		Volumes:    Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
+		Logging:    Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},
+		Swarm:      Swarm{Constraints: []string{"node.role==manager"}},
 	}
 }

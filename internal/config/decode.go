@@ -37,6 +37,19 @@ var platformSecrets = []string{
 	"tlsCertificate",
 	// Its private key in PEM form. Goes before the file `nginx.tls.key`.
 	"tlsKey",
+	// The password of Grafana's user `admin`, at least 8 bytes. Not set: 24 random
+	// letters and digits.
+	"grafanaPassword",
+	// Where alerts are sent to, as Alertmanager's own JSON. Not set: nowhere.
+	"alertWebhookUrl",
+	// The address of a WeCom (企业微信) group robot that alerts go to.
+	"alertWecomUrl",
+	// The address of a DingTalk (钉钉) group robot that alerts go to.
+	"alertDingtalkUrl",
+	// The address of a Feishu (飞书) or Lark group robot that alerts go to.
+	"alertFeishuUrl",
+	// The password for `monitoring.alerts.email.smarthost`.
+	"alertEmailPassword",
 }
 
 // IsSecret is true for a key that holds a secret, or holds nothing that this

@@ -72,6 +72,8 @@ func (cfg Config) Validate() error {
 	cfg.Releases.check(c)
 	c.between("secretVersions.jwtSecretKey", cfg.SecretVersions.JWTSecretKey, 0, 1000000)
 	c.between("secretVersions.adminPassword", cfg.SecretVersions.AdminPassword, 0, 1000000)
+	c.between("secretVersions.grafanaPassword", cfg.SecretVersions.GrafanaPassword, 0, 1000000)
+	cfg.Monitoring.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
@@ -83,7 +85,7 @@ func (cfg Config) Validate() error {
 
 // leastSecret are the shortest own values, in bytes: RFC 7518, section 3.2 wants
 // 256 bits for HS256; NIST SP 800-63B wants 8 characters.
-var leastSecret = map[string]int{"jwtSecretKey": 32, "adminPassword": 8}
+var leastSecret = map[string]int{"jwtSecretKey": 32, "adminPassword": 8, "grafanaPassword": 8}
 
 func (cfg Config) checkSecrets(c *checker) {
 	for key, least := range leastSecret {
@@ -217,6 +219,9 @@ func (n Networks) check(c *checker, cfg Config) {
 	c.want(err == nil && usable(edge), "networks.edgeSubnet", n.EdgeSubnet)
 	backend, err := netip.ParsePrefix(n.BackendSubnet)
 	c.want(err == nil && usable(backend) && !(n.Isolated && edge.IsValid() && edge.Overlaps(backend)), "networks.backendSubnet", n.BackendSubnet)
+	monitoring, err := netip.ParsePrefix(n.MonitoringSubnet)
+	c.want(err == nil && usable(monitoring) && !(n.Isolated && (edge.IsValid() && edge.Overlaps(monitoring) || backend.IsValid() && backend.Overlaps(monitoring))),
+		"networks.monitoringSubnet", n.MonitoringSubnet)
 }
 
 func usable(p netip.Prefix) bool {
@@ -266,6 +271,7 @@ func (cfg Config) checkTogether() []error {
 		}
 		names[name] = key
 	}
+	cfg.monitoringTogether(conflict)
 	for _, name := range cfg.Backend.Secrets {
 		if cfg.Secrets[name] == "" {
 			conflict("backend.secrets", name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
@@ -295,6 +301,12 @@ func (cfg Config) Ports() []Port {
 	}
 	if cfg.Backend.DebuggerPort != 0 {
 		ports = append(ports, Port{"backend.debuggerPort", cfg.Backend.PublishAddress, cfg.Backend.DebuggerPort})
+	}
+	if m := cfg.Monitoring; m.Enabled && m.Grafana.Enabled && m.Grafana.Port != 0 {
+		ports = append(ports, Port{"monitoring.grafana.port", m.Grafana.Address, m.Grafana.Port})
+	}
+	if m := cfg.Monitoring; m.Enabled && m.Prometheus.Port != 0 {
+		ports = append(ports, Port{"monitoring.prometheus.port", m.Prometheus.Address, m.Prometheus.Port})
 	}
 	return ports
 }

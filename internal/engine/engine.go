@@ -98,6 +98,33 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// Places are where an engine keeps what cAdvisor has to see, on its host.
+type Places struct {
+	// Socket is the engine's own.
+	Socket string
+	// Group may use the socket; 0: only root may, or it is not known, as with an
+	// engine on another machine.
+	Group int
+	// Layers tell which files are a container's; with containerd's image store it is
+	// empty, and Containerd is the socket that tells.
+	Layers, Containerd string
+}
+
+// Places are the engine's.
+func (e *Engine) Places() Places {
+	p := Places{Socket: strings.TrimPrefix(defaultSocket, "unix://")}
+	if path, local := strings.CutPrefix(e.Address, "unix://"); local {
+		p.Socket = path
+		p.Group = groupOf(path)
+	}
+	if e.Info.Driver == "overlayfs" {
+		p.Containerd = "/run/containerd/containerd.sock"
+	} else {
+		p.Layers = e.Info.DockerRootDir + "/image/" + e.Info.Driver + "/layerdb/mounts"
+	}
+	return p
+}
+
 // Platform is the engine's own platform, as os/architecture.
 func (e *Engine) Platform() string {
 	architecture := e.Info.Architecture

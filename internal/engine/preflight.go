@@ -62,6 +62,12 @@ func (e *Engine) checkCPUs(cfg config.Config) []error {
 	if cfg.Nginx.Enabled {
 		check("nginx.cpus", cfg.Nginx.CPUs)
 	}
+	if m := cfg.Monitoring; m.Enabled {
+		check("monitoring.prometheus.cpus", m.Prometheus.CPUs)
+		if m.Grafana.Enabled {
+			check("monitoring.grafana.cpus", m.Grafana.CPUs)
+		}
+	}
 	return faults
 }
 
@@ -123,6 +129,9 @@ func (e *Engine) checkSubnets(ctx context.Context, cfg config.Config, prefix str
 	wanted := map[string]string{"networks.backendSubnet": cfg.Networks.BackendSubnet}
 	if cfg.Networks.Isolated {
 		wanted["networks.edgeSubnet"] = cfg.Networks.EdgeSubnet
+		if cfg.Monitoring.Enabled {
+			wanted["networks.monitoringSubnet"] = cfg.Networks.MonitoringSubnet
+		}
 	}
 	var faults []error
 	for key, subnet := range wanted {

@@ -39,10 +39,10 @@ func Names(all []Release) string {
 }
 
 // New names a release of an image and a configuration. What the configuration
-// says of releases and of maintenance is no part of it.
+// says of releases, of maintenance and of monitoring is no part of it.
 func New(image string, configuration map[string]string, namespace string) Release {
 	r := Release{Image: image, Configuration: maps.Clone(configuration)}
-	for _, key := range []string{"releases", "maintenance"} {
+	for _, key := range []string{"releases", "maintenance", "monitoring"} {
 		delete(r.Configuration, namespace+":"+key)
 	}
 	text, _ := json.Marshal([]any{image, r.Configuration}) // strings always marshal, and maps in order

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// Exec runs a command in a workload's container, and returns its standard output.
+// It is an error where none runs here, and where the command fails.
+func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...string) (string, error) {
+	found, err := e.workload(ctx, prefix, workload, false)
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("no container of %s-%s runs on this engine", prefix, workload)
+	}
+	failed := func(err error) (string, error) {
+		return "", fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	if err != nil {
+		return failed(err)
+	}
+	stream, err := e.api.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return failed(err)
+	}
+	defer stream.Close()
+	context.AfterFunc(ctx, stream.Close) // nothing else ends a read of it
+	var out, errs bytes.Buffer
+	if _, err := stdcopy.StdCopy(&out, &errs, stream.Reader); err != nil {
+		return failed(err)
+	}
+	ended, err := e.api.ContainerExecInspect(ctx, created.ID)
+	if err != nil {
+		return failed(err)
+	}
+	if ended.ExitCode != 0 {
+		return failed(fmt.Errorf("exit code %d: %s", ended.ExitCode, strings.TrimSpace(errs.String())))
+	}
+	return out.String(), nil
+}
