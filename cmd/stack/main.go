@@ -68,7 +68,7 @@ func project() (string, error) {
 			return strings.TrimSpace(name), nil
 		}
 	}
-	return "", errors.New("Pulumi.yaml: there is no name")
+	return "", errors.New("there is no name in Pulumi.yaml")
 }
 
 // pulumi runs the CLI, and reads the JSON that it prints.

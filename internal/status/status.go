@@ -23,6 +23,7 @@ type Outputs struct {
 	Runtime, Release, Image string
 	URL, HealthURL          string
 	APIURL, AdminURL        string
+	GrafanaURL              string
 	Services                map[string]struct{ Replicas int }
 	Pinned, Maintenance     bool
 }
@@ -38,6 +39,9 @@ type Status struct {
 	Workloads   []Workload   `json:"workloads"`
 	Endpoints   []Endpoint   `json:"endpoints"`
 	Certificate *Certificate `json:"certificate,omitempty"`
+	// Alerts and Backups are what the stack's monitoring says, where it has one.
+	Alerts  []Alert  `json:"alerts,omitempty"`
+	Backups []Backup `json:"backups,omitempty"`
 	// Problems are what somebody should look at. Empty: all is well.
 	Problems []string `json:"problems"`
 }
@@ -85,6 +89,7 @@ type Certificate struct {
 type Engine interface {
 	Replicas(ctx context.Context, prefix string) ([]engine.Replica, error)
 	Wanted(ctx context.Context, prefix string) (map[string]int, error)
+	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 }
 
 // Of looks at a stack. An error means that it can't be told; what is wrong with
@@ -102,6 +107,7 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	s.workloads(out, wanted, replicas, now)
 	s.endpoints(ctx, out)
 	s.certificate(ctx, out.URL, now)
+	s.watched(ctx, prefix, out, docker, now)
 	return s, nil
 }
 
@@ -161,7 +167,7 @@ var visitor = &http.Client{
 // endpoints asks those that users know. Health has to be 200; of the others any
 // answer of the application will do, were it that a password is missing.
 func (s *Status) endpoints(ctx context.Context, out Outputs) {
-	for _, e := range []Endpoint{{Name: "health", URL: out.HealthURL}, {Name: "api", URL: out.APIURL}, {Name: "admin", URL: out.AdminURL}} {
+	for _, e := range []Endpoint{{Name: "health", URL: out.HealthURL}, {Name: "api", URL: out.APIURL}, {Name: "admin", URL: out.AdminURL}, {Name: "grafana", URL: out.GrafanaURL}} {
 		if e.URL == "" {
 			continue
 		}

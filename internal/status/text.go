@@ -54,6 +54,9 @@ func (s Status) Write(w io.Writer) error {
 		}
 		fmt.Fprintf(table, "certificate\t%s, until %s\t%d days\n", kind, c.Until.Format(time.DateOnly), c.Days)
 	}
+	for _, b := range s.Backups {
+		fmt.Fprintf(table, "backup\t%s\t%s old\n", cut(b.Name, 50), age(b.Seconds))
+	}
 	_ = table.Flush()
 	text.WriteString("\n")
 	if len(s.Problems) == 0 {
