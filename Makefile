@@ -23,7 +23,7 @@ engine: ## a Docker engine that answers
 pulumi: ## Pulumi's CLI, Go language host and plugins
 	@setup/pulumi.sh >/dev/null
 
-base-images: engine ## the images that ours are built from, or stand-ins
+base-images: engine ## the images that ours are built from and those of the monitoring, or stand-ins
 	@setup/base-images.sh
 
 swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
@@ -51,7 +51,7 @@ rollback: ## return STACK to the release before, or to TO=...
 forward: ## after a rollback: STACK as its file says
 	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh forward $(STACK)
 
-rotate: ## a new value for SECRET=jwtSecretKey or adminPassword of STACK
+rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
 	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rotate $(STACK) $(SECRET)
 
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
@@ -65,6 +65,10 @@ status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUEST=<id> FOLLOW=no
 	@$(WITH) go run ./cmd/stack logs $(STACK) $(if $(SERVICE),--service $(SERVICE)) $(if $(SINCE),--since $(SINCE)) \
 	  $(if $(LEVEL),--level $(LEVEL)) $(if $(REQUEST),--request $(REQUEST)) $(if $(FOLLOW),--follow=$(if $(filter no false 0,$(FOLLOW)),false,true))
+
+.PHONY: test-alert
+test-alert: ## sends an alert to whoever is told of STACK's
+	@$(WITH) scripts/test-alert.sh $(STACK)
 
 ## --- the checks ---
 
@@ -88,12 +92,19 @@ test-e2e: ## dev and prod on the real engine
 test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 ROLLOUT_RATE=200: the long form
 	@scripts/test.sh rollout
 
-.PHONY: bench bench-rollout docs clean
+.PHONY: test-monitoring
+test-monitoring: setup ## metrics, dashboards and rules against a real stack; faults that have to be told
+	@scripts/test.sh monitoring
+
+.PHONY: bench bench-rollout bench-monitoring docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh
 
 bench-rollout: setup ## releases under load beside those of other tools; PEERS_RELEASES=5
 	@$(WITH) scripts/bench.sh rollout
+
+bench-monitoring: setup ## what the monitoring costs: requests a second, memory, disk
+	@$(WITH) scripts/bench.sh monitoring
 
 docs: ## what is generated: docs/configuration.md
 	go generate ./internal/config

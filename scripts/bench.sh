@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bench.sh [rollout]: measures the figures of docs/benchmarks.md (test/bench says
+# bench.sh [rollout | monitoring]: measures the figures of docs/benchmarks.md (test/bench says
 # which variables choose what), or those of releases under load (test/e2e/peers_test.go),
-# side by side with their peers. Of these, Docker Compose may be missing here: then
+# side by side with their peers, or what the monitoring costs (test/e2e/cost_test.go). Of these, Docker Compose may be missing here: then
 # Debian's package is taken, into the cache folder; kamal-proxy is built there.
 set -euo pipefail
 
@@ -56,6 +56,7 @@ find_compose() {
 }
 
 step "Benchmark"
+if [ "${1:-}" = monitoring ]; then exec "$here/test.sh" cost; fi
 find_compose
 if [ "${1:-}" = rollout ]; then
   [ -n "$compose" ] || fail "without Docker Compose there is no comparison"

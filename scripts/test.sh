@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test.sh SUITE...: runs suites, counts their tests, and ends with one line:
-# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout peers; rollout
-# is a part of e2e, alone and with its figures, and peers is for scripts/bench.sh.
+# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout monitoring peers
+# cost; rollout and monitoring are parts of e2e, alone and with their figures, and
+# peers and cost are for scripts/bench.sh.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
 # nobody reads about it in a green run.
@@ -72,6 +73,13 @@ rollout() {
   go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout|TestFaults' ./test/e2e
 }
 
+monitoring() {
+  borrow_swarm
+  go_tests monitoring standard-verbose -tags e2e -count 1 -timeout 60m -run 'TestMonitoring|TestPrometheus|TestRules|TestAlertmanager|TestMessages|TestOneFault|TestTestAlert|TestBlackbox' ./test/e2e
+}
+
+cost() { go_tests cost standard-verbose -tags e2e,cost -count 1 -timeout 60m -run TestMonitoringCost ./test/e2e; }
+
 peers() {
   borrow_swarm
   go_tests peers standard-verbose -tags e2e,peers -count 1 -timeout 60m -run TestPeers ./test/e2e
@@ -93,11 +101,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | e2e | rollout | peers)
+    lint | unit | app | e2e | rollout | monitoring | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, e2e, rollout and peers" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, e2e, rollout, monitoring, peers and cost" ;;
   esac
 done
 

@@ -13,17 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// What an operator sees of a stack is held against the engine, in the runtime
-// that the stack has.
-func (s *stack) checkOperating(out map[string]any) {
+// operator builds what `make status` and `make logs` run, and returns what runs it
+// in the stack's project: its output and its exit code.
+func (s *stack) operator() func(args ...string) (string, int) {
 	t := s.t
 	t.Helper()
-	tool := filepath.Join(t.TempDir(), "stack")
+	tool := filepath.Join(s.dir, "build-stack")
 	if said, err := exec.Command("go", "build", "-o", tool, "../../cmd/stack").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, said)
 	}
-	look := func(args ...string) (string, int) {
-		t.Helper()
+	return func(args ...string) (string, int) {
 		cmd := exec.Command(tool, args...)
 		cmd.Dir, cmd.Env = s.dir, s.env
 		said, err := cmd.CombinedOutput()
@@ -34,9 +33,17 @@ func (s *stack) checkOperating(out map[string]any) {
 		case errors.As(err, &exit):
 			return string(said), exit.ExitCode()
 		}
-		t.Fatal(err)
+		s.t.Fatal(err)
 		return "", 0
 	}
+}
+
+// What an operator sees of a stack is held against the engine, in the runtime
+// that the stack has.
+func (s *stack) checkOperating(out map[string]any) {
+	t := s.t
+	t.Helper()
+	look := s.operator()
 
 	var told struct {
 		Release   string

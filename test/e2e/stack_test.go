@@ -55,9 +55,11 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	third := int(id[0])
 	values := map[string]any{
 		"nginx.httpPort": s.http, "nginx.httpsPort": s.https, "backend.publishPort": 0, "backend.debuggerPort": 0,
-		"networks.edgeSubnet":    fmt.Sprintf("10.214.%d.0/24", third),
-		"networks.backendSubnet": fmt.Sprintf("10.215.%d.0/24", third),
-		"volumes.data":           s.volume("data"),
+		"networks.edgeSubnet":       fmt.Sprintf("10.214.%d.0/24", third),
+		"networks.backendSubnet":    fmt.Sprintf("10.215.%d.0/24", third),
+		"networks.monitoringSubnet": fmt.Sprintf("10.217.%d.0/24", third),
+		"monitoring.enabled":        false, // but where a test is about it
+		"volumes.data":              s.volume("data"),
 	}
 	for key, value := range overrides {
 		values[key] = value
