@@ -20,7 +20,7 @@ func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
 func TestFaultsOnSwarm(t *testing.T)      { faults(t, "swarm") }
 
 func faults(t *testing.T, runtime string) {
-	s := rolloutStack(t, runtime)
+	s := rolloutStack(t, runtime, false)
 	s.up()
 	out := s.outputs()
 	image := fmt.Sprint(out["image"])

@@ -78,7 +78,7 @@ type site struct {
 
 func ours(runtime string) func(*testing.T) site {
 	return func(t *testing.T) site {
-		s := rolloutStack(t, runtime)
+		s := rolloutStack(t, runtime, false)
 		s.up()
 		out := s.outputs()
 		return site{s.id, fmt.Sprint(out["apiUrl"]), s.volume("data"), fmt.Sprint(out["image"]), func(n int) {

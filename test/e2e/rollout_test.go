@@ -21,16 +21,16 @@ import (
 func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
 func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
 
-func rolloutStack(t *testing.T, runtime string) *stack {
+func rolloutStack(t *testing.T, runtime string, watched bool) *stack {
 	return prodStack(t, map[string]any{
-		"runtime": runtime, "releases.keep": 50, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
+		"runtime": runtime, "monitoring.enabled": watched, "releases.keep": 50, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
 	})
 }
 
 func rollout(t *testing.T, runtime string) {
-	s := rolloutStack(t, runtime)
+	s := rolloutStack(t, runtime, true) // as prod is
 	s.up()
 	out := s.outputs()
 	first := fmt.Sprint(out["release"])
