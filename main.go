@@ -22,47 +22,55 @@ import (
 )
 
 func main() {
-	pulumi.Run(deploy)
+	var after func()
+	// Pulumi's engine has the program wait until all is done, so also what was
+	// replaced is gone; and it waits for the program. One that fails ends here.
+	pulumi.Run(func(ctx *pulumi.Context) (err error) {
+		after, err = deploy(ctx)
+		return err
+	})
+	after()
 }
 
-func deploy(ctx *pulumi.Context) error {
+// deploy declares the stack, and returns what is left to do after the update.
+func deploy(ctx *pulumi.Context) (after func(), err error) {
 	source, err := configuration()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg, err := config.Load(source.all, ctx.Project())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	docker, err := engine.Open(ctx.Context())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	prefix := ctx.Project() + "-" + ctx.Stack()
 	application, err := cfg.ReadApplication()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pinned := cfg.Releases.Pin != ""
 	if pinned {
 		if cfg, source.open, application, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	cfg = cfg.With(application)
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
-		return err
+		return nil, err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
 		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, value := range platform.Outputs {
 		ctx.Export(name, value)
 	}
-	return nil
+	return tidy(ctx, docker, prefix, platform.Kept), nil
 }
 
 func check(ctx context.Context, test smoke.Test, within time.Duration) error {

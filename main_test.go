@@ -90,7 +90,7 @@ func TestDeployNeedsAConfigurationAndAnEngineFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(pulumi.EnvConfig, test.environment)
-			err := pulumi.RunErr(deploy, pulumi.WithMocks("tarot", "dev", nothing{t}))
+			err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := deploy(ctx); return err }, pulumi.WithMocks("tarot", "dev", nothing{t}))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %s", err, test.want)
 			}

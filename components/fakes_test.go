@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,11 +67,6 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 
 func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
 	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
-}
-
-func (f *fakeEngine) Sweep(_ context.Context, prefix string, keep []string) error {
-	slices.Sort(keep)
-	return f.ask("sweep", "sweep "+prefix+" but for "+strings.ReplaceAll(strings.Join(keep, " "), "-id", ""))
 }
 
 func (f *fakeEngine) RemoveContainer(context.Context, string, string) (bool, error) { return true, nil }

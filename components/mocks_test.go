@@ -204,6 +204,7 @@ type run struct {
 	engine   *fakeEngine
 	warnings *warnings
 	outputs  map[string]output
+	kept     []string
 	err      error
 }
 
@@ -229,6 +230,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err != nil {
 			return err
 		}
+		r.kept = platform.Kept
 		for name, value := range platform.Outputs {
 			ctx.Export(name, value)
 			result, err := internals.UnsafeAwaitOutput(ctx.Context(), pulumi.ToOutput(value))

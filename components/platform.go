@@ -74,6 +74,8 @@ type Platform struct {
 
 	// Outputs are the stack's outputs.
 	Outputs pulumi.Map
+	// Kept are the ids of the containers that were declared; none in a preview.
+	Kept []string
 }
 
 // platform is what the steps of NewPlatform share.
@@ -131,7 +133,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	// Pulumi is about to stop the earlier replicas.
 	p.Sleep(time.Until(site.lingers))
 	if !ctx.DryRun() {
-		if err := p.stack.Sweep(ctx); err != nil {
+		if p.Kept, err = p.stack.Kept(ctx); err != nil {
 			return nil, err
 		}
 	}

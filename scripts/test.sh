@@ -65,7 +65,7 @@ attribute() {
 
 e2e() {
   borrow_swarm
-  go_tests e2e testname -tags e2e -count 1 -timeout 60m ./test/...
+  go_tests e2e testname -tags e2e -count 1 -timeout 85m ./test/...
 }
 
 rollout() {

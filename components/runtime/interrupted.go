@@ -9,7 +9,7 @@ import (
 
 // An `up` that is killed while the engine creates something leaves it there, and
 // Pulumi's state does not know. What has a name of its own then is in nobody's
-// way, and swept away at the end of the next deploy; what has a fixed name has to
+// way, and removed after the next deploy (main.go); what has a fixed name has to
 // make room first.
 
 // overLeft has the creation of a resource with a fixed name tried again, once,
@@ -46,17 +46,15 @@ func (k *kept) keep(c *docker.Container) {
 	k.containers = append(k.containers, c)
 }
 
-// Sweep removes all containers of the stack that are not what the program has
-// declared: those of earlier releases, which Pulumi is about to delete, and what
-// was left by an `up` that was killed. It is the last step of a deploy.
-func (s Stack) Sweep(ctx *pulumi.Context) error {
-	var keep []string
+// Kept are the ids of the containers that the program has declared. Not for previews.
+func (s Stack) Kept(ctx *pulumi.Context) ([]string, error) {
+	var ids []string
 	for _, c := range s.kept.containers {
 		id, err := idOf(ctx, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		keep = append(keep, id)
+		ids = append(ids, id)
 	}
-	return s.Engine.Sweep(ctx.Context(), s.Prefix, keep)
+	return ids, nil
 }

@@ -90,8 +90,6 @@ type Engine interface {
 	// CompareServices tells whether both run the same.
 	CompareServices(ctx context.Context, a, b string) (engine.Comparison, error)
 	ScaleService(ctx context.Context, name string, replicas int) error
-	// Sweep removes the stack's containers but for the kept ones and Swarm's.
-	Sweep(ctx context.Context, prefix string, keep []string) error
 	// These remove what has the name, if it is the stack's, and tell whether it was.
 	RemoveContainer(ctx context.Context, prefix, name string) (bool, error)
 	RemoveService(ctx context.Context, prefix, name string) (bool, error)

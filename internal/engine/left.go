@@ -17,27 +17,34 @@ import (
 // taskLabel is what Swarm puts on the containers that it manages.
 const taskLabel = "com.docker.swarm.task.id"
 
-// Sweep stops and removes the stack's containers but for the kept ones and
-// Swarm's, all together. Each has its own time to stop.
-func (e *Engine) Sweep(ctx context.Context, prefix string, keep []string) error {
-	ctx = context.WithoutCancel(ctx)
+// Stray is a container of the stack that nobody has declared.
+type Stray struct{ ID, Name string }
+
+// Strays are the stack's containers but for the kept ones and Swarm's.
+func (e *Engine) Strays(ctx context.Context, prefix string, keep []string) ([]Stray, error) {
 	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix))})
-	if err != nil {
-		return err
-	}
-	failures := make([]error, len(found))
-	var all sync.WaitGroup
-	for i, c := range found {
-		if _, task := c.Labels[taskLabel]; task || slices.Contains(keep, c.ID) {
-			continue
+	var all []Stray
+	for _, c := range found {
+		if _, task := c.Labels[taskLabel]; !task && !slices.Contains(keep, c.ID) {
+			all = append(all, Stray{c.ID, name(c)})
 		}
+	}
+	return all, err
+}
+
+// Remove stops and removes containers, all together. Each has its own time to
+// stop. One that is gone is no error.
+func (e *Engine) Remove(ctx context.Context, strays []Stray) error {
+	failures := make([]error, len(strays))
+	var all sync.WaitGroup
+	for i, s := range strays {
 		all.Go(func() {
-			err := e.api.ContainerStop(ctx, c.ID, container.StopOptions{})
+			err := e.api.ContainerStop(ctx, s.ID, container.StopOptions{})
 			if err == nil {
-				err = e.api.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true})
+				err = e.api.ContainerRemove(ctx, s.ID, container.RemoveOptions{Force: true})
 			}
 			if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) { // a conflict: somebody else removes it
-				failures[i] = fmt.Errorf("container %s: %w", name(c), err)
+				failures[i] = fmt.Errorf("container %s: %w", s.Name, err)
 			}
 		})
 	}

@@ -11,12 +11,17 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-func TestSweepLeavesWhatIsKeptAndTasks(t *testing.T) {
+func TestStraysAreNeitherKeptNorTasks(t *testing.T) {
 	api := &fakeAPI{containers: []container.Summary{
 		{ID: "kept", Names: []string{"/kept"}}, {ID: "left", Names: []string{"/left"}}, {ID: "earlier", Names: []string{"/earlier"}},
 		{ID: "task", Names: []string{"/task"}, Labels: map[string]string{taskLabel: "x"}},
 	}}
-	if err := (&Engine{api: api}).Sweep(t.Context(), "tarot-prod", []string{"kept"}); err != nil {
+	e := &Engine{api: api}
+	strays, err := e.Strays(t.Context(), "tarot-prod", []string{"kept"})
+	if want := []Stray{{"left", "left"}, {"earlier", "earlier"}}; err != nil || !slices.Equal(strays, want) {
+		t.Errorf("%v, %v, want %v", strays, err, want)
+	}
+	if err := e.Remove(t.Context(), strays); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(api.done)

@@ -98,10 +98,14 @@ func (s *stack) removeVolumes() {
 	for _, v := range records.Volumes {
 		_ = docker.VolumeRemove(context.Background(), v.Name, false)
 	}
+	names := []string{s.prefix() + "-prometheus", s.prefix() + "-alertmanager", s.prefix() + "-grafana", s.prefix() + "-metrics"}
 	for _, kind := range []string{"data", "static", "logs"} {
+		names = append(names, s.volume(kind))
+	}
+	for _, name := range names {
 		// Tasks of a removed service hold on to their volumes until they are gone.
 		for range 60 {
-			if err := docker.VolumeRemove(context.Background(), s.volume(kind), false); err == nil || errdefs.IsNotFound(err) {
+			if err := docker.VolumeRemove(context.Background(), name, false); err == nil || errdefs.IsNotFound(err) {
 				break
 			}
 			time.Sleep(time.Second)

@@ -76,6 +76,17 @@ func monitored(t *testing.T, runtime string) {
 		s.config("backend.replicas", watchedReplicas)
 		s.up()
 	})
+	t.Run("Grafana's password is rotated", func(t *testing.T) {
+		defer s.in(t)()
+		before := s.containers("prometheus")
+		s.config("secretVersions.grafanaPassword", 1)
+		s.up()
+		same(t, before, s.containers("prometheus"), 1)
+		now := fmt.Sprint(s.outputs()["grafanaPassword"])
+		if got := s.inside("grafana", "cat", "/run/secrets/grafana_admin_password"); got != now || now == fmt.Sprint(out["grafanaPassword"]) {
+			t.Error("Grafana is given another password than the output says, or the earlier one")
+		}
+	})
 	s.rehearse(out, users, limit)
 	s.checkGrafana(out)
 }
