@@ -146,7 +146,9 @@ func (r *report) text(before string) string {
 	line("<!-- Written by `make bench`. Do not edit. -->\n")
 	line("# Benchmarks\n")
 	line("Ratios from one run, each side by side with a peer, in turns; medians, with the")
-	line("lowest and the highest round in brackets. Times alone say more about the machine.\n")
+	line("lowest and the highest round in brackets. Times alone say more about the machine.")
+	line("Releases under load, beside kamal-proxy, Docker Compose and `docker service update`:")
+	line("[rollouts.md](rollouts.md). What the monitoring costs: [monitoring.md](monitoring.md#cost).\n")
 	line("| | |\n|---|---|")
 	for _, row := range r.machine.rows() {
 		line("| %s | %s |", row[0], row[1])

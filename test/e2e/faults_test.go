@@ -39,8 +39,8 @@ func faults(t *testing.T, runtime string) {
 		s.begunAfter("backend", at)
 		s.whole("backend", 2)
 	})
-	if lost > inHand {
-		t.Errorf("%d requests were lost with the replica, and it can't have had more than %d", lost, inHand)
+	if most := number(t, "ROLLOUT_RATE", usualRate) / inHand; lost > most {
+		t.Errorf("%d requests were lost with the replica, and it can't have had more than %d", lost, most)
 	}
 	tr.phase("after it", func() { time.Sleep(2 * time.Second) })
 
@@ -93,8 +93,8 @@ func faults(t *testing.T, runtime string) {
 	tr.end(s.volume("data"), image)
 }
 
-// inHand is how many writes a replica may have begun.
-const inHand = 10
+// inHand is the share of a second's requests that a replica may have begun.
+const inHand = 8
 
 // longestGap is what a replaced nginx may cost, docs/rollouts.md.
 const longestGap = 8 * time.Second

@@ -24,6 +24,7 @@ import (
 const (
 	sockets     = 3
 	slowSeconds = 1
+	usualRate   = 80
 )
 
 // traffic is users' requests while something is done to the stack.
@@ -60,7 +61,7 @@ func number(t *testing.T, name string, usual int) int {
 // startTraffic begins; end has to be called.
 func startTraffic(t *testing.T, id, api string) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
-	rate := number(t, "ROLLOUT_RATE", 80)
+	rate := number(t, "ROLLOUT_RATE", usualRate)
 	tr := &traffic{t: t, api: api, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
 	// They are sent whether or not earlier ones are answered (open loop). Three
 	// quarters keep their connections, the others make one for each request.
