@@ -3,7 +3,6 @@ package components
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +14,8 @@ import (
 	assets "tarot-platform/assets/nginx"
 	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // Whatever is in a golden file is also given to the real `nginx -t` by the
 // end-to-end tests.
@@ -41,7 +39,7 @@ func TestNginxConfiguration(t *testing.T) {
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			golden := filepath.Join(repository, "assets/nginx/testdata", name+".conf")
+			file := filepath.Join(repository, "assets/nginx/testdata", name+".conf")
 			inProject(t)
 			args := &NginxArgs{Config: cfg(t), Storage: &Storage{}}
 			if args.Config.Volumes.Static != "" {
@@ -53,18 +51,7 @@ func TestNginxConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s is not what is rendered; if it should be: go test ./components -run %s -update\n%s", golden, t.Name(), got)
-			}
+			golden.Check(t, file, got)
 		})
 	}
 }

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -356,77 +354,4 @@ func (p *platform) nginx(front *proxy, image *Image, storage *Storage, backend *
 		return nil, err
 	}
 	return nginx, front.turn(p.ctx.Context(), configuration)
-}
-
-// describe is what `services` tells of a workload.
-func describe(r *runtime.Running, image string, replicas int) pulumi.Map {
-	return pulumi.Map{"image": pulumi.String(image), "replicas": pulumi.Int(replicas), "names": r.Names}
-}
-
-// present leaves the images out that are no stand-ins.
-func present(standIns map[string]pulumi.StringOutput) pulumi.StringMapOutput {
-	all := pulumi.StringMap{}
-	for name, text := range standIns {
-		all[name] = text
-	}
-	return all.ToStringMapOutput().ApplyT(func(found map[string]string) map[string]string {
-		maps.DeleteFunc(found, func(_, text string) bool { return text == "" })
-		return found
-	}).(pulumi.StringMapOutput)
-}
-
-func volumes(s *Storage) pulumi.Map {
-	all := pulumi.Map{}
-	for kind, name := range map[string]pulumi.StringInput{"data": s.Data, "static": s.Static, "logs": s.Logs} {
-		if name != nil {
-			all[kind] = name
-		}
-	}
-	return all
-}
-
-// outputs sets the stack's outputs.
-func (p *platform) outputs(more pulumi.Map) {
-	base, paths := p.baseURL(), p.Config.Backend.Paths
-	p.Outputs = pulumi.Map{
-		"runtime":  pulumi.String(p.Config.Runtime),
-		"replicas": pulumi.Int(p.Config.Backend.Replicas),
-		// Whether users get something else than what the stack file says.
-		"maintenance": pulumi.Bool(p.Config.Maintenance),
-		"pinned":      pulumi.Bool(p.Pinned),
-	}
-	for name, path := range map[string]string{
-		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
-	} {
-		p.Outputs[name] = pulumi.String(base + path)
-	}
-	maps.Copy(p.Outputs, more)
-}
-
-// baseURL is where the stack answers, seen from the machine that Pulumi runs on.
-func (p *platform) baseURL() string {
-	cfg := p.Config
-	host := p.Engine.Host()
-	if strings.Contains(host, ":") { // an IPv6 address
-		host = "[" + host + "]"
-	}
-	if !cfg.Nginx.Enabled {
-		return "http://" + host + portSuffix(cfg.Backend.PublishPort, 80)
-	}
-	if names := cfg.Nginx.ServerNames; len(names) > 0 && resolves(p.ctx.Context(), names[0]) {
-		host = names[0]
-	}
-	if cfg.Nginx.TLS.Mode == "off" {
-		return "http://" + host + portSuffix(cfg.Nginx.HTTPPort, 80)
-	}
-	return "https://" + host + portSuffix(cfg.Nginx.HTTPSPort, 443)
-}
-
-// resolves is false for a name that no DNS here knows (yet): an address with it
-// would not answer.
-func resolves(ctx context.Context, name string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	found, err := net.DefaultResolver.LookupHost(ctx, name)
-	return err == nil && len(found) > 0
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 //go:embed alertmanager.yml.tmpl
@@ -102,19 +104,4 @@ func (c Config) arguments(lineEnd string) string {
 }
 
 // duration is in Prometheus' form, which has no fractions.
-func duration(d time.Duration) string {
-	if d < time.Millisecond {
-		return "0s"
-	}
-	var text strings.Builder
-	for _, unit := range []struct {
-		name   string
-		length time.Duration
-	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
-		if n := d / unit.length; n > 0 {
-			fmt.Fprintf(&text, "%d%s", n, unit.name)
-			d -= n * unit.length
-		}
-	}
-	return text.String()
-}
+func duration(d time.Duration) string { return model.Duration(d).String() }

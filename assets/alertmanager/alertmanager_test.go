@@ -1,17 +1,15 @@
 package alertmanager
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"gopkg.in/yaml.v3"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"tarot-platform/internal/golden"
+)
 
 func config(change func(*Config)) Config {
 	c := Config{Stack: "tarot-prod", GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour}
@@ -44,19 +42,7 @@ func TestSettings(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(got), new(any)); err != nil {
 				t.Errorf("%v\n%s", err, got)
 			}
-			golden := filepath.Join("testdata", strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)+".yml")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s is not what is rendered; if it should be: go test ./assets/alertmanager -update\n%s", golden, got)
-			}
+			golden.Check(t, filepath.Join("testdata", strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)+".yml"), got)
 		})
 	}
 }

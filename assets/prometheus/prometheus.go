@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/prometheus/common/model"
 )
 
 //go:embed prometheus.yml.tmpl
@@ -184,19 +186,4 @@ func list(items ...string) string {
 }
 
 // duration is in Prometheus' form, which has no fractions.
-func duration(d time.Duration) string {
-	var text strings.Builder
-	for _, unit := range []struct {
-		name   string
-		length time.Duration
-	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
-		if n := d / unit.length; n > 0 {
-			fmt.Fprintf(&text, "%d%s", n, unit.name)
-			d -= n * unit.length
-		}
-	}
-	if text.Len() == 0 {
-		return "0s"
-	}
-	return text.String()
-}
+func duration(d time.Duration) string { return model.Duration(d).String() }

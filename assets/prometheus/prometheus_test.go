@@ -1,15 +1,13 @@
 package prometheus
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"tarot-platform/internal/golden"
+)
 
 // prod is nginx with TLS in front; dev is the backend alone; a rehearsal is prod in
 // a twentieth of the time.
@@ -40,24 +38,13 @@ var stacks = map[string]func() Config{"prod": prod, "dev": dev, "rehearsal": reh
 func TestGoldenFiles(t *testing.T) {
 	for name, c := range stacks {
 		for kind, render := range map[string]func(Config) (string, error){"prometheus": Settings, "rules": Rules} {
-			golden := filepath.Join("testdata", name+"."+kind+".yml")
-			t.Run(filepath.Base(golden), func(t *testing.T) {
+			file := filepath.Join("testdata", name+"."+kind+".yml")
+			t.Run(filepath.Base(file), func(t *testing.T) {
 				got, err := render(c())
 				if err != nil {
 					t.Fatal(err)
 				}
-				if *update {
-					if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(golden)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got != string(want) {
-					t.Errorf("%s is not what is rendered; if it should be: go test ./assets/prometheus -run %s -update\n%s", golden, t.Name(), got)
-				}
+				golden.Check(t, file, got)
 			})
 		}
 	}
@@ -107,7 +94,7 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 }
 
 func TestValuesAreWrittenAsPrometheusReadsThem(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "0s", 15 * time.Second: "15s", 90 * time.Second: "1m30s", 52 * time.Hour: "52h", 7500 * time.Millisecond: "7s500ms"} {
+	for d, want := range map[time.Duration]string{0: "0s", 15 * time.Second: "15s", 90 * time.Second: "1m30s", 52 * time.Hour: "2d4h", 7500 * time.Millisecond: "7s500ms"} {
 		if got := duration(d); got != want {
 			t.Errorf("%s is written %s, want %s", d, got, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"gopkg.in/yaml.v3"
 )
 
@@ -216,14 +217,14 @@ func TestARehearsalDiffersInTimeOnly(t *testing.T) {
 	times := regexp.MustCompile(`\[[0-9a-z]+\]|^[0-9a-z]+$`)
 	scale := func(text string) string {
 		return times.ReplaceAllStringFunc(text, func(found string) string {
-			d, err := time.ParseDuration(strings.Trim(found, "[]"))
+			d, err := model.ParseDuration(strings.Trim(found, "[]"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if 2*prod().BackupMaxAge == d {
+			if 2*prod().BackupMaxAge == time.Duration(d) {
 				return found
 			}
-			return strings.Replace(found, strings.Trim(found, "[]"), duration(d/20), 1)
+			return strings.Replace(found, strings.Trim(found, "[]"), (d/20).String(), 1)
 		})
 	}
 	got := rulesOf(t, rehearsal())
