@@ -224,7 +224,7 @@ func TestARehearsalDiffersInTimeOnly(t *testing.T) {
 			if 2*prod().BackupMaxAge == time.Duration(d) {
 				return found
 			}
-			return strings.Replace(found, strings.Trim(found, "[]"), (d/20).String(), 1)
+			return strings.Replace(found, strings.Trim(found, "[]"), (d / 20).String(), 1)
 		})
 	}
 	got := rulesOf(t, rehearsal())
