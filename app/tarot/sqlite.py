@@ -11,6 +11,10 @@ from tarot.settings import Settings
 _FIXED_BRANCHES = {(3, 50): 7, (3, 44): 6}
 
 
+# What is left of a WAL that has grown under a long reader, once it is written back.
+WAL_LIMIT = 16 * 1024 * 1024
+
+
 def has_wal_reset_bug(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
     """Whether this SQLite has the WAL-reset bug."""
     patch = _FIXED_BRANCHES.get(version[:2])
@@ -30,4 +34,5 @@ def connect(path: Path, settings: Settings, *, create: bool = False) -> sqlite3.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={settings.db_synchronous}")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
     return connection

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from tarot import lifecycle
 from tarot.application import create
 from tarot.logs import JsonFormatter, request_id
-from tarot.sqlite import has_wal_reset_bug
+from tarot.sqlite import WAL_LIMIT, connect, has_wal_reset_bug
 
 
 def test_health(client):
@@ -96,6 +96,22 @@ def test_metrics(client):
 @pytest.mark.parametrize("path", ["slow?seconds=0", "fail"])
 def test_faults_exist_only_for_tests(client, path):
     assert client.get(f"/api/v1/debug/{path}").status_code == 404
+
+
+def test_a_wal_that_has_grown_shrinks_again(settings):
+    connection = connect(settings.database_path, settings)
+    reader = connect(settings.database_path, settings)
+    connection.execute("CREATE TABLE filler (data BLOB)")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM filler").fetchall()  # holds the WAL as it is
+    for _ in range(24):
+        connection.execute("INSERT INTO filler VALUES (zeroblob(1048576))")
+    wal = settings.database_path.with_name(settings.database_path.name + "-wal")
+    assert wal.stat().st_size > WAL_LIMIT
+    reader.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    connection.execute("INSERT INTO filler VALUES (1)")
+    assert wal.stat().st_size <= WAL_LIMIT
 
 
 def test_a_fault_on_request(settings):
