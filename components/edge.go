@@ -123,8 +123,7 @@ func (e *proxy) turn(ctx context.Context, configuration string) error {
 	if err := client.Await(ctx, configuration, reloadTime); err != nil {
 		return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx"))
 	}
-	// The last of them have half a second to be on their way.
-	e.lingers = time.Now().Add(linger + 500*time.Millisecond)
+	e.lingers = time.Now().Add(settle)
 	return nil
 }
 

@@ -30,8 +30,9 @@ const (
 	// nginxStopGrace is short: while it finishes what it has begun, nobody listens
 	// on its ports, and the next one can not.
 	nginxStopGrace = 10 * time.Second
-	// linger is how long a client's connection outlives a reload.
-	linger      = time.Second
+	// settle is how long the earlier replicas go on after a reload: connections in
+	// use come over to the new ones with their next request.
+	settle      = 1500 * time.Millisecond
 	installTime = 30 * time.Second
 )
 
@@ -241,7 +242,6 @@ func (args *NginxArgs) render() assets.Config {
 		Workers:      max(1, int(math.Ceil(cfg.CPUs))),
 		BackendPort:  args.Config.Backend.Port,
 		TLS:          cfg.TLS.Mode != "off",
-		Linger:       strconv.Itoa(int(linger/time.Second)) + "s",
 		Maintenance:  args.Config.Maintenance,
 		HTTPSSuffix:  portSuffix(cfg.HTTPSPort, 443),
 		HostSuffix:   portSuffix(cfg.HTTPPort, 80),
@@ -256,6 +256,9 @@ func (args *NginxArgs) render() assets.Config {
 	}
 	if c.TLS {
 		c.HostSuffix = c.HTTPSSuffix
+	}
+	if args.Config.Runtime == "containers" {
+		c.Any = "backend" // every replica's alias
 	}
 	if args.Storage.Static != nil {
 		c.StaticFolder = nginxStatic

@@ -40,9 +40,8 @@ type Config struct {
 	Hosts []string
 	// Addresses are those of the hosts, where they are known.
 	Addresses []string
-	// Linger is how long a connection is kept for a next request after a reload,
-	// in nginx's form.
-	Linger string
+	// Any is a DNS name of all replicas, where Hosts are those of one each.
+	Any string
 	// Maintenance shows the page to everybody.
 	Maintenance bool
 	// TLS listens for HTTPS and redirects HTTP to it. The certificate and its key

@@ -10,7 +10,7 @@ import (
 func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 	for i := range 64 {
 		tls, limited, static, closed, counted, grafana := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, i&16 != 0, i&32 != 0
-		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Hosts: []string{"one", "two"}, Linger: "1s", Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
+		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Hosts: []string{"one", "two"}, Any: "all", Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
 			HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static", Metrics: counted}
 		if grafana {
 			c.GrafanaPath = "/grafana"
@@ -47,7 +47,7 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				"listen 8443 ssl": tls, "ssl_certificate tls_certificate;": tls, "return 308 https://": tls,
 				"limit_req_zone": limited, "limit_req zone=client burst=10": limited,
 				"location ^~ /static/ {": static, "alias /srv/current/;": static, "alias /srv/r/;": static,
-				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true,
+				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true, "server all:8000 resolve backup": true,
 				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, `map "$candidate $request_uri" $closed`: closed,
 				"load_module": counted, "js_content metrics.show": counted, "listen 8081;": counted, "listen 127.0.0.1:8081;": !counted,
 				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana && closed,
