@@ -66,7 +66,7 @@ type Config struct {
 	StaticFolder string
 	// StaticMaxAge is in seconds.
 	StaticMaxAge int
-	// Metrics has nginx count what it answers, by njs, and show it on its port 8081.
+	// Metrics has nginx count what it answers, by njs, and show it on its port 8082.
 	Metrics bool
 	// GrafanaPath is where Grafana is served; empty: it isn't.
 	GrafanaPath string

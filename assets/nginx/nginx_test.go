@@ -49,7 +49,7 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				"location ^~ /static/ {": static, "alias /srv/current/;": static, "alias /srv/r/;": static,
 				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true, "server all:8000 resolve backup": true,
 				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, `map "$candidate $request_uri" $closed`: closed,
-				"load_module": counted, "js_content metrics.show": counted, "listen 8081;": counted, "listen 127.0.0.1:8081;": !counted,
+				"load_module": counted, "js_content metrics.show": counted, "listen 8082;": counted, "listen 127.0.0.1:8081;": true,
 				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana && closed,
 			} {
 				if got := strings.Contains(text, part); got != want {

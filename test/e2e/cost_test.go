@@ -66,10 +66,10 @@ func (s *stack) maximum(monitored bool) float64 {
 	s.config("monitoring.enabled", monitored)
 	s.up()
 	api := fmt.Sprint(s.outputs()["apiUrl"])
-	attacker := vegeta.NewAttacker(vegeta.Workers(16), vegeta.MaxWorkers(16), vegeta.HTTP2(false),
-		vegeta.TLSConfig(&tls.Config{InsecureSkipVerify: true})) //nolint:gosec // self-signed
 	targets := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: api + "/cards/the-fool"})
 	count := func(length time.Duration) float64 {
+		attacker := vegeta.NewAttacker(vegeta.Workers(16), vegeta.MaxWorkers(16), vegeta.HTTP2(false),
+			vegeta.TLSConfig(&tls.Config{InsecureSkipVerify: true})) //nolint:gosec // self-signed
 		begin, answered := time.Now(), 0
 		for result := range attacker.Attack(targets, vegeta.Rate{}, length, "") {
 			if result.Code == http.StatusOK {

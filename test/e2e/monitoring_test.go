@@ -33,12 +33,17 @@ const rehearsal = 0.05
 func monitored(t *testing.T, runtime string) {
 	limit := freeDisk(t) - 1
 	s := prodStack(t, map[string]any{
-		"runtime": runtime, "monitoring.enabled": true, "monitoring.interval": "1s", "monitoring.alerts.timeScale": rehearsal,
+		"runtime": runtime, "monitoring.enabled": false, "monitoring.interval": "1s", "monitoring.alerts.timeScale": rehearsal,
 		"backend.replicas": watchedReplicas, "backend.workers": 2, "backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
 		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
 		"monitoring.alerts.diskFree": limit,
 	})
 	s.up()
+	// In a stack that runs: nginx only reloads.
+	nginx := s.containers("nginx")
+	s.config("monitoring.enabled", true)
+	s.foretold()
+	same(t, nginx, s.containers("nginx"), 1)
 	s.unchanged()
 	out := s.outputs()
 	for _, w := range watching {
