@@ -40,7 +40,7 @@ func TestMonitoringCost(t *testing.T) {
 		memory += m.number()
 		t.Logf("%-14s %4.0f MB, %.3f cores", m.Metric["workload"], m.number()/1e6, s.value(fmt.Sprintf("sum(rate(container_cpu_usage_seconds_total{workload=%q}[2m]))", m.Metric["workload"])))
 	}
-	samples := s.value("rate(prometheus_tsdb_head_samples_appended_total[2m])")
+	samples := s.value("sum(rate(prometheus_tsdb_head_samples_appended_total[2m]))")
 	var logs float64
 	for _, w := range append(slices.Clone(watching), "cadvisor") {
 		logs += float64(len(s.docker("logs", "--since", "2m", s.one(w)))) / 120
@@ -50,7 +50,7 @@ func TestMonitoringCost(t *testing.T) {
 	}
 	// Two bytes a sample at most: https://prometheus.io/docs/prometheus/latest/storage/
 	t.Logf("all of it: %.0f MB of memory, %.0f series, %.0f samples a second, %.0f MB of disk a day (of it logs %.1f)",
-		memory/1e6, s.value("prometheus_tsdb_head_series"), samples, (samples*2+logs)*86400/1e6, logs*86400/1e6)
+		memory/1e6, s.value("sum(prometheus_tsdb_head_series)"), samples, (samples*2+logs)*86400/1e6, logs*86400/1e6)
 	if ratio < leastRatio {
 		t.Errorf("with monitoring, users get %.3f of the rate; want at least %.2f", ratio, leastRatio)
 	}
