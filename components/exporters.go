@@ -1,7 +1,6 @@
 package components
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -89,8 +88,4 @@ func (m *monitoring) blackbox() part {
 		},
 		image: m.Config.Monitoring.Images.BlackboxExporter,
 	}
-}
-
-func sortSecrets(all []workload.Secret) {
-	slices.SortFunc(all, func(a, b workload.Secret) int { return strings.Compare(a.Name, b.Name) })
 }

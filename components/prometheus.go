@@ -2,6 +2,8 @@ package components
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -111,11 +113,10 @@ func (m *monitoring) alertmanager() (part, error) {
 		Limits:   workload.Limits{CPUs: 0.25, Memory: 96 << 20},
 		User:     nobody,
 	}
-	for key, file := range receivers {
+	for _, key := range slices.Sorted(maps.Keys(receivers)) {
 		if value := set[key]; value != "" {
-			w.Secrets = append(w.Secrets, workload.Secret{Name: file, Value: own(value)})
+			w.Secrets = append(w.Secrets, workload.Secret{Name: receivers[key], Value: own(value)})
 		}
 	}
-	sortSecrets(w.Secrets)
 	return part{Workload: w, image: m.Config.Monitoring.Images.Alertmanager, volume: "alertmanager", at: "/alertmanager"}, nil
 }
