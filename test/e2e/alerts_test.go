@@ -71,7 +71,7 @@ func (s *stack) rehearse(out map[string]any, u *users, diskLimit int) {
 // alerts are those that would be told: neither silenced nor inhibited.
 func (s *stack) alerts() []string {
 	s.t.Helper()
-	text := s.inside("alertmanager", "/bin/amtool", "--alertmanager.url=http://127.0.0.1:9093", "alert", "query", "--output=json")
+	text := s.amtool("json")
 	var found []struct {
 		Labels map[string]string
 		Status struct{ State string }
@@ -88,6 +88,12 @@ func (s *stack) alerts() []string {
 	return names
 }
 
+// amtool lists the alerts, where Alertmanager is.
+func (s *stack) amtool(form string) string {
+	s.t.Helper()
+	return s.inside("alertmanager", "/bin/amtool", "--alertmanager.url=http://127.0.0.1:9093", "alert", "query", "--output="+form)
+}
+
 // fires waits for the alert, and fails where there is another one meanwhile.
 func (s *stack) fires(alert string, within time.Duration) {
 	s.t.Helper()
@@ -95,7 +101,7 @@ func (s *stack) fires(alert string, within time.Duration) {
 		found := s.alerts()
 		for _, other := range found {
 			if other != alert {
-				s.t.Errorf("%s fires, too: %s", other, s.inside("alertmanager", "/bin/amtool", "--alertmanager.url=http://127.0.0.1:9093", "alert", "query", "--output=extended"))
+				s.t.Errorf("%s fires, too: %s", other, s.amtool("extended"))
 				return
 			}
 		}
