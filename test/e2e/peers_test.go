@@ -38,7 +38,7 @@ func TestPeers(t *testing.T) {
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			site := p.start(t)
-			tr := startTraffic(t, site.id, site.api)
+			tr := startTraffic(t, site.id, site.api, "")
 			time.Sleep(3 * time.Second)
 			quiet := tr.p99(time.Now().Add(-3 * time.Second))
 			begin := time.Now()

@@ -25,6 +25,7 @@ const (
 	sockets     = 3
 	slowSeconds = 1
 	usualRate   = 80
+	requestTime = 30 * time.Second
 )
 
 // traffic is users' requests while something is done to the stack.
@@ -34,7 +35,9 @@ type traffic struct {
 	run      string // begins every question
 	stop     context.CancelFunc
 	all      sync.WaitGroup
+	static   string       // address of a static file; empty: none is asked for
 	sent     atomic.Int64 // posts
+	asked    atomic.Int64 // all
 	attacker []*vegeta.Attacker
 
 	mu      sync.Mutex
@@ -59,17 +62,17 @@ func number(t *testing.T, name string, usual int) int {
 }
 
 // startTraffic begins; end has to be called.
-func startTraffic(t *testing.T, id, api string) *traffic {
+func startTraffic(t *testing.T, id, api, static string) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
 	rate := number(t, "ROLLOUT_RATE", usualRate)
-	tr := &traffic{t: t, api: api, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
+	tr := &traffic{t: t, api: api, static: static, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
 	// They are sent whether or not earlier ones are answered (open loop). Three
 	// quarters keep their connections, the others make one for each request.
 	for _, part := range []struct {
 		rate int
 		kept bool
 	}{{rate - rate/4, true}, {rate / 4, false}} {
-		attacker := vegeta.NewAttacker(vegeta.KeepAlive(part.kept), vegeta.HTTP2(false), vegeta.Timeout(30*time.Second),
+		attacker := vegeta.NewAttacker(vegeta.KeepAlive(part.kept), vegeta.HTTP2(false), vegeta.Timeout(requestTime),
 			vegeta.TLSConfig(&tls.Config{InsecureSkipVerify: true})) //nolint:gosec // self-signed
 		tr.attacker = append(tr.attacker, attacker)
 		tr.all.Go(func() {
@@ -90,6 +93,7 @@ func (tr *traffic) targets() vegeta.Targeter {
 	var count atomic.Int64
 	api := tr.api
 	return func(target *vegeta.Target) error {
+		tr.asked.Add(1)
 		*target = vegeta.Target{Method: http.MethodGet, URL: api + "/cards/the-fool"}
 		switch n := count.Add(1); {
 		case n%10 < 4:
@@ -99,6 +103,8 @@ func (tr *traffic) targets() vegeta.Targeter {
 			target.Body = []byte(fmt.Sprintf(`{"question": %q, "spread": "single"}`, question))
 		case n%10 == 4:
 			target.URL = fmt.Sprintf("%s/debug/slow?seconds=%d", api, slowSeconds)
+		case n%10 == 5 && tr.static != "":
+			target.URL = tr.static
 		}
 		return nil
 	}
@@ -159,12 +165,36 @@ func (tr *traffic) phase(name string, do func()) {
 	begin := time.Now()
 	do()
 	took := time.Since(begin)
-	time.Sleep((slowSeconds + 1) * time.Second) // what was sent meanwhile is answered
+	tr.settled()
 	lost, count := tr.lost(begin)
 	tr.t.Logf("%-28s %5.1f s  lost %d of %d  p99 %d ms", name, took.Seconds(), len(lost), count, tr.p99(begin).Milliseconds())
 	if len(lost) > 0 {
 		tr.t.Errorf("%s: lost %d of %d requests: %s", name, len(lost), count, strings.Join(lost[:min(len(lost), 5)], "; "))
 	}
+}
+
+// settled waits until all that was sent by now is answered, or given up.
+func (tr *traffic) settled() {
+	tr.t.Helper()
+	now := time.Now()
+	asked := int(tr.asked.Load())
+	answered := func() (count int) {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		for _, r := range tr.results {
+			if !r.Timestamp.After(now) {
+				count++
+			}
+		}
+		return count
+	}
+	for range 2 * requestTime / time.Second {
+		if answered() >= asked {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	tr.t.Errorf("%d of %d requests have no answer", asked-answered(), asked)
 }
 
 // incident does something that may cost requests, and returns how many.
@@ -173,7 +203,7 @@ func (tr *traffic) incident(name string, do func()) int {
 	begin := time.Now()
 	do()
 	took := time.Since(begin)
-	time.Sleep((slowSeconds + 1) * time.Second)
+	tr.settled()
 	lost, count := tr.lost(begin)
 	writes := 0
 	for _, l := range lost {
@@ -239,12 +269,16 @@ func (tr *traffic) p99(since time.Time) time.Duration {
 	return took[len(took)*99/100]
 }
 
-// report is what has become of all requests so far.
+// report is what has become of all requests so far, and fails where one was lost: also
+// one that was sent between two phases, or answered long after its own.
 func (tr *traffic) report() {
 	tr.t.Helper()
 	lost, count := tr.lost(time.Time{})
 	tr.t.Logf("in all: lost %d of %d requests (0 of them is less than %.4f %%, with 95 %% confidence); web sockets closed cleanly %d, otherwise %d",
 		len(lost), count, 300/float64(count), tr.cleanly, len(tr.closed))
+	if len(lost) > 0 {
+		tr.t.Errorf("lost %d of %d requests: %s", len(lost), count, strings.Join(lost[:min(len(lost), 8)], "; "))
+	}
 	if len(tr.closed) > 0 || tr.cleanly == 0 {
 		tr.t.Errorf("web sockets closed cleanly: %d; otherwise: %s", tr.cleanly, strings.Join(tr.closed, "; "))
 	}
