@@ -38,7 +38,10 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(source.all, ctx.Project())
+	if err := ours(source.all, ctx.Project()); err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(source.all, config.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +109,31 @@ func configuration() (values, error) {
 	return v, nil
 }
 
+// ours refuses keys that would be overlooked: those of the project's name, where
+// that was changed.
+func ours(all map[string]string, project string) error {
+	for key := range all {
+		if name, mine := strings.CutPrefix(key, project+":"); mine && project != config.Namespace {
+			return fmt.Errorf("%s is not allowed; allowed: %s:%s (this program's keys begin with %s:, whatever the project is called)",
+				key, config.Namespace, name, config.Namespace)
+		}
+	}
+	return nil
+}
+
+// withImage is the configuration of a backend with a ready image.
+func withImage(backend, image string) (string, error) {
+	all := map[string]any{}
+	if backend != "" {
+		if err := json.Unmarshal([]byte(backend), &all); err != nil {
+			return "", err
+		}
+	}
+	all["image"] = image
+	text, err := json.Marshal(all)
+	return string(text), err
+}
+
 // earlier is the configuration of the release that is pinned, with the secrets
 // of today.
 func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now config.Config, source values) (config.Config, map[string]string, config.Application, error) {
@@ -120,6 +148,9 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 			config.Namespace, now.Releases.Pin, release.Names(releases))
 	}
 	release := releases[index]
+	if err := docker.CheckRelease(ctx.Context(), release); err != nil {
+		return now, nil, application, err
+	}
 	then := maps.Clone(release.Configuration)
 	all := maps.Clone(then)
 	// A secret that came later is nothing that the release knows.
@@ -134,14 +165,18 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 			all[key] = value
 		}
 	}
-	cfg, err := config.Load(all, ctx.Project())
+	// Its image is there: nothing is built, and no folder is looked at.
+	if all[config.Namespace+":backend"], err = withImage(then[config.Namespace+":backend"], release.Image); err != nil {
+		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
+	}
+	cfg, err := config.Load(all, config.Namespace)
 	if err == nil {
 		err = json.Unmarshal([]byte(release.Application), &application)
 	}
 	if err != nil {
 		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
 	}
-	cfg.Backend.Image, cfg.Releases, cfg.Maintenance = release.Image, now.Releases, now.Maintenance
+	cfg.Releases, cfg.Maintenance, cfg.SecretVersions = now.Releases, now.Maintenance, now.SecretVersions
 	cfg.Monitoring, cfg.Networks.MonitoringSubnet = now.Monitoring, now.Networks.MonitoringSubnet
 	return cfg, then, application, nil
 }

@@ -49,6 +49,19 @@ func TestLoadConfig(t *testing.T) {
 	}
 }
 
+func TestKeysOfARenamedProjectAreNotOverlooked(t *testing.T) {
+	if err := ours(map[string]string{"tarot:backend": "{}", "docker:host": "x"}, "shop"); err != nil {
+		t.Error(err)
+	}
+	err := ours(map[string]string{"shop:backend": "{}"}, "shop")
+	if err == nil || !strings.HasPrefix(err.Error(), "shop:backend is not allowed; allowed: tarot:backend") {
+		t.Errorf("%v", err)
+	}
+	if err := ours(map[string]string{"tarot:backend": "{}"}, config.Namespace); err != nil {
+		t.Error(err)
+	}
+}
+
 // A record of a release can be read by whoever may use the engine.
 func TestNoSecretGetsIntoARelease(t *testing.T) {
 	t.Setenv(pulumi.EnvConfig, `{"tarot:adminPassword":"a","tarot:API_KEY":"b","tarot:build":"{}","tarot:nginx":"{}"}`)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -21,11 +20,15 @@ func engineWith(t *testing.T, volumes string) *engine.Engine {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
 		w.Header().Set("Content-Type", "application/json")
-		if strings.HasSuffix(r.URL.Path, "/volumes") {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/volumes"):
 			fmt.Fprintf(w, `{"Volumes":[%s]}`, volumes)
-			return
+		case strings.Contains(r.URL.Path, "00000000000000bb"): // an image
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message":"no such image"}`)
+		default:
+			fmt.Fprint(w, `{}`)
 		}
-		fmt.Fprint(w, `{}`)
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
@@ -56,14 +59,8 @@ func recorded(t *testing.T, name string, configuration map[string]string, applic
 }
 
 func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.MkdirAll("app", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("app/Dockerfile", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	then := map[string]string{"tarot:backend": `{"replicas":2}`}
+	// Its folder may be gone: nothing is built.
+	then := map[string]string{"tarot:backend": `{"replicas":2,"context":"./renamed"}`, "tarot:secretVersions": `{"adminPassword":1}`}
 	good := recorded(t, "r00000000aa", then, `{"migrate":["./then"]}`)
 	for _, test := range []struct{ name, volumes, want string }{
 		{"the release", good, ""},
@@ -72,12 +69,15 @@ func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 		{"none at all", "", `tarot:releases.pin: "r00000000aa" is not allowed; allowed: empty, or a release that can be returned to: (there is none)`},
 		{"a configuration that is not valid any more", recorded(t, "r00000000aa", map[string]string{"tarot:backend": `{"replica":2}`}, "{}"),
 			"release r00000000aa: tarot:backend.replica: there is no such key"},
+		{"an image that is gone", strings.ReplaceAll(good, "00000000000000aa\"", "00000000000000bb\""),
+			"release r00000000aa can not be returned to: its image tarot-backend:00000000000000bb was removed"},
 		{"an application that can not be read", recorded(t, "r00000000aa", then, "{"), "release r00000000aa: unexpected end of JSON input"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			docker := engineWith(t, test.volumes)
 			err := pulumi.RunErr(func(ctx *pulumi.Context) error {
 				now := config.Defaults()
+				now.SecretVersions.AdminPassword = 3
 				now.Releases.Pin, now.Releases.Keep, now.Maintenance = "r00000000aa", 7, true
 				cfg, open, application, err := earlier(ctx, docker, "tarot-dev", now, values{secret: map[string]string{
 					"tarot:adminPassword": "password of today", "tarot:LATER_KEY": "the release does not know it"}})
@@ -87,10 +87,10 @@ func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 				if cfg.Backend.Replicas != 2 || cfg.Backend.Image != "tarot-backend:00000000000000aa" || cfg.Secrets["adminPassword"] != "password of today" {
 					t.Errorf("%+v", cfg)
 				}
-				if cfg.Releases.Keep != 7 || !cfg.Maintenance {
-					t.Errorf("what is no part of a release: %+v, %v", cfg.Releases, cfg.Maintenance)
+				if cfg.Releases.Keep != 7 || !cfg.Maintenance || cfg.SecretVersions.AdminPassword != 3 {
+					t.Errorf("what is no part of a release: %+v, %v, %+v", cfg.Releases, cfg.Maintenance, cfg.SecretVersions)
 				}
-				if len(open) != 1 || open["tarot:backend"] != then["tarot:backend"] || len(application.Migrate) != 1 || application.Migrate[0] != "./then" {
+				if len(open) != 2 || open["tarot:backend"] != then["tarot:backend"] || len(application.Migrate) != 1 || application.Migrate[0] != "./then" {
 					t.Errorf("source %v, application %+v", open, application)
 				}
 				return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -35,6 +36,25 @@ func (p *platform) earlier(image *Image) ([]string, error) {
 	return slices.DeleteFunc(slices.Compact(images), func(other string) bool { return other == image.Reference }), nil
 }
 
+// inSequence gives a release its record: the one that it has while it is the latest,
+// and otherwise the next. What ran before it is where the way back leads; but not back
+// to what a rollback has just left.
+func (p *platform) inSequence(r release.Release, found []release.Release) release.Release {
+	if len(found) > 0 {
+		r.Sequence, r.Before = found[0].Sequence, found[0].Name
+	}
+	if index := slices.IndexFunc(found, func(other release.Release) bool { return other.Name == r.Name }); index == 0 || index > 0 && p.Pinned {
+		r.Before = found[index].Before
+		if index == 0 {
+			r.Record = found[0].Record
+			return r
+		}
+	}
+	r.Sequence++
+	r.Record = engine.RecordName(p.Prefix, r.Name, r.Sequence)
+	return r
+}
+
 // record declares the record of a release that runs as wanted, and has those
 // that are too old removed. It outlives the stack's next release, and the stack.
 func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
@@ -47,16 +67,25 @@ func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
+	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	r = p.inSequence(r, found)
 	label := func(name, value string) docker.VolumeLabelArgs {
 		return docker.VolumeLabelArgs{Label: pulumi.String(name), Value: pulumi.String(value)}
 	}
+	labels := docker.VolumeLabelArray{
+		label(engine.ApplicationLabel, string(application)),
+		label(engine.ConfigurationLabel, string(source)), label(engine.ImageLabel, r.Image),
+		label(engine.ReleaseLabel, r.Name), label(engine.SequenceLabel, strconv.Itoa(r.Sequence)), label(engine.StackLabel, p.Prefix),
+	}
+	if r.Before != "" {
+		labels = append(labels, label(engine.BeforeLabel, r.Before))
+	}
 	_, err = docker.NewVolume(p.ctx, "release", &docker.VolumeArgs{
-		Name: pulumi.String(engine.RecordName(p.Prefix, r.Name)),
-		Labels: docker.VolumeLabelArray{
-			label(engine.ApplicationLabel, string(application)),
-			label(engine.ConfigurationLabel, string(source)), label(engine.ImageLabel, r.Image),
-			label(engine.ReleaseLabel, r.Name), label(engine.StackLabel, p.Prefix),
-		},
+		Name:   pulumi.String(r.Record),
+		Labels: labels,
 	}, p.child(), pulumi.RetainOnDelete(true), pulumi.DeleteBeforeReplace(false))
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("release %s: %w", r.Name, err)

@@ -3,7 +3,8 @@
 # configuration and a `pulumi up`, as docs/releases.md has it without this script.
 #
 #   scripts/releases.sh list STACK
-#   scripts/releases.sh rollback STACK [RELEASE]     to the one before, or the one named
+#   scripts/releases.sh rollback STACK [RELEASE]     to the one before, or the one named;
+#                                                    after an `up` that failed, to the last that didn't
 #   scripts/releases.sh forward STACK                to what the stack file says
 #   scripts/releases.sh rotate STACK SECRET          jwtSecretKey, adminPassword or grafanaPassword
 set -euo pipefail
@@ -16,13 +17,15 @@ cd "$here/.."
 action=${1:?list, rollback, forward or rotate} stack=${2:?a stack}
 project=$(sed -n 's/^name: *//p' Pulumi.yaml)
 
-# TIME NAME IMAGE, the newest first. The records are volumes: internal/engine/releases.go
+# TIME NAME IMAGE BEFORE, the one that ran last first. The records are volumes, and one that ran
+# again has two for a while: internal/engine/releases.go
 records() {
   local volumes
   volumes=$(docker volume ls --quiet --filter label=tarot.release --filter "label=tarot.stack=$project-$stack")
   if [ -z "$volumes" ]; then return; fi
   # shellcheck disable=SC2086 # one name a line, none with a space
-  docker volume inspect --format '{{.CreatedAt}} {{index .Labels "tarot.release"}} {{index .Labels "tarot.image"}}' $volumes | sort -r
+  docker volume inspect --format '{{or (index .Labels "tarot.sequence") "0"}} {{.CreatedAt}} {{index .Labels "tarot.release"}} {{index .Labels "tarot.image"}} {{index .Labels "tarot.before"}}' $volumes |
+    sort -k1,1nr -k2,2r | awk '!seen[$3]++ { print $2, $3, $4, $5 }'
 }
 
 current() { pulumi stack output release --stack "$stack" 2>/dev/null || true; }
@@ -34,24 +37,35 @@ up() { pulumi up --stack "$stack" --yes --skip-preview; }
 list() {
   local now mark
   now=$(current)
-  printf '  %-12s %-21s %s\n' RELEASE "FIRST RUN" IMAGE
-  records | while read -r time name image; do
+  printf '  %-12s %-21s %s\n' RELEASE "RUNS SINCE" IMAGE
+  records | while read -r time name image _; do
     mark=' '
     if [ "$name" = "$now" ]; then mark='*'; fi
+    if ! docker image inspect "$image" >/dev/null 2>&1; then image="$image (not on this engine)"; fi
     printf '%s %-12s %-21s %s\n' "$mark" "$name" "${time%%+*}" "$image"
   done
 }
 
-# The one that ran first before the current one did.
+failed() {
+  pulumi stack history --stack "$stack" --json --page-size 1 2>/dev/null | grep -q '^    "result": "failed"'
+}
+
+# The last release ran as wanted: that is what its record says. An `up` that failed
+# since may have gone as far as the users, and is what somebody wants to get rid of.
 before() {
-  local now
-  now=$(current)
-  records | awk -v now="$now" 'seen { print $2; exit } $2 == now { seen = 1 }'
+  if failed; then
+    records | awk 'NR == 1 { print $2 }'
+  else
+    records | awk 'NR == 1 { print $4 }'
+  fi
 }
 
 rollback() {
   local to=${1:-}
-  if [ -z "$to" ]; then to=$(before); fi
+  if [ -z "$to" ]; then
+    to=$(before)
+    if failed; then note "the last \`up\` has failed: back to the release that ran as wanted before it"; fi
+  fi
   [ -n "$to" ] || fail "there is no release before the current one" "make releases STACK=$stack lists those that there are"
   records | awk -v to="$to" '$2 == to { found = 1 } END { exit !found }' ||
     fail "there is no release $to" "make releases STACK=$stack lists those that there are"

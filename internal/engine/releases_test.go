@@ -2,15 +2,18 @@ package engine
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
+
+	"tarot-platform/internal/release"
 )
 
 func record(prefix, name, image, created string) *volume.Volume {
-	return &volume.Volume{Name: RecordName(prefix, name), CreatedAt: created, Labels: map[string]string{
+	return &volume.Volume{Name: prefix + "-release-" + name, CreatedAt: created, Labels: map[string]string{
 		StackLabel: prefix, ReleaseLabel: name, ImageLabel: image, ConfigurationLabel: `{"tarot:runtime":"swarm"}`}}
 }
 
@@ -42,6 +45,49 @@ func TestReleasesAreTheStacksTheNewestFirst(t *testing.T) {
 	bad.Labels[ConfigurationLabel] = "{"
 	if _, err := (&Engine{api: &fakeAPI{volumes: []*volume.Volume{bad}}}).Releases(t.Context(), "tarot-prod"); err == nil {
 		t.Error("a record that can not be read is none")
+	}
+}
+
+// again is a later record of a release that has one.
+func again(v *volume.Volume, sequence int, before string) *volume.Volume {
+	v.Name = RecordName(v.Labels[StackLabel], v.Labels[ReleaseLabel], sequence)
+	v.Labels[SequenceLabel], v.Labels[BeforeLabel] = strconv.Itoa(sequence), before
+	return v
+}
+
+func TestAReleaseThatRanAgainIsTheLatest(t *testing.T) {
+	api := &fakeAPI{volumes: append(recorded(), again(record("tarot-prod", "r1", one, "2025-01-01T00:00:00Z"), 1, "r3"),
+		again(record("tarot-dev", "r1", one, "2026-01-01T00:00:00Z"), 2, ""))}
+	e := &Engine{api: api}
+	found, err := e.Releases(t.Context(), "tarot-prod")
+	var names []string
+	for _, r := range found {
+		names = append(names, r.Name)
+	}
+	if err != nil || !slices.Equal(names, []string{"r1", "r3", "r2"}) || found[0].Sequence != 1 || found[0].Before != "r3" || found[0].Record != "tarot-prod-release-r1-1" {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if all, err := e.Releases(t.Context(), ""); err != nil || len(all) != 5 {
+		t.Errorf("of all stacks: %+v, %v", all, err)
+	}
+	// Its earlier record has served its time.
+	if _, err := e.Retain(t.Context(), "tarot-prod", "r1", "app", 2); err != nil || !slices.Equal(api.done, []string{"remove tarot-prod-release-r1"}) {
+		t.Errorf("%v, %v", api.done, err)
+	}
+	bad := record("tarot-prod", "r1", one, "2026-01-01T00:00:00Z")
+	bad.Labels[SequenceLabel] = "first"
+	if _, err := (&Engine{api: &fakeAPI{volumes: []*volume.Volume{bad}}}).Releases(t.Context(), "tarot-prod"); err == nil {
+		t.Error("a sequence that is no number")
+	}
+}
+
+func TestAReleaseWhoseImageIsGoneCanNotBeReturnedTo(t *testing.T) {
+	e := &Engine{api: &fakeAPI{images: map[string]image.InspectResponse{one: {}}}}
+	for reference, want := range map[string]string{one: "", "registry.example/app:2": "", two: "its image " + two + " was removed"} {
+		err := e.CheckRelease(t.Context(), release.Release{Name: "r1", Image: reference})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", reference, err)
+		}
 	}
 }
 

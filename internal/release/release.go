@@ -22,8 +22,16 @@ type Release struct {
 	Configuration map[string]string
 	// Application is what the application said of itself, as JSON.
 	Application string
-	// Created is when it first ran.
+	// Created is when it ran first, or again after another one.
 	Created time.Time
+	// Sequence orders a stack's releases: the one that ran last has the highest.
+	Sequence int
+	// Before names the release that is returned to from this one: the one that ran
+	// before it did for the first time, or for another time but by a rollback.
+	Before string
+	// Record is the name of what keeps all this, and Stack the prefix of the stack
+	// that ran it.
+	Record, Stack string
 }
 
 // Names lists the names, for an error.
@@ -39,10 +47,11 @@ func Names(all []Release) string {
 }
 
 // New names a release of an image and a configuration. What the configuration
-// says of releases, of maintenance and of monitoring is no part of it.
+// says of releases, of maintenance, of monitoring and of rotated secrets is no part
+// of it: none of these is returned to.
 func New(image string, configuration map[string]string, namespace string) Release {
 	r := Release{Image: image, Configuration: maps.Clone(configuration)}
-	for _, key := range []string{"releases", "maintenance", "monitoring"} {
+	for _, key := range []string{"releases", "maintenance", "monitoring", "secretVersions"} {
 		delete(r.Configuration, namespace+":"+key)
 	}
 	text, _ := json.Marshal([]any{image, r.Configuration}) // strings always marshal, and maps in order

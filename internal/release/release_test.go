@@ -22,6 +22,7 @@ func TestAReleaseIsAnImageAndAConfiguration(t *testing.T) {
 		"the same":              {"app:1", map[string]string{"tarot:runtime": "swarm"}, true},
 		"pinned":                {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:releases": `{"pin":"r1"}`}, true},
 		"closed":                {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:maintenance": "true"}, true},
+		"with rotated secrets":  {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:secretVersions": `{"adminPassword":1}`}, true},
 		"another image":         {"app:2", configuration, false},
 		"another configuration": {"app:1", map[string]string{"tarot:runtime": "containers"}, false},
 		"one key more":          {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:x": ""}, false},
