@@ -25,7 +25,7 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "retain 5 of tarot-test and tarot-backend"},
-		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 4m18s", configured,
+		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 7m54s", configured,
 			"service tarot-test-nginx runs 1 of nginx:1.30 within 1m3s"}, ended),
 		"prod as containers": slices.Concat(prepared, []string{container("1"), container("2"), container("3"), configured,
 			"container tarot-test-nginx-1 runs nginx:1.30 within 43s"}, ended),
@@ -58,6 +58,42 @@ func TestTheSmokeTestPassesTheMaintenancePage(t *testing.T) {
 	r := succeed(t, stack(t, "prod", func(c *config.Config) { c.Maintenance = true }), up)
 	if !slices.Contains(r.engine.asked, "smoke test of https://localhost/health backend within 30s") {
 		t.Errorf("asked %v", r.engine.asked)
+	}
+}
+
+// What is to be mended may not let the deploy get far.
+func TestTheMaintenancePageIsThereBeforeAnythingElse(t *testing.T) {
+	const shut, open = "touch /tmp/closed in tarot-test-nginx", "rm -f /tmp/closed in tarot-test-nginx"
+	on := func(c *config.Config) { c.Maintenance = true }
+	inProject(t)
+	docker := running("backend")
+	docker.failures = map[string]error{"tarot-test-migrate": errors.New("it broke")}
+	if r := deploy(stack(t, "prod", on), &recorder{}, docker); r.err == nil || len(docker.asked) == 0 || docker.asked[0] != shut {
+		t.Errorf("%v, asked %v", r.err, docker.asked)
+	}
+	if docker = new(fakeEngine); deploy(stack(t, "prod", on), &recorder{}, docker).err != nil || slices.Contains(docker.asked, shut) {
+		t.Errorf("without a nginx: asked %v", docker.asked)
+	}
+	docker = running("backend")
+	docker.failures = map[string]error{"exec": errors.New("it broke")}
+	if r := deploy(stack(t, "prod", on), &recorder{}, docker); r.err == nil || !strings.Contains(r.err.Error(), "maintenance page: it broke") {
+		t.Errorf("%v", r.err)
+	}
+	for name, test := range map[string]struct{ closed, maintenance, opened bool }{
+		"closed and wanted open":   {true, false, true},
+		"closed and wanted closed": {true, true, false},
+		"open":                     {false, false, false},
+	} {
+		docker := running("backend")
+		docker.closed = test.closed
+		r := deploy(stack(t, "prod", func(c *config.Config) { c.Maintenance = test.maintenance }), &recorder{}, docker)
+		opened := slices.Index(docker.asked, open)
+		if r.err != nil || (opened >= 0) != test.opened {
+			t.Errorf("%s: %v, asked %v", name, r.err, docker.asked)
+		}
+		if turned := slices.Index(docker.asked, "nginx runs its configuration within 15s"); test.opened && opened < turned {
+			t.Errorf("%s: open before the new configuration is there: %v", name, docker.asked)
+		}
 	}
 }
 
@@ -147,7 +183,7 @@ func TestACandidateIsProvenBeforeTheServiceIsTouched(t *testing.T) {
 					got = append(got, "scale "+question[len(question)-1:])
 				case strings.HasPrefix(question, "service tarot-test-backend-candidate runs 1"):
 					got = append(got, "await")
-				case strings.Contains(question, "/health candidate "):
+				case strings.Contains(question, "https://localhost:4443/health candidate:8000 "):
 					got = append(got, "smoke")
 				}
 			}
@@ -196,7 +232,7 @@ func TestNewContainersAreProvenAndThoseThatAreNotAreStopped(t *testing.T) {
 			stopped := false
 			for _, question := range docker.asked {
 				for _, host := range []string{first, second} {
-					if strings.Contains(question, "/health "+host+" ") && !slices.Contains(proven, host) {
+					if strings.Contains(question, "https://localhost:4443/health "+host+":8000 ") && !slices.Contains(proven, host) {
 						proven = append(proven, host)
 					}
 				}
@@ -243,14 +279,14 @@ func TestWhatHasFailedIsDeclaredAnew(t *testing.T) {
 func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
 	inProject(t)
 	const old = "tarot-backend:00000000000000aa"
-	docker := &fakeEngine{releases: []release.Release{{Name: "r1", Image: old, Created: time.Unix(2, 0)}, {Name: "r0", Image: "other:1"}}}
+	docker := &fakeEngine{releases: []release.Release{{Name: "r1", Image: old, Sequence: 7}, {Name: "r0", Image: "other:1"}}}
 	r := deploy(stack(t, "prod", func(c *config.Config) { c.Releases.Keep = 1 }), &recorder{}, docker)
 	if r.err != nil {
 		t.Fatal(r.err)
 	}
 	image, name := r.outputs["image"].Value.(string), r.outputs["release"].Value.(string)
 	record := r.get(t, "Volume", "release")
-	if record.at("name") != "tarot-test-release-"+name || !record.RPC.GetRetainOnDelete() {
+	if record.at("name") != "tarot-test-release-"+name+"-8" || !record.RPC.GetRetainOnDelete() {
 		t.Errorf("record %v, retained %v", record.at("name"), record.RPC.GetRetainOnDelete())
 	}
 	if image := record.at("labels", 2, "value"); image != r.outputs["image"].Value {
@@ -258,12 +294,48 @@ func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
 	}
 	_, tag, _ := strings.Cut(image, ":")
 	// The next `up` finds the record of the first.
-	docker.releases = append([]release.Release{{Name: name, Image: image, Created: time.Unix(3, 0)}}, docker.releases...)
+	docker.releases = append([]release.Release{{Name: name, Image: image, Sequence: 8, Record: "the record", Before: "r1"}}, docker.releases...)
 	again := deploy(stack(t, "prod", func(c *config.Config) { c.Releases.Keep = 1 }), &recorder{}, docker)
+	if found := again.get(t, "Volume", "release").at("name"); found != "the record" {
+		t.Errorf("what runs on is recorded anew: %v", found)
+	}
 	for _, r := range []*run{r, again} {
 		want := []any{"r/" + tag, "r/00000000000000aa"}
 		if got := r.get(t, "Container", "tarot-test-activate-static").list("entrypoints")[4:]; !slices.Equal(got, want) {
 			t.Errorf("folders %v, want %v", got, want)
+		}
+	}
+}
+
+// `make rollback` goes to what a record says was before.
+func TestWhereTheWayBackLeads(t *testing.T) {
+	records := func(all ...string) (found []release.Release) { // name before, the latest first
+		for i, text := range all {
+			name, before, _ := strings.Cut(text, " ")
+			found = append(found, release.Release{Name: name, Before: before, Sequence: len(all) - i, Record: "record of " + name})
+		}
+		return found
+	}
+	for _, test := range []struct {
+		name, release string
+		pinned        bool
+		found         []release.Release
+		before        string
+		recorded      string
+	}{
+		{"the first", "a", false, nil, "", "tarot-test-release-a-1"},
+		{"the second", "b", false, records("a"), "a", "tarot-test-release-b-2"},
+		{"the same", "b", false, records("b a", "a"), "a", "record of b"},
+		{"a rollback", "b", true, records("c b", "b a", "a"), "a", "tarot-test-release-b-4"},
+		{"the same, pinned", "b", true, records("b a", "c b", "a"), "a", "record of b"},
+		{"forward again", "c", false, records("b a", "c b", "a"), "b", "tarot-test-release-c-4"},
+		{"another one after a rollback", "d", false, records("b a", "c b", "a"), "b", "tarot-test-release-d-4"},
+		{"its content once more", "a", false, records("b a", "a"), "b", "tarot-test-release-a-3"},
+	} {
+		p := &platform{PlatformArgs: PlatformArgs{Prefix: "tarot-test", Pinned: test.pinned}}
+		got := p.inSequence(release.Release{Name: test.release}, test.found)
+		if got.Before != test.before || got.Record != test.recorded {
+			t.Errorf("%s: before it %q, recorded as %s; want %q, %s", test.name, got.Before, got.Record, test.before, test.recorded)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components/runtime"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/smoke"
@@ -50,21 +51,39 @@ type proxy struct {
 
 var _ runtime.Edge = (*proxy)(nil)
 
-func (e *proxy) client() (NginxClient, error) {
+// client asks the nginx at an address.
+func (e *proxy) client(base string) (NginxClient, error) {
 	token, err := runtime.Text(e.p.ctx, e.token)
 	if err != nil {
 		return nil, err
 	}
-	return e.p.Dial(e.p.baseURL(), token), nil
+	return e.p.Dial(base, token), nil
 }
 
-// state is what nginx runs; nothing where it doesn't, or can not be asked: one of
-// an earlier version of this program, or with another port than the new one.
+// running is where the nginx that runs is reached, and nothing where none does. It
+// may have other ports than the one that is wanted.
+func (e *proxy) running(ctx context.Context) (string, error) {
+	ports, err := e.p.Engine.Published(ctx, e.p.Prefix, "nginx")
+	if err != nil {
+		return "", err
+	}
+	if at, ok := ports[nginxHTTPS]; ok {
+		return address("https", e.p.reached(at.Address), at.Port), nil
+	}
+	if at, ok := ports[nginxHTTP]; ok {
+		return address("http", e.p.reached(at.Address), at.Port), nil
+	}
+	return "", nil
+}
+
+// state is what the nginx that runs does; nothing where none runs, or it can not be
+// asked.
 func (e *proxy) state(ctx context.Context) (edge.State, error) {
-	if runs, err := e.p.Engine.Runs(ctx, e.p.Prefix, "nginx"); err != nil || runs == 0 {
+	base, err := e.running(ctx)
+	if err != nil || base == "" {
 		return edge.State{}, err
 	}
-	client, err := e.client()
+	client, err := e.client(base)
 	if err != nil {
 		return edge.State{}, err
 	}
@@ -89,7 +108,16 @@ func (e *proxy) Prove(ctx context.Context, host string) error {
 		return err
 	}
 	test := e.p.smoke(e.static)
-	test.Header = edge.For(token, host)
+	if host == edge.Rotated {
+		test.Header = edge.For(token, host)
+	} else {
+		// The one that runs is not yet where it will be.
+		test.Connect = ""
+		if test.Base, err = e.running(ctx); err != nil {
+			return err
+		}
+		test.Header = edge.For(token, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port))
+	}
 	if err := e.p.Check(ctx, test, answerTime); err != nil {
 		return fmt.Errorf("%s, before it got users' requests: %w", host, err)
 	}
@@ -104,26 +132,41 @@ func (e *proxy) check(ctx context.Context) error {
 	return e.p.Check(ctx, e.p.smoke(e.static), answerTime)
 }
 
-// turn has nginx take its new configuration, if it doesn't run it.
+// close has the nginx that runs show the maintenance page before anything else is
+// done: what is to be mended may not let the deploy go on.
+func (e *proxy) close(ctx context.Context) error {
+	base, err := e.running(ctx)
+	if err != nil || base == "" {
+		return err
+	}
+	_, err = e.p.Engine.Exec(ctx, e.p.Prefix, "nginx", "touch", assets.ClosedFile)
+	return err
+}
+
+// turn has nginx take its new configuration, if it doesn't run it, and open again if
+// it was closed.
 func (e *proxy) turn(ctx context.Context, configuration string) error {
-	client, err := e.client()
+	client, err := e.client(e.p.urlOf(e.p.host()))
 	if err != nil {
 		return err
 	}
 	// A nginx that has just been started may not listen yet.
 	state, err := client.State(ctx)
-	if err == nil && state.Configuration == configuration {
-		return nil
-	}
-	if err == nil {
-		if err := e.p.Engine.Signal(ctx, e.p.Prefix, "nginx", "SIGHUP"); err != nil {
-			return err
+	if err != nil || state.Configuration != configuration {
+		if err == nil {
+			if err := e.p.Engine.Signal(ctx, e.p.Prefix, "nginx", "SIGHUP"); err != nil {
+				return err
+			}
 		}
+		if err := client.Await(ctx, configuration, reloadTime); err != nil {
+			return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx"))
+		}
+		e.lingers = time.Now().Add(settle)
 	}
-	if err := client.Await(ctx, configuration, reloadTime); err != nil {
-		return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx"))
+	if state.Closed && !e.p.Config.Maintenance {
+		_, err := e.p.Engine.Exec(ctx, e.p.Prefix, "nginx", "rm", "-f", assets.ClosedFile)
+		return err
 	}
-	e.lingers = time.Now().Add(settle)
 	return nil
 }
 
@@ -131,7 +174,7 @@ func (e *proxy) turn(ctx context.Context, configuration string) error {
 func (p *platform) smoke(static string) smoke.Test {
 	asked := p.Config.Backend.Smoke
 	test := smoke.Test{
-		Base: p.baseURL(), Health: p.Config.Backend.Paths.Health,
+		Base: p.baseURL(), Connect: p.host(), Health: p.Config.Backend.Paths.Health,
 		Read: asked.Read, Write: asked.Write, Body: asked.Body, Admin: asked.Admin,
 	}
 	if asked.Static != "" {

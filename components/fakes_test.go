@@ -19,7 +19,8 @@ type fakeEngine struct {
 	remote   bool
 	standIn  string
 	failures map[string]error // by the name of a container, service or signal, or a smoke test's host
-	runs     bool             // nginx does
+	runs     bool             // nginx does, on another port than is wanted
+	closed   bool             // nginx is
 	rotation []string         // that nginx has
 	attempt  int              // of every task
 	force    int              // of every service
@@ -73,6 +74,8 @@ func (f *fakeEngine) RemoveContainer(context.Context, string, string) (bool, err
 func (f *fakeEngine) RemoveService(context.Context, string, string) (bool, error)   { return true, nil }
 func (f *fakeEngine) RemoveNetwork(context.Context, string, string) (bool, error)   { return true, nil }
 
+func (f *fakeEngine) HasNetwork(context.Context, string, string) (bool, error) { return f.runs, nil }
+
 func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
 func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
@@ -86,20 +89,32 @@ func (f *fakeEngine) Runs(context.Context, string, string) (int, error) {
 	}
 	return 0, nil
 }
+func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
+	if f.runs {
+		return map[int]engine.Published{nginxHTTP: {Address: "0.0.0.0", Port: 80}, nginxHTTPS: {Address: "0.0.0.0", Port: 4443}}, nil
+	}
+	return nil, nil
+}
+func (f *fakeEngine) Exec(_ context.Context, prefix, workload string, command ...string) (string, error) {
+	return "", f.ask("exec", strings.Join(command, " ")+" in "+prefix+"-"+workload)
+}
 func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {
 	return f.releases, nil
 }
 
-func (f *fakeEngine) dial(string, string) NginxClient { return fakeNginx{f} }
+func (f *fakeEngine) dial(base, _ string) NginxClient { return fakeNginx{f, base} }
 
 // fakeNginx runs an earlier configuration until it is told to reload.
-type fakeNginx struct{ *fakeEngine }
+type fakeNginx struct {
+	*fakeEngine
+	base string
+}
 
 func (f fakeNginx) State(context.Context) (edge.State, error) {
 	if !f.runs {
 		return edge.State{}, errors.New("nobody listens")
 	}
-	return edge.State{Configuration: "earlier", Rotation: f.rotation}, nil
+	return edge.State{Configuration: "earlier", Rotation: f.rotation, Closed: f.closed}, nil
 }
 
 func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) error {
@@ -109,7 +124,8 @@ func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) erro
 // check is the smoke test, and knows its host by the token's end.
 func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Duration) error {
 	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
-	return f.ask("smoke "+host, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
+	name, _, _ := strings.Cut(host, ":")
+	return f.ask("smoke "+name, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
 }
 
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {

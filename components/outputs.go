@@ -57,23 +57,49 @@ func (p *platform) outputs(more pulumi.Map) {
 	maps.Copy(p.Outputs, more)
 }
 
-// baseURL is where the stack answers, seen from the machine that Pulumi runs on.
+// baseURL is where the stack answers, as users ask for it.
 func (p *platform) baseURL() string {
+	host := p.host()
+	if names := p.Config.Nginx.ServerNames; p.Config.Nginx.Enabled && len(names) > 0 && resolves(p.ctx.Context(), names[0]) {
+		host = names[0]
+	}
+	return p.urlOf(host)
+}
+
+// host is where published ports are reached from the machine that Pulumi runs on.
+func (p *platform) host() string {
+	if p.Config.Nginx.Enabled {
+		return p.reached(p.Config.Nginx.Address)
+	}
+	return p.reached(p.Config.Backend.PublishAddress)
+}
+
+// reached is where a port is reached that is published on an address: there alone,
+// where that is one of the machine's own.
+func (p *platform) reached(published string) string {
+	if ip := net.ParseIP(published); ip != nil && !ip.IsUnspecified() && !ip.IsLoopback() {
+		return published
+	}
+	return p.Engine.Host()
+}
+
+func (p *platform) urlOf(host string) string {
 	cfg := p.Config
-	host := p.Engine.Host()
+	switch {
+	case !cfg.Nginx.Enabled:
+		return address("http", host, cfg.Backend.PublishPort)
+	case cfg.Nginx.TLS.Mode == "off":
+		return address("http", host, cfg.Nginx.HTTPPort)
+	}
+	return address("https", host, cfg.Nginx.HTTPSPort)
+}
+
+// address leaves out the port that is the scheme's own.
+func address(scheme, host string, port int) string {
 	if strings.Contains(host, ":") { // an IPv6 address
 		host = "[" + host + "]"
 	}
-	if !cfg.Nginx.Enabled {
-		return "http://" + host + portSuffix(cfg.Backend.PublishPort, 80)
-	}
-	if names := cfg.Nginx.ServerNames; len(names) > 0 && resolves(p.ctx.Context(), names[0]) {
-		host = names[0]
-	}
-	if cfg.Nginx.TLS.Mode == "off" {
-		return "http://" + host + portSuffix(cfg.Nginx.HTTPPort, 80)
-	}
-	return "https://" + host + portSuffix(cfg.Nginx.HTTPSPort, 443)
+	return scheme + "://" + host + portSuffix(port, map[string]int{"http": 80, "https": 443}[scheme])
 }
 
 // resolves is false for a name that no DNS here knows (yet): an address with it

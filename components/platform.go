@@ -36,8 +36,12 @@ type Engine interface {
 	Places() engine.Places
 	// Local is true where the engine shares this machine's files.
 	Local() bool
-	// Runs is how many containers of a workload run.
+	// Runs is how many containers of a workload run, and Published where their ports
+	// are reached on the host, by the port in the container.
 	Runs(ctx context.Context, prefix, workload string) (int, error)
+	Published(ctx context.Context, prefix, workload string) (map[int]engine.Published, error)
+	// Exec runs a command in one of a workload's containers.
+	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 	// Signal sends a signal to a workload's containers.
 	Signal(ctx context.Context, prefix, workload, signal string) error
 	// Releases are those that have run, and Retain removes the oldest.
@@ -221,6 +225,11 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 			return s, err
 		}
 		s.standIns["nginx"] = frontImage.StandIn
+		if p.Config.Maintenance && !p.ctx.DryRun() {
+			if err := front.close(p.ctx.Context()); err != nil {
+				return s, fmt.Errorf("maintenance page: %w", err)
+			}
+		}
 		args.Rollout = runtime.Rollout{Edge: front, Proven: p.Pinned}
 	}
 	backend, err := NewBackend(p.ctx, "backend", args, p.child())
@@ -280,10 +289,10 @@ func (p *platform) networks() error {
 	if !cfg.Isolated {
 		return nil
 	}
-	if p.edge, err = p.runtime.Network(p.ctx, "edge", runtime.NetworkArgs{Subnet: cfg.EdgeSubnet}, p.Platform); err != nil || !p.Config.Monitoring.Enabled {
+	if p.edge, err = p.runtime.Network(p.ctx, "edge", runtime.NetworkArgs{Subnet: cfg.EdgeSubnet, After: p.internal}, p.Platform); err != nil || !p.Config.Monitoring.Enabled {
 		return err
 	}
-	p.watching, err = p.runtime.Network(p.ctx, "monitoring", runtime.NetworkArgs{Subnet: cfg.MonitoringSubnet, Internal: true}, p.Platform)
+	p.watching, err = p.runtime.Network(p.ctx, "monitoring", runtime.NetworkArgs{Subnet: cfg.MonitoringSubnet, Internal: true, After: p.edge}, p.Platform)
 	return err
 }
 

@@ -80,10 +80,17 @@ const (
 	MetricsFile     = "metrics.js"
 )
 
-// Candidate is the content of CandidateFile.
+// Candidate is the content of CandidateFile: a host, or a host and its port.
 func Candidate(token string) string {
-	return `"~^` + token + `\.(?<candidate_host>[A-Za-z0-9_.-]+)$" $candidate_host;` + "\n"
+	return `"~^` + token + `\.(?<candidate_host>[A-Za-z0-9_.-]+(:[0-9]+)?)$" $candidate_host;` + "\n"
 }
+
+// ClosedFile is what has a nginx that runs show the maintenance page at once. It is
+// gone with the container: what lasts is Config.Maintenance.
+const ClosedFile = "/tmp/closed"
+
+// ClosedFile is for the template.
+func (Config) ClosedFile() string { return ClosedFile }
 
 // UnavailablePage is for the template.
 func (Config) UnavailablePage() string {

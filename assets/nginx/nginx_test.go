@@ -48,9 +48,9 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				"limit_req_zone": limited, "limit_req zone=client burst=10": limited,
 				"location ^~ /static/ {": static, "alias /srv/current/;": static, "alias /srv/r/;": static,
 				"location = /metrics {": true, "listen 8080 default_server": true, "server one:8000 resolve": true, "server two:8000 resolve": true, "server all:8000 resolve backup": true,
-				`return 200 "c0ffee one two\n";`: true, "if ($closed)": closed, `map "$candidate $request_uri" $closed`: closed,
+				`return 200 "c0ffee one two\n$shut\n";`: true, `set $closed "$shut";`: !closed, `set $closed "${shut}closed";`: closed,
 				"load_module": counted, "js_content metrics.show": counted, "listen 8082;": counted, "listen 127.0.0.1:8081;": true,
-				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana && closed,
+				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana,
 			} {
 				if got := strings.Contains(text, part); got != want {
 					t.Errorf("%q: %v, want %v", part, got, want)
@@ -69,7 +69,7 @@ func TestThePageCanBeQuoted(t *testing.T) {
 }
 
 func TestTheCandidateNeedsTheWholeToken(t *testing.T) {
-	want := `"~^abc\.(?<candidate_host>[A-Za-z0-9_.-]+)$" $candidate_host;` + "\n"
+	want := `"~^abc\.(?<candidate_host>[A-Za-z0-9_.-]+(:[0-9]+)?)$" $candidate_host;` + "\n"
 	if got := Candidate("abc"); got != want {
 		t.Errorf("%s", got)
 	}

@@ -39,6 +39,8 @@ type State struct {
 	Configuration string
 	// Rotation are the hosts that users' requests go to.
 	Rotation []string
+	// Closed is true while a file in its container has it show the maintenance page.
+	Closed bool
 }
 
 // For is the header of a request for the host.
@@ -67,11 +69,12 @@ func (c Client) State(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("nginx: %w", err)
 	}
-	words := strings.Fields(string(body))
+	first, second, _ := strings.Cut(string(body), "\n")
+	words := strings.Fields(first)
 	if response.StatusCode != http.StatusOK || len(words) == 0 {
 		return State{}, fmt.Errorf("nginx: %s%s answers %s", c.Base, Path, response.Status)
 	}
-	return State{words[0], words[1:]}, nil
+	return State{words[0], words[1:], strings.TrimSpace(second) == "closed"}, nil
 }
 
 // Await returns when nginx runs the configuration.

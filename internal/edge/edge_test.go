@@ -31,6 +31,12 @@ func TestState(t *testing.T) {
 	if err != nil || got.Configuration != "c0ffee" || !slices.Equal(got.Rotation, []string{"one", "two"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if got.Closed {
+		t.Error("it is closed")
+	}
+	if shut, err := nginx(t, "c0ffee one two\nclosed\n").State(t.Context()); err != nil || !shut.Closed || !slices.Equal(shut.Rotation, got.Rotation) {
+		t.Errorf("closed: %+v, %v", shut, err)
+	}
 	stranger := nginx(t, "c0ffee one two")
 	stranger.Token = "other"
 	if _, err := stranger.State(t.Context()); err == nil || !strings.Contains(err.Error(), "answers 404") {

@@ -88,6 +88,28 @@ func (e *Engine) Runs(ctx context.Context, prefix, workload string) (int, error)
 	return len(found), err
 }
 
+// Published is where a port is reached on the engine's host.
+type Published struct {
+	// Address is 0.0.0.0 or :: for all of the host's.
+	Address string
+	Port    int
+}
+
+// Published are the ports that a workload's running containers have on the host, by
+// the port in the container.
+func (e *Engine) Published(ctx context.Context, prefix, workload string) (map[int]Published, error) {
+	found, err := e.workload(ctx, prefix, workload, false)
+	all := map[int]Published{}
+	for _, c := range found {
+		for _, p := range c.Ports {
+			if p.PublicPort != 0 {
+				all[int(p.PrivatePort)] = Published{p.IP, int(p.PublicPort)}
+			}
+		}
+	}
+	return all, err
+}
+
 // Signal sends a signal to the running containers of a workload.
 func (e *Engine) Signal(ctx context.Context, prefix, workload, signal string) error {
 	found, err := e.workload(ctx, prefix, workload, false)

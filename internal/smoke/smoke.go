@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +29,9 @@ const (
 type Test struct {
 	// Base is the address that the paths are added to.
 	Base string
+	// Connect is the host that answers, where the name in Base may (still) lead
+	// somewhere else. Empty: the one in Base.
+	Connect string
 	// Header is sent along with every question.
 	Header http.Header
 	// Health answers 200 in the end; the other questions are asked once.
@@ -45,10 +49,20 @@ type Test struct {
 // client follows no redirect. It does not check the certificate: whether a
 // client trusts it is not what is asked, and one that is self-signed, or for
 // another name than the one that the machine is reached by, is no fault.
-func client() *http.Client {
+func client(connect string) *http.Client {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	if connect != "" {
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(connect, port))
+		}
+	}
 	return &http.Client{
 		Timeout:       single,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // see above
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -56,7 +70,7 @@ func client() *http.Client {
 // Run asks everything, and returns the first answer that is not as wanted as an
 // error. Health is asked again and again within the time.
 func (t Test) Run(ctx context.Context, within time.Duration) error {
-	r := &run{Test: t, client: client()}
+	r := &run{Test: t, client: client(t.Connect)}
 	defer r.client.CloseIdleConnections()
 	if err := r.healthy(ctx, within); err != nil {
 		return fmt.Errorf("smoke test: %w", err)

@@ -2,6 +2,7 @@ package smoke
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,6 +51,22 @@ func site(t *testing.T, broken map[string]http.HandlerFunc) (*httptest.Server, *
 
 func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, "because") }
+}
+
+func TestItAsksWhoeverIsToAnswer(t *testing.T) {
+	server, asked := site(t, nil)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := Test{Base: "https://no.such.host.invalid:" + port, Connect: "127.0.0.1", Header: http.Header{"X-Token": {"t"}}, Health: "/health"}
+	if err := test.Run(t.Context(), time.Second); err != nil || len(*asked) != 1 {
+		t.Errorf("%v, asked %v", err, *asked)
+	}
+	test.Connect = ""
+	if err := test.Run(t.Context(), time.Second); err == nil {
+		t.Error("a name that leads nowhere answers")
+	}
 }
 
 func TestEveryAnswerCounts(t *testing.T) {
