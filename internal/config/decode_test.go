@@ -308,8 +308,8 @@ func TestGoodInputIsTaken(t *testing.T) {
 func TestPorts(t *testing.T) {
 	cfg := Defaults()
 	cfg.Nginx.Address, cfg.Backend.PublishPort, cfg.Backend.DebuggerPort = "::1", 8000, 5678
-	want := []Port{{"nginx.httpPort", "::1", 80}, {"nginx.httpsPort", "::1", 443},
-		{"backend.publishPort", "127.0.0.1", 8000}, {"backend.debuggerPort", "127.0.0.1", 5678}}
+	want := []Port{{"nginx.httpPort", "nginx.address", "::1", 80}, {"nginx.httpsPort", "nginx.address", "::1", 443},
+		{"backend.publishPort", "backend.publishAddress", "127.0.0.1", 8000}, {"backend.debuggerPort", "backend.publishAddress", "127.0.0.1", 5678}}
 	if got := cfg.Ports(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

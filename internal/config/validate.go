@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Namespace is the configuration namespace, which is the Pulumi project's name.
+// Namespace is the configuration namespace. The project's name may be another one.
 const Namespace = "tarot"
 
 // engineMinimum is the least memory that the engine gives a container
@@ -282,31 +282,32 @@ func (cfg Config) checkTogether() []error {
 
 // Port is a host port that the stack publishes.
 type Port struct {
-	Key     string // the configuration key that names it
-	Address string // the host address; empty is all
-	Number  int
+	Key        string // the configuration key that names it
+	AddressKey string // the one that names the address
+	Address    string // the host address; empty is all
+	Number     int
 }
 
 // Ports lists the host ports that the stack publishes.
 func (cfg Config) Ports() []Port {
 	var ports []Port
 	if cfg.Nginx.Enabled {
-		ports = append(ports, Port{"nginx.httpPort", cfg.Nginx.Address, cfg.Nginx.HTTPPort})
+		ports = append(ports, Port{"nginx.httpPort", "nginx.address", cfg.Nginx.Address, cfg.Nginx.HTTPPort})
 		if cfg.Nginx.TLS.Mode != "off" {
-			ports = append(ports, Port{"nginx.httpsPort", cfg.Nginx.Address, cfg.Nginx.HTTPSPort})
+			ports = append(ports, Port{"nginx.httpsPort", "nginx.address", cfg.Nginx.Address, cfg.Nginx.HTTPSPort})
 		}
 	}
 	if cfg.Backend.PublishPort != 0 {
-		ports = append(ports, Port{"backend.publishPort", cfg.Backend.PublishAddress, cfg.Backend.PublishPort})
+		ports = append(ports, Port{"backend.publishPort", "backend.publishAddress", cfg.Backend.PublishAddress, cfg.Backend.PublishPort})
 	}
 	if cfg.Backend.DebuggerPort != 0 {
-		ports = append(ports, Port{"backend.debuggerPort", cfg.Backend.PublishAddress, cfg.Backend.DebuggerPort})
+		ports = append(ports, Port{"backend.debuggerPort", "backend.publishAddress", cfg.Backend.PublishAddress, cfg.Backend.DebuggerPort})
 	}
 	if m := cfg.Monitoring; m.Enabled && m.Grafana.Enabled && m.Grafana.Port != 0 {
-		ports = append(ports, Port{"monitoring.grafana.port", m.Grafana.Address, m.Grafana.Port})
+		ports = append(ports, Port{"monitoring.grafana.port", "monitoring.grafana.address", m.Grafana.Address, m.Grafana.Port})
 	}
 	if m := cfg.Monitoring; m.Enabled && m.Prometheus.Port != 0 {
-		ports = append(ports, Port{"monitoring.prometheus.port", m.Prometheus.Address, m.Prometheus.Port})
+		ports = append(ports, Port{"monitoring.prometheus.port", "monitoring.prometheus.address", m.Prometheus.Address, m.Prometheus.Port})
 	}
 	return ports
 }

@@ -96,6 +96,13 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 		if runs := service.Spec.TaskTemplate.ContainerSpec.Image; runs != image && withoutDigest(runs) != image {
 			return false, fmt.Errorf("it runs %s, not %s", runs, image)
 		}
+		if check := service.Spec.TaskTemplate.ContainerSpec.Healthcheck; check == nil || len(check.Test) == 0 || check.Test[0] == "NONE" {
+			// Swarm would call a task running as soon as its process has started.
+			return false, fmt.Errorf("image %s has no health check", image)
+		}
+		if mode := service.Spec.Mode.Replicated; mode != nil && mode.Replicas != nil && *mode.Replicas != uint64(replicas) {
+			return false, fmt.Errorf("it is scaled to %d, not %d: `pulumi up --refresh` mends it", *mode.Replicas, replicas)
+		}
 		tasks, err := e.tasks(ctx, name)
 		if err != nil {
 			return false, err

@@ -18,7 +18,7 @@ const (
 )
 
 func spec(image string) swarm.TaskSpec {
-	return swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: image}}
+	return swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: image, Healthcheck: &container.HealthConfig{Test: []string{"CMD", "/healthy"}}}}
 }
 
 func service(image string, state swarm.UpdateState) swarm.Service {
@@ -27,6 +27,18 @@ func service(image string, state swarm.UpdateState) swarm.Service {
 	if state != "" {
 		s.UpdateStatus = &swarm.UpdateStatus{State: state, Message: "as the test says"}
 	}
+	return s
+}
+
+func unchecked(check *container.HealthConfig) swarm.Service {
+	s := service(wanted, "")
+	s.Spec.TaskTemplate.ContainerSpec.Healthcheck = check
+	return s
+}
+
+func scaledTo(replicas uint64) swarm.Service {
+	s := service(wanted, "")
+	s.Spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &replicas}
 	return s
 }
 
@@ -92,6 +104,11 @@ func TestAwaitService(t *testing.T) {
 		{"is stuck in a rollback", []moment{{service("app:1", swarm.UpdateStateRollbackPaused), nil}}, 0, "its update is rollback_paused"},
 		{"is paused", []moment{{service(wanted, swarm.UpdateStatePaused), running(wanted, 2)}}, 0, "its update is paused"},
 		{"runs another image", []moment{{service("app:1", ""), running("app:1", 2)}}, 0, "it runs app:1, not app:2"},
+		{"has no health check", []moment{{unchecked(nil), nil}}, 0, "image app:2 has no health check"},
+		{"has its image's check", []moment{{unchecked(&container.HealthConfig{}), nil}}, 0, "image app:2 has no health check"},
+		{"has its health check turned off", []moment{{unchecked(&container.HealthConfig{Test: []string{"NONE"}}), nil}}, 0, "image app:2 has no health check"},
+		{"is scaled by hand", []moment{{scaledTo(0), nil}}, 0, "it is scaled to 0, not 2: `pulumi up --refresh` mends it"},
+		{"is scaled as wanted", []moment{{scaledTo(2), running(wanted, 2)}}, 0, ""},
 		{"fails at every start", []moment{
 			{service(wanted, ""), []swarm.Task{starting}},
 			{service(wanted, ""), []swarm.Task{failed(wanted, "x", ""), failed(wanted, "x", ""), starting}},

@@ -88,15 +88,21 @@ func (e *Engine) checkPorts(ctx context.Context, cfg config.Config, prefix strin
 		}
 	}
 	var faults []error
+	addresses := map[string]string{}
 	for _, port := range cfg.Ports() {
 		owner, published := owners[port.Number]
 		switch {
+		case e.Local() && !onThisMachine(port.Address): // seen before nginx is taken away to get it
+			addresses[port.AddressKey] = port.Address
 		case published && owner.Labels[StackLabel] == prefix:
 		case published:
 			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is published by the container "+name(owner), "a free port"))
 		case e.Local() && !free(port):
 			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is taken by another process on this machine", "a free port"))
 		}
+	}
+	for key, address := range addresses {
+		faults = append(faults, fault(key, address, "is no address of this machine", "one that it has"))
 	}
 	return faults, nil
 }
@@ -109,6 +115,15 @@ func name(c container.Summary) string {
 		return c.Names[0][1:]
 	}
 	return c.ID[:12]
+}
+
+// onThisMachine is true for an address that a port can be published on.
+func onThisMachine(address string) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }
 
 func free(port config.Port) bool {

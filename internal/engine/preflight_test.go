@@ -70,6 +70,12 @@ func TestPreflight(t *testing.T) {
 			c.Nginx.HTTPPort, c.Nginx.Address = port, "127.0.0.1"
 		}, nil},
 
+		{"an address of another machine, for a port that the stack has", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Address, c.Nginx.HTTPPort, c.Nginx.HTTPSPort, c.Nginx.Address = "unix:///x", 80, 443, "192.0.2.1" // RFC 5737
+			f.containers = []container.Summary{publishes(80, "tarot-dev-nginx-1", own), publishes(443, "tarot-dev-nginx-1", own)}
+		}, []string{`tarot:nginx.address: "192.0.2.1" is no address of this machine; allowed: one that it has`}},
+		{"an address of another machine, for an engine there", func(_ *Engine, _ *fakeAPI, c *config.Config) { c.Nginx.Address = "192.0.2.1" }, nil},
+
 		{"networks of the stack itself", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			f.networks = []network.Summary{pool("tarot-dev-edge", "10.213.0.0/24", own), pool("tarot-dev-backend", "10.213.1.0/24", own)}
 		}, nil},
