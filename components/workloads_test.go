@@ -270,7 +270,7 @@ func TestContainersAreReplacedForWhatTheProviderOnlyWritesDown(t *testing.T) {
 				t.Errorf("%s: a change of %s has no effect", x.Name, key)
 			}
 		}
-		if x.at("wait") != nil || x.at("mustRun") != false || x.at("init") != true || x.at("restart") != "unless-stopped" {
+		if x.at("wait") != nil || x.at("mustRun") != false || x.at("init") != true || x.at("restart") != "always" {
 			t.Errorf("%s: %v", x.Name, x.In)
 		}
 		grace := map[bool]any{true: 10.0, false: 40.0}[x.Name == "tarot-test-nginx-1"]

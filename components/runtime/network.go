@@ -34,12 +34,21 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 	if driver == "overlay" {
 		declared.Attachable = pulumi.Bool(true) // for the one-shot tasks
 	}
-	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent),
+	there, err := stack.Engine.HasNetwork(ctx.Context(), stack.Prefix, full)
+	if err != nil {
+		return nil, fmt.Errorf("network %s: %w", full, err)
+	}
+	var after []pulumi.Resource
+	if there && args.After != nil {
+		after = append(after, args.After.Resource)
+	}
+	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent), pulumi.DependsOn(after),
 		// The name and the subnet are taken until the old network is gone.
-		pulumi.DeleteBeforeReplace(true),
+		pulumi.DeleteBeforeReplace(true), stack.Plan.network(ctx, full, there),
 		stack.overLeft(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}
-	return &workload.Network{Name: full, ID: n.ID().ToStringOutput(), Internal: args.Internal}, nil
+	stack.Plan.declared(n)
+	return &workload.Network{Name: full, ID: n.ID().ToStringOutput(), Internal: args.Internal, Resource: n}, nil
 }

@@ -20,12 +20,18 @@ type Plan struct {
 	workloads []*planned
 	tasks     []string
 	resources []pulumi.Resource
+	// moved is true where a network is made anew: Pulumi then takes what is on it away
+	// first, whatever that would do by itself.
+	moved bool
+	// blind is why the steps are not seen.
+	blind error
 }
 
 // planned is what Pulumi is about to do to a workload.
 type planned struct {
 	name     string
 	wanted   int
+	service  bool
 	rolling  bool // new ones start before the old ones stop
 	made     int  // containers, or the service
 	replaced bool // the service's tasks
@@ -41,20 +47,23 @@ func (p *Plan) workload(name string, replicas int, rolling bool) *planned {
 	return w
 }
 
-// watch makes the option that has a resource's steps noted. Nothing is noted in
-// an update, and by a CLI that knows no hooks.
-func (p *Plan) watch(ctx *pulumi.Context, name string, create, update func(*pulumi.ResourceHookArgs)) pulumi.ResourceOption {
+// watch makes the option that has the steps of a resource of a kind noted. Nothing is
+// noted in an update, and by a CLI that knows no hooks.
+func (p *Plan) watch(ctx *pulumi.Context, kind, name string, create, update func(*pulumi.ResourceHookArgs)) pulumi.ResourceOption {
 	if !ctx.DryRun() {
 		return pulumi.ResourceHooks(nil)
 	}
-	hook := func(kind string, note func(*pulumi.ResourceHookArgs)) []*pulumi.ResourceHook {
-		h, err := ctx.RegisterResourceHook(name+"-"+kind, func(args *pulumi.ResourceHookArgs) error {
+	hook := func(step string, note func(*pulumi.ResourceHookArgs)) []*pulumi.ResourceHook {
+		h, err := ctx.RegisterResourceHook(kind+"-"+name+"-"+step, func(args *pulumi.ResourceHookArgs) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			note(args)
 			return nil
 		}, &pulumi.ResourceHookOptions{OnDryRun: true})
 		if err != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.blind = err
 			return nil
 		}
 		return []*pulumi.ResourceHook{h}
@@ -67,11 +76,12 @@ func (p *Plan) watch(ctx *pulumi.Context, name string, create, update func(*pulu
 }
 
 func (p *Plan) container(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
-	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { w.made++ }, nil)
+	return p.watch(ctx, "container", name, func(*pulumi.ResourceHookArgs) { w.made++ }, nil)
 }
 
 func (p *Plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
-	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { w.made++ }, func(args *pulumi.ResourceHookArgs) {
+	w.service = true
+	return p.watch(ctx, "service", name, func(*pulumi.ResourceHookArgs) { w.made++ }, func(args *pulumi.ResourceHookArgs) {
 		w.replaced = !args.NewInputs["taskSpec"].DeepEquals(args.OldInputs["taskSpec"])
 		if before, ok := replicasOf(args.OldInputs); ok {
 			w.before = before
@@ -79,8 +89,13 @@ func (p *Plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.Reso
 	})
 }
 
+// network is told whether there is one already.
+func (p *Plan) network(ctx *pulumi.Context, name string, there bool) pulumi.ResourceOption {
+	return p.watch(ctx, "network", name, func(*pulumi.ResourceHookArgs) { p.moved = p.moved || there }, nil)
+}
+
 func (p *Plan) task(ctx *pulumi.Context, name, shown string) pulumi.ResourceOption {
-	return p.watch(ctx, name, func(*pulumi.ResourceHookArgs) { p.tasks = append(p.tasks, shown) }, nil)
+	return p.watch(ctx, "task", name, func(*pulumi.ResourceHookArgs) { p.tasks = append(p.tasks, shown) }, nil)
 }
 
 // declared has the plan wait for a resource before it tells.
@@ -114,13 +129,16 @@ func (p *Plan) Tell(ctx context.Context, runs func(workload string) (int, error)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.blind != nil {
+		return fmt.Sprintf("what this update restarts can not be told: %v", p.blind), nil
+	}
 	var lines []string
 	for _, w := range p.workloads {
 		running, err := runs(w.name)
 		if err != nil {
 			return "", err
 		}
-		lines = append(lines, w.name+": "+w.fate(running))
+		lines = append(lines, w.name+": "+w.fate(running, p.moved))
 	}
 	if len(p.tasks) > 0 {
 		slices.Sort(p.tasks)
@@ -129,8 +147,9 @@ func (p *Plan) Tell(ctx context.Context, runs func(workload string) (int, error)
 	return "what this update restarts:\n" + strings.Join(lines, "\n"), nil
 }
 
-// fate is what becomes of a workload of which so many containers run.
-func (w *planned) fate(running int) string {
+// fate is what becomes of a workload of which so many containers run, and whose
+// network may have been moved.
+func (w *planned) fate(running int, moved bool) string {
 	before := running
 	if w.before >= 0 {
 		before = w.before
@@ -138,7 +157,8 @@ func (w *planned) fate(running int) string {
 	switch {
 	// One that is there already is what an `up` that failed has made.
 	case w.replaced || w.made > 0 && running > 0 && (w.made == w.wanted || running >= w.wanted):
-		if !w.rolling {
+		// A service that is made while it runs is replaced, and its name has one owner.
+		if !w.rolling || w.made > 0 && (moved || w.service) {
 			return "restarts, stopped first"
 		}
 		return "restarts, new ones first" + scaled(before, w.wanted)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -13,6 +14,7 @@ func TestFate(t *testing.T) {
 		running int
 		want    string
 	}{
+		{"a service made anew", planned{wanted: 2, made: 1, before: -1, rolling: true, service: true}, 2, "restarts, stopped first"},
 		{"first", planned{wanted: 2, made: 2, before: -1, rolling: true}, 0, "starts"},
 		{"unchanged", planned{wanted: 2, before: -1, rolling: true}, 2, "is not restarted"},
 		{"changed containers", planned{wanted: 2, made: 2, before: -1, rolling: true}, 2, "restarts, new ones first"},
@@ -26,8 +28,16 @@ func TestFate(t *testing.T) {
 		{"ports have one owner", planned{wanted: 1, made: 1, before: -1}, 1, "restarts, stopped first"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := c.planned.fate(c.running); got != c.want {
+			if got := c.planned.fate(c.running, false); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
+			}
+			// Whatever is made anew on a network that is made anew had to leave it.
+			want := c.want
+			if strings.HasPrefix(want, "restarts") && c.planned.made > 0 {
+				want = "restarts, stopped first"
+			}
+			if got := c.planned.fate(c.running, true); got != want {
+				t.Errorf("on a network that moves: %q, want %q", got, want)
 			}
 		})
 	}

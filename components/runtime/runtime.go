@@ -56,6 +56,10 @@ type NetworkArgs struct {
 	Subnet string
 	// Internal networks have no way out.
 	Internal bool
+	// After is another network, or nil. Where both are made anew this one waits: Pulumi
+	// takes away what is on both together with the first one, and would not wait for
+	// that before it takes the second one away.
+	After *workload.Network
 }
 
 // Running is what a workload has become.
@@ -94,6 +98,8 @@ type Engine interface {
 	RemoveContainer(ctx context.Context, prefix, name string) (bool, error)
 	RemoveService(ctx context.Context, prefix, name string) (bool, error)
 	RemoveNetwork(ctx context.Context, prefix, name string) (bool, error)
+	// HasNetwork is true where the stack has a network of the name.
+	HasNetwork(ctx context.Context, prefix, name string) (bool, error)
 }
 
 // Stack is what the runtimes know of the stack.

@@ -79,7 +79,8 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, pa
 	if _, err := idOf(ctx, service); err != nil {
 		return nil, err
 	}
-	within := time.Duration(w.Replicas)*(w.StopGrace+10*time.Second) + w.Health.Deadline()
+	// One after the other. What fails is told long before.
+	within := time.Duration(w.Replicas) * (w.Health.Deadline() + w.StopGrace + 10*time.Second)
 	if err := s.Engine.AwaitService(ctx.Context(), name, w.Image.Reference, w.Replicas, within); err != nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, ta
 		dependsOn = append(slices.Clone(dependsOn), w.Image.Resource)
 	}
 	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
-		Name:           pulumi.String(name),
+		Name:           on(w.Networks, name),
 		TaskSpec:       tasks,
 		Mode:           docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(replicas)}},
 		UpdateConfig:   update,
@@ -234,6 +235,18 @@ func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, ta
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 	return service, nil
+}
+
+// on is a service's name once its networks are there. A network that is made anew has
+// to be left first; Pulumi takes those services away before it, of which a property
+// then changes that the provider replaces a service for. Their networks, deep in the
+// task's specification, don't count as one.
+func on(networks []*workload.Network, name string) pulumi.StringOutput {
+	ids := make([]any, len(networks))
+	for i, n := range networks {
+		ids[i] = n.ID
+	}
+	return pulumi.All(ids...).ApplyT(func([]any) string { return name }).(pulumi.StringOutput)
 }
 
 // start is what the shell that loads the environment goes on with. The engine

@@ -135,6 +135,8 @@ type Network struct {
 	ID pulumi.StringOutput
 	// Internal networks have no way out and publish nothing.
 	Internal bool
+	// Resource is the network itself.
+	Resource pulumi.Resource
 }
 
 // Port is a container port that the host publishes.

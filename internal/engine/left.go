@@ -77,6 +77,15 @@ func (e *Engine) RemoveService(ctx context.Context, prefix, name string) (bool, 
 	return err == nil, err
 }
 
+// HasNetwork is true where the stack has a network of that name.
+func (e *Engine) HasNetwork(ctx context.Context, prefix, name string) (bool, error) {
+	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil && n.Labels[StackLabel] == prefix, err
+}
+
 // RemoveNetwork is the same for a network. One that is in use stays, and is an
 // error.
 func (e *Engine) RemoveNetwork(ctx context.Context, prefix, name string) (bool, error) {
