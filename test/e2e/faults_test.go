@@ -24,7 +24,7 @@ func faults(t *testing.T, runtime string) {
 	s.up()
 	out := s.outputs()
 	image := fmt.Sprint(out["image"])
-	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]))
+	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]), fmt.Sprint(out["staticUrl"])+"/style.css")
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	tr.phase("database locked for 3 s", func() { s.lockDatabase(image, 3) })
 
@@ -79,7 +79,9 @@ func faults(t *testing.T, runtime string) {
 		}
 	})
 	s.unchanged()
-	if command := os.Getenv("ROLLOUT_RESTART_ENGINE"); command != "" {
+	if command := os.Getenv("ROLLOUT_RESTART_ENGINE"); command == "" {
+		t.Log("NOT PROVEN here: that all comes back after a crash of the engine (ROLLOUT_RESTART_ENGINE=test/crash-engine.sh, with its whole path)")
+	} else {
 		tr.incident("the engine restarts", func() {
 			if said, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
 				t.Fatalf("ROLLOUT_RESTART_ENGINE: %v: %s", err, said)

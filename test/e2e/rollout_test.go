@@ -23,7 +23,7 @@ func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
 
 func rolloutStack(t *testing.T, runtime string, watched bool) *stack {
 	return prodStack(t, map[string]any{
-		"runtime": runtime, "monitoring.enabled": watched, "releases.keep": 50, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
+		"runtime": runtime, "monitoring.enabled": watched, "releases.keep": 100, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
 	})
@@ -34,7 +34,7 @@ func rollout(t *testing.T, runtime string) {
 	s.up()
 	out := s.outputs()
 	first := fmt.Sprint(out["release"])
-	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]))
+	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]), fmt.Sprint(out["staticUrl"])+"/style.css")
 	releases := number(t, "ROLLOUT_RELEASES", 2)
 	tr.phase("nothing", func() { time.Sleep(3 * time.Second) })
 	for i := range releases {
@@ -53,6 +53,7 @@ func rollout(t *testing.T, runtime string) {
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(out["adminPassword"]))).want(t, "the earlier password", http.StatusUnauthorized)
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the new password", http.StatusOK)
 	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.foretold() })
+	configured := s.outputs()
 	tr.phase("renew the certificate", func() { s.config("nginx.serverNames[0]", "localhost"); s.up() })
 	same(t, nginx, s.containers("nginx"), 1)
 
@@ -60,12 +61,20 @@ func rollout(t *testing.T, runtime string) {
 	for _, bad := range badReleases {
 		tr.phase("bad: "+bad.name, func() { s.badRelease(bad, fmt.Sprint(now["image"])) })
 	}
-	tr.phase("the next good release", func() { s.up() })
-	tr.phase("roll back", func() { s.config("releases.pin", first); s.up() })
-	if back := s.outputs(); back["image"] != out["image"] {
-		t.Errorf("rolled back to %v, want %v", back["image"], out["image"])
+	tr.phase("back after a failed one", func() { s.script("releases.sh", "rollback", s.name) })
+	s.runs(now)
+	tr.phase("the next good release", func() { s.script("releases.sh", "forward", s.name) })
+	s.runs(now)
+	tr.phase("roll back", func() { s.script("releases.sh", "rollback", s.name) })
+	s.runs(configured) // before the certificate was renewed
+	tr.phase("and further", func() { s.script("releases.sh", "rollback", s.name, first) })
+	s.runs(out)
+	get(t, fmt.Sprint(out["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the password of today in an earlier release", http.StatusOK)
+	tr.phase("and forward", func() { s.script("releases.sh", "forward", s.name) })
+	s.runs(now)
+	if runtime == "containers" { // in swarm, tasks of both ports have one name
+		tr.phase("another port", func() { s.config("backend.port", 8123); s.foretold() })
 	}
-	tr.phase("and forward", func() { s.config("releases.pin", ""); s.up() })
 	tr.report()
 
 	// The negative control: a drain that is none has to be seen.
@@ -80,6 +89,28 @@ func rollout(t *testing.T, runtime string) {
 		t.Logf("negative control: lost %d of %d", len(lost), count)
 	}
 	tr.end(s.volume("data"), fmt.Sprint(out["image"]))
+}
+
+// runs fails where another release is said to run than the one of these outputs.
+func (s *stack) runs(want map[string]any) {
+	s.t.Helper()
+	if now := s.outputs(); now["release"] != want["release"] || now["image"] != want["image"] {
+		s.t.Errorf("%v of %v runs, want %v of %v", now["release"], now["image"], want["release"], want["image"])
+	}
+}
+
+// script runs one of the project's scripts.
+func (s *stack) script(name string, args ...string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(s.dir, "scripts", name), args...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // bad is a release that must not reach a user.

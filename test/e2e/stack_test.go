@@ -52,12 +52,11 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 		t.Fatal(err)
 	}
 	s.env = append(os.Environ(), "PULUMI_BACKEND_URL=file://"+state, "PULUMI_CONFIG_PASSPHRASE=e2e", "PULUMI_SKIP_UPDATE_CHECK=true")
-	third := int(id[0])
 	values := map[string]any{
 		"nginx.httpPort": s.http, "nginx.httpsPort": s.https, "backend.publishPort": 0, "backend.debuggerPort": 0,
-		"networks.edgeSubnet":       fmt.Sprintf("10.214.%d.0/24", third),
-		"networks.backendSubnet":    fmt.Sprintf("10.215.%d.0/24", third),
-		"networks.monitoringSubnet": fmt.Sprintf("10.217.%d.0/24", third),
+		"networks.edgeSubnet":       s.subnet(214),
+		"networks.backendSubnet":    s.subnet(215),
+		"networks.monitoringSubnet": s.subnet(217),
 		"monitoring.enabled":        false, // but where a test is about it
 		"volumes.data":              s.volume("data"),
 	}
@@ -68,6 +67,15 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	s.mustRun("stack", "init", s.name)
 	t.Cleanup(s.remove)
 	return s
+}
+
+// subnet is one of the stack's own, of those that begin with 10 and the second number.
+func (s *stack) subnet(second int) string {
+	third, err := strconv.ParseUint(s.id[:2], 16, 8)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf("10.%d.%d.0/24", second, third)
 }
 
 // in lets a subtest fail instead of its parent.

@@ -150,6 +150,17 @@ func prod(t *testing.T, runtime string) {
 		defer s.in(t)()
 		before := s.containers("nginx")
 		s.config("maintenance", true)
+		// It is there for what does not work: the deploy may get no further.
+		var code string
+		s.edit(badReleases[0].file, func(text string) string {
+			code = text
+			return strings.Replace(text, badReleases[0].old, badReleases[0].new, 1)
+		})
+		if said, err := s.run("up", "--yes", "--skip-preview"); err == nil {
+			t.Errorf("a migration that fails is a success:\n%s", said)
+		}
+		get(t, fmt.Sprint(out["healthUrl"])).want(t, "closed before anything else", http.StatusServiceUnavailable)
+		s.edit(badReleases[0].file, func(string) string { return code })
 		s.up()
 		closed := get(t, fmt.Sprint(out["url"]), header("Accept", "text/html")).want(t, "the maintenance page", http.StatusServiceUnavailable)
 		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" {
@@ -213,6 +224,30 @@ func prod(t *testing.T, runtime string) {
 		if forward := s.outputs(); forward["image"] != now["image"] || forward["release"] != now["release"] {
 			t.Errorf("forward at %v, %v", forward["image"], forward["release"])
 		}
+	})
+
+	// What does not roll is said to, and comes back.
+	t.Run("the networks change", func(t *testing.T) {
+		defer s.in(t)()
+		s.config("networks.backendEgress", true)
+		s.foretold()
+		s.config("networks.backendSubnet", s.subnet(218))
+		s.foretold()
+		s.read(s.outputs(), reading)
+		s.unchanged()
+	})
+
+	t.Run("the other runtime takes over", func(t *testing.T) {
+		defer s.in(t)()
+		other := map[string]string{"swarm": "containers", "containers": "swarm"}[runtime]
+		s.config("runtime", other)
+		s.foretold()
+		now := s.outputs()
+		if now["runtime"] != other {
+			t.Errorf("runs as %v, not %s", now["runtime"], other)
+		}
+		s.read(now, reading)
+		s.unchanged()
 	})
 
 	t.Run("data outlives the stack", func(t *testing.T) {
