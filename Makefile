@@ -36,7 +36,7 @@ dev: setup ## set the machine up and bring the dev stack up
 	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
 	@$(WITH) setup/endpoints.sh dev
 
-prod: setup swarm ## the same for prod; shows the changes and asks
+prod: setup swarm ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
 	@$(WITH) setup/state.sh exec prod pulumi up --stack prod $(if $(CI)$(YES),--yes)
 	@$(WITH) setup/endpoints.sh prod
 

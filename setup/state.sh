@@ -130,5 +130,5 @@ if exists "$stack"; then ok "the stack $stack exists"; else create; fi
 if [ "$stack" = dev ] && ! (cd "$project" && pulumi stack --show-name --non-interactive >/dev/null 2>&1); then
   (cd "$project" && pulumi stack select dev)
 fi
-if [ "$action" = exec ]; then exec "$@"; fi
 explain
+if [ "$action" = exec ]; then exec "$@"; fi
