@@ -61,6 +61,41 @@ func TestTheSmokeTestPassesTheMaintenancePage(t *testing.T) {
 	}
 }
 
+// An address that ports are published on is the only one that they answer on, and a
+// name may lead to another machine still.
+func TestTheSiteIsAskedWhereItIsPublished(t *testing.T) {
+	for published, want := range map[string]string{
+		"": "https://localhost at localhost", "127.0.0.1": "https://localhost at localhost", "0.0.0.0": "https://localhost at localhost",
+		"192.0.2.7": "https://192.0.2.7 at 192.0.2.7", "2001:db8::7": "https://[2001:db8::7] at 2001:db8::7",
+	} {
+		inProject(t)
+		docker := running("earlier")
+		r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Nginx.Address = published }), &recorder{}, docker)
+		if r.err != nil || r.outputs["url"].Value != strings.Fields(want)[0] {
+			t.Errorf("%q: at %v, %v", published, r.outputs["url"].Value, r.err)
+		}
+		last := len(docker.tested) - 1
+		for i, got := range docker.tested {
+			expected := "https://localhost:4443 at " // the one that runs, for the replicas
+			if i == last {
+				expected = want
+			}
+			if got != expected {
+				t.Errorf("%q: asked %s, want %s", published, got, expected)
+			}
+		}
+		if last != 3 {
+			t.Errorf("%q: %d smoke tests of three replicas and the site", published, last+1)
+		}
+	}
+	inProject(t)
+	docker := running("earlier")
+	r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Nginx.ServerNames = []string{"localhost"} }), &recorder{}, docker)
+	if got := docker.tested[len(docker.tested)-1]; r.err != nil || got != "https://localhost at localhost" {
+		t.Errorf("by its name: %s, %v", got, r.err)
+	}
+}
+
 // What is to be mended may not let the deploy get far.
 func TestTheMaintenancePageIsThereBeforeAnythingElse(t *testing.T) {
 	const shut, open = "touch /tmp/closed in tarot-test-nginx", "rm -f /tmp/closed in tarot-test-nginx"

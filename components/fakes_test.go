@@ -28,9 +28,10 @@ type fakeEngine struct {
 	releases []release.Release
 	group    int // of the engine's socket
 
-	mu    sync.Mutex
-	asked []string
-	slept time.Duration
+	mu     sync.Mutex
+	asked  []string
+	tested []string // by smoke tests: which address, at which host
+	slept  time.Duration
 }
 
 func (f *fakeEngine) ask(name, question string) error {
@@ -125,6 +126,9 @@ func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) erro
 func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Duration) error {
 	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
 	name, _, _ := strings.Cut(host, ":")
+	f.mu.Lock()
+	f.tested = append(f.tested, test.Base+" at "+test.Connect)
+	f.mu.Unlock()
 	return f.ask("smoke "+name, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
 }
 
