@@ -2,6 +2,7 @@ package components
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,21 @@ func TestTheMaintenancePageIsThereBeforeAnythingElse(t *testing.T) {
 		}
 		if turned := slices.Index(docker.asked, "nginx runs its configuration within 15s"); test.opened && opened < turned {
 			t.Errorf("%s: open before the new configuration is there: %v", name, docker.asked)
+		}
+	}
+}
+
+// What can be changed by hand is looked at at every `up`.
+func TestTheGateKnowsLimitsAndNetworks(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod as containers", func(c *config.Config) { c.Backend.CPUs, c.Backend.Memory = 0.3, 300<<20 }), up)
+	image, _ := r.outputs["image"].Value.(string)
+	for _, want := range []engine.Wanted{
+		{Image: image, CPUs: 0.3, Memory: 300 << 20, Networks: []string{"tarot-test-backend"}},
+		{Image: "nginx:1.30", CPUs: 0.5, Memory: 128 << 20, Networks: []string{"tarot-test-edge", "tarot-test-backend"}},
+	} {
+		if !slices.ContainsFunc(r.engine.wanted, func(got engine.Wanted) bool { return reflect.DeepEqual(got, want) }) {
+			t.Errorf("%+v is not among %+v", want, r.engine.wanted)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type fakeEngine struct {
 
 	mu     sync.Mutex
 	asked  []string
+	wanted []engine.Wanted
 	tested []string // by smoke tests: which address, at which host
 	slept  time.Duration
 }
@@ -41,9 +42,12 @@ func (f *fakeEngine) ask(name, question string) error {
 	return f.failures[name]
 }
 
-func (f *fakeEngine) AwaitContainer(_ context.Context, id, image string, within time.Duration) error {
+func (f *fakeEngine) AwaitContainer(_ context.Context, id string, want engine.Wanted, within time.Duration) error {
 	name := strings.TrimSuffix(id, "-id")
-	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, image, within))
+	f.mu.Lock()
+	f.wanted = append(f.wanted, want)
+	f.mu.Unlock()
+	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, want.Image, within))
 }
 
 func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/engine"
 )
 
 // containers realises workloads as plain containers on one engine.
@@ -126,7 +127,7 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 		return err
 	}
 	for i, name := range names {
-		err := c.Engine.AwaitContainer(ctx.Context(), ids[i], w.Image.Reference, w.Health.Deadline())
+		err := c.Engine.AwaitContainer(ctx.Context(), ids[i], wanted(w), w.Health.Deadline())
 		if slices.Contains(unproven, name) {
 			if err == nil {
 				if err = rollout.Edge.Prove(ctx.Context(), name); err != nil {
@@ -142,6 +143,14 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 		}
 	}
 	return nil
+}
+
+func wanted(w workload.Workload) engine.Wanted {
+	want := engine.Wanted{Image: w.Image.Reference, CPUs: w.Limits.CPUs, Memory: w.Limits.Memory}
+	for _, n := range w.Networks {
+		want.Networks = append(want.Networks, n.Name)
+	}
+	return want
 }
 
 // fitsDNS leaves room for the eight characters that Pulumi adds.

@@ -78,7 +78,7 @@ type Running struct {
 
 // Engine is what a runtime asks of the engine itself.
 type Engine interface {
-	AwaitContainer(ctx context.Context, id, image string, within time.Duration) error
+	AwaitContainer(ctx context.Context, id string, want engine.Wanted, within time.Duration) error
 	AwaitTask(ctx context.Context, id string, within time.Duration) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
 	// Attempt is how often the one-shot task has failed.

@@ -24,11 +24,11 @@ const (
 	failedStarts = 3
 )
 
-// AwaitContainer returns when the container runs the image and is healthy, and
+// AwaitContainer returns when the container is as wanted and healthy, and
 // an error with its last log lines when it can't be, or is not within the time.
 // One that was stopped is started, and one that has become unhealthy since it was
 // made is restarted: plain Docker leaves it hanging.
-func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within time.Duration) error {
+func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, within time.Duration) error {
 	var last string
 	name, started, seen, revived := id, false, false, false
 	ask := func(ctx context.Context) (bool, error) {
@@ -41,10 +41,11 @@ func (e *Engine) AwaitContainer(ctx context.Context, id, image string, within ti
 			return false, errors.New("it is in the stack's state, but no longer on the engine: `pulumi up --refresh` brings it back")
 		case err != nil:
 			return false, err
-		case c.Config.Image != image:
-			return false, fmt.Errorf("it runs %s, not %s", c.Config.Image, image)
 		case c.State.Health == nil:
-			return false, fmt.Errorf("image %s has no health check", image)
+			return false, fmt.Errorf("image %s has no health check", want.Image)
+		}
+		if difference := want.difference(c); difference != "" {
+			return false, errors.New(difference)
 		}
 		last = c.State.Status + ", " + c.State.Health.Status
 		first := !seen

@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 )
 
@@ -172,11 +173,11 @@ func TestAwaitServiceShowsTheNewestFailuresLog(t *testing.T) {
 func TestAwaitEndsWhereTheEngineDoesNotAnswer(t *testing.T) {
 	e := &Engine{api: &fakeAPI{failure: errors.New("it is gone")}}
 	check(t, e.AwaitService(t.Context(), "a", wanted, 1, within), "service a does not run as wanted: ", "it is gone")
-	check(t, e.AwaitContainer(t.Context(), "a", wanted, within), "container a does not run as wanted: ", "it is gone")
+	check(t, e.AwaitContainer(t.Context(), "a", asked, within), "container a does not run as wanted: ", "it is gone")
 }
 
 func TestAwaitContainerSaysHowAContainerThatIsGoneComesBack(t *testing.T) {
-	err := (&Engine{api: &fakeAPI{failure: errdefs.ErrNotFound}}).AwaitContainer(t.Context(), "a", wanted, within)
+	err := (&Engine{api: &fakeAPI{failure: errdefs.ErrNotFound}}).AwaitContainer(t.Context(), "a", asked, within)
 	check(t, err, "container a does not run as wanted: ", "it is in the stack's state, but no longer on the engine: `pulumi up --refresh`")
 }
 
@@ -189,7 +190,29 @@ func inspected(image, status, health string, change ...func(*container.State)) c
 		c(state)
 	}
 	return container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{Name: "/tarot-backend-1", State: state}, Config: &container.Config{Image: image},
+		ContainerJSONBase: &container.ContainerJSONBase{Name: "/tarot-backend-1", State: state,
+			HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 512 << 20, NanoCPUs: 250_000_000}}},
+		Config:          &container.Config{Image: image},
+		NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"tarot-edge": {}, "other": {}}},
+	}
+}
+
+// asked is what inspected is.
+var asked = Wanted{Image: wanted, CPUs: 0.25, Memory: 512<<20 + 1, Networks: []string{"tarot-edge"}}
+
+func TestAContainerThatWasChangedByHandIsNotWhatWasAskedFor(t *testing.T) {
+	healthy := inspected(wanted, "running", container.Healthy)
+	for want, change := range map[string]func(*Wanted){
+		"": func(*Wanted) {},
+		"its memory is limited to 536870912 bytes, not 268435456: `pulumi up --refresh` mends it":                     func(w *Wanted) { w.Memory = 256 << 20 },
+		"it may use 0.25 cores, not 0.3: `pulumi up --refresh` mends it":                                              func(w *Wanted) { w.CPUs = 0.3 },
+		"it may use 0.25 cores, not 0: `pulumi up --refresh` mends it":                                                func(w *Wanted) { w.CPUs = 0 },
+		"it is not on the network tarot-backend: `docker network connect tarot-backend tarot-backend-1` mends it for": func(w *Wanted) { w.Networks = []string{"tarot-edge", "tarot-backend"} },
+	} {
+		w := asked
+		change(&w)
+		err := (&Engine{api: &fakeAPI{container: []container.InspectResponse{healthy}}}).AwaitContainer(t.Context(), "a", w, within)
+		check(t, err, "container tarot-backend-1 does not run as wanted: ", want)
 	}
 }
 
@@ -221,7 +244,7 @@ func TestAwaitContainer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := &Engine{api: &fakeAPI{container: test.moments, logs: map[string]string{"tarot-backend-1": "the log\n"}}}
 				begun := time.Now()
-				err := e.AwaitContainer(t.Context(), "tarot-backend-1", wanted, within)
+				err := e.AwaitContainer(t.Context(), "tarot-backend-1", asked, within)
 				if took := time.Since(begun); took != test.after {
 					t.Errorf("after %s, want %s", took, test.after)
 				}

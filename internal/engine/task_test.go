@@ -109,7 +109,7 @@ func TestAStoppedContainerIsStartedOnce(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			api := &fakeAPI{container: moments}
-			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", wanted, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
+			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", asked, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
 			if strings.Join(api.done, ",") != "start id" {
 				t.Errorf("did %v", api.done)
 			}
@@ -129,7 +129,7 @@ func TestAContainerThatHasBecomeUnhealthyIsRestartedOnce(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			api := &fakeAPI{container: c.moments}
-			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", wanted, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
+			check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", asked, time.Minute), "container tarot-backend-1 does not run as wanted: ", name)
 			if got := strings.Join(api.done, ","); got != c.did {
 				t.Errorf("did %q, want %q", got, c.did)
 			}

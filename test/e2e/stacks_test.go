@@ -226,6 +226,23 @@ func prod(t *testing.T, runtime string) {
 		}
 	})
 
+	t.Run("a change by hand is told, and mended", func(t *testing.T) {
+		defer s.in(t)()
+		count, says := len(s.containers("backend")), "it may use 0.7 cores, not "
+		if runtime == "swarm" {
+			says = "it is scaled to 1, not "
+			s.docker("service", "scale", "--detach", s.prefix()+"-backend=1")
+		} else {
+			s.docker("update", "--cpus", "0.7", s.one("backend"))
+		}
+		if said, err := s.run("up", "--yes", "--skip-preview"); err == nil || !strings.Contains(said, says) || !strings.Contains(said, "pulumi up --refresh") {
+			t.Errorf("%v; nothing says %q:\n%s", err, says, said)
+		}
+		s.mustRun("up", "--yes", "--skip-preview", "--refresh")
+		s.whole("backend", count)
+		s.unchanged()
+	})
+
 	// What does not roll is said to, and comes back.
 	t.Run("the networks change", func(t *testing.T) {
 		defer s.in(t)()
