@@ -44,7 +44,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		case c.State.Health == nil:
 			return false, fmt.Errorf("image %s has no health check", want.Image)
 		}
-		if difference := want.difference(c); difference != "" {
+		if difference := want.difference(c, e.Info); difference != "" {
 			return false, errors.New(difference)
 		}
 		last = c.State.Status + ", " + c.State.Health.Status

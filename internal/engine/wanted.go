@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/system"
 )
 
 // Wanted is what a container is held against: its image, and what can be changed by
@@ -21,16 +22,16 @@ type Wanted struct {
 }
 
 // difference says what a container differs in, and what mends that; nothing where it
-// is as wanted.
-func (w Wanted) difference(c container.InspectResponse) string {
+// is as wanted. An engine whose kernel can not limit something leaves that out.
+func (w Wanted) difference(c container.InspectResponse, can system.Info) string {
 	const mends = ": `pulumi up --refresh` mends it"
 	if c.Config.Image != w.Image {
 		return fmt.Sprintf("it runs %s, not %s", c.Config.Image, w.Image)
 	}
-	if memory := w.Memory >> 20 << 20; c.HostConfig.Memory != memory {
+	if memory := w.Memory >> 20 << 20; can.MemoryLimit && c.HostConfig.Memory != memory {
 		return fmt.Sprintf("its memory is limited to %d bytes, not %d%s", c.HostConfig.Memory, memory, mends)
 	}
-	if cpus := int64(math.Round(w.CPUs * 1e9)); c.HostConfig.NanoCPUs != cpus {
+	if cpus := int64(math.Round(w.CPUs * 1e9)); can.CPUCfsQuota && c.HostConfig.NanoCPUs != cpus {
 		return fmt.Sprintf("it may use %g cores, not %g%s", float64(c.HostConfig.NanoCPUs)/1e9, w.CPUs, mends)
 	}
 	for _, name := range w.Networks {
