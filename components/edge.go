@@ -103,23 +103,25 @@ func (e *proxy) Rotation(ctx context.Context) ([]string, error) {
 
 // Prove implements runtime.Edge.
 func (e *proxy) Prove(ctx context.Context, host string) error {
-	token, err := runtime.Text(e.p.ctx, e.token)
+	base, err := e.running(ctx) // which is not yet where it will be
 	if err != nil {
 		return err
 	}
 	test := e.p.smoke(e.static)
-	if host == edge.Rotated {
-		test.Header = edge.For(token, host)
-	} else {
-		// The one that runs is not yet where it will be.
-		test.Connect = ""
-		if test.Base, err = e.running(ctx); err != nil {
-			return err
-		}
-		test.Header = edge.For(token, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port))
+	test.Base, test.Connect = base, ""
+	return e.past(ctx, test, host, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port))
+}
+
+// past asks a target past the rotation and the maintenance page; an error calls it by
+// its name.
+func (e *proxy) past(ctx context.Context, test smoke.Test, name, target string) error {
+	token, err := runtime.Text(e.p.ctx, e.token)
+	if err != nil {
+		return err
 	}
+	test.Header = edge.For(token, target)
 	if err := e.p.Check(ctx, test, answerTime); err != nil {
-		return fmt.Errorf("%s, before it got users' requests: %w", host, err)
+		return fmt.Errorf("%s, before it got users' requests: %w", name, err)
 	}
 	return nil
 }
@@ -127,7 +129,7 @@ func (e *proxy) Prove(ctx context.Context, host string) error {
 // check asks what users ask, behind the maintenance page where that is shown.
 func (e *proxy) check(ctx context.Context) error {
 	if e.p.Config.Maintenance && e.p.Config.Nginx.Enabled {
-		return e.Prove(ctx, edge.Rotated)
+		return e.past(ctx, e.p.smoke(e.static), edge.Rotated, edge.Rotated)
 	}
 	return e.p.Check(ctx, e.p.smoke(e.static), answerTime)
 }
@@ -135,8 +137,8 @@ func (e *proxy) check(ctx context.Context) error {
 // close has the nginx that runs show the maintenance page before anything else is
 // done: what is to be mended may not let the deploy go on.
 func (e *proxy) close(ctx context.Context) error {
-	base, err := e.running(ctx)
-	if err != nil || base == "" {
+	runs, err := e.p.Engine.Runs(ctx, e.p.Prefix, "nginx")
+	if err != nil || runs == 0 {
 		return err
 	}
 	_, err = e.p.Engine.Exec(ctx, e.p.Prefix, "nginx", "touch", assets.ClosedFile)

@@ -259,15 +259,16 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 // current ones, it is recorded, and it is watched. These wait for nothing of each
 // other, and a rollback is in a hurry.
 func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *Credentials) (record pulumi.StringOutput, outputs pulumi.Map, err error) {
+	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
+	if err != nil {
+		return record, nil, err
+	}
 	var static errgroup.Group
 	if storage.Static != nil {
-		earlier, err := p.earlier(image)
-		if err != nil {
-			return record, nil, err
-		}
+		earlier := p.earlier(image, found)
 		static.Go(func() error { return p.activateStatic(image, storage, earlier) })
 	}
-	record, err = p.record(image)
+	record, err = p.record(image, found)
 	if err == nil {
 		outputs, err = p.monitor(s, image, storage, credentials)
 	}

@@ -19,12 +19,8 @@ func (p *platform) release(image *Image) release.Release {
 	return release.New(image.Reference, p.Source, config.Namespace)
 }
 
-// earlier are the images of the releases that can be returned to.
-func (p *platform) earlier(image *Image) ([]string, error) {
-	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
-	if err != nil {
-		return nil, err
-	}
+// earlier are the images of those of the releases that can be returned to.
+func (p *platform) earlier(image *Image, found []release.Release) []string {
 	current := p.release(image).Name
 	var images []string
 	for _, r := range found {
@@ -33,32 +29,32 @@ func (p *platform) earlier(image *Image) ([]string, error) {
 		}
 	}
 	slices.Sort(images)
-	return slices.DeleteFunc(slices.Compact(images), func(other string) bool { return other == image.Reference }), nil
+	return slices.DeleteFunc(slices.Compact(images), func(other string) bool { return other == image.Reference })
 }
 
 // inSequence gives a release its record: the one that it has while it is the latest,
 // and otherwise the next. What ran before it is where the way back leads; but not back
 // to what a rollback has just left.
 func (p *platform) inSequence(r release.Release, found []release.Release) release.Release {
+	r.Sequence = 1
 	if len(found) > 0 {
-		r.Sequence, r.Before = found[0].Sequence, found[0].Name
+		r.Sequence, r.Before = found[0].Sequence+1, found[0].Name
 	}
-	if index := slices.IndexFunc(found, func(other release.Release) bool { return other.Name == r.Name }); index == 0 || index > 0 && p.Pinned {
+	switch index := slices.IndexFunc(found, func(other release.Release) bool { return other.Name == r.Name }); {
+	case index == 0:
+		r.Sequence, r.Before, r.Record = found[0].Sequence, found[0].Before, found[0].Record
+		return r
+	case index > 0 && p.Pinned:
 		r.Before = found[index].Before
-		if index == 0 {
-			r.Record = found[0].Record
-			return r
-		}
 	}
-	r.Sequence++
 	r.Record = engine.RecordName(p.Prefix, r.Name, r.Sequence)
 	return r
 }
 
 // record declares the record of a release that runs as wanted, and has those
 // that are too old removed. It outlives the stack's next release, and the stack.
-func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
-	r := p.release(image)
+func (p *platform) record(image *Image, found []release.Release) (pulumi.StringOutput, error) {
+	r := p.inSequence(p.release(image), found)
 	source, err := json.Marshal(r.Configuration)
 	if err != nil {
 		return pulumi.StringOutput{}, err
@@ -67,11 +63,6 @@ func (p *platform) record(image *Image) (pulumi.StringOutput, error) {
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	r = p.inSequence(r, found)
 	label := func(name, value string) docker.VolumeLabelArgs {
 		return docker.VolumeLabelArgs{Label: pulumi.String(name), Value: pulumi.String(value)}
 	}

@@ -50,21 +50,16 @@ failed() {
   pulumi stack history --stack "$stack" --json --page-size 1 2>/dev/null | grep -q '^    "result": "failed"'
 }
 
-# The last release ran as wanted: that is what its record says. An `up` that failed
-# since may have gone as far as the users, and is what somebody wants to get rid of.
-before() {
-  if failed; then
-    records | awk 'NR == 1 { print $2 }'
-  else
-    records | awk 'NR == 1 { print $4 }'
-  fi
-}
-
 rollback() {
-  local to=${1:-}
+  local to=${1:-} column=4
   if [ -z "$to" ]; then
-    to=$(before)
-    if failed; then note "the last \`up\` has failed: back to the release that ran as wanted before it"; fi
+    # The last release ran as wanted: that is what its record says. An `up` that failed
+    # since may have gone as far as the users, and is what somebody wants to get rid of.
+    if failed; then
+      note "the last \`up\` has failed: back to the release that ran as wanted before it"
+      column=2
+    fi
+    to=$(records | awk -v column="$column" 'NR == 1 { print $column }')
   fi
   [ -n "$to" ] || fail "there is no release before the current one" "make releases STACK=$stack lists those that there are"
   records | awk -v to="$to" '$2 == to { found = 1 } END { exit !found }' ||

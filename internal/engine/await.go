@@ -41,11 +41,12 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 			return false, errors.New("it is in the stack's state, but no longer on the engine: `pulumi up --refresh` brings it back")
 		case err != nil:
 			return false, err
-		case c.State.Health == nil:
-			return false, fmt.Errorf("image %s has no health check", want.Image)
 		}
 		if difference := want.difference(c, e.Info); difference != "" {
 			return false, errors.New(difference)
+		}
+		if c.State.Health == nil {
+			return false, fmt.Errorf("image %s has no health check", want.Image)
 		}
 		last = c.State.Status + ", " + c.State.Health.Status
 		first := !seen

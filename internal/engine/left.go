@@ -79,22 +79,27 @@ func (e *Engine) RemoveService(ctx context.Context, prefix, name string) (bool, 
 
 // HasNetwork is true where the stack has a network of that name.
 func (e *Engine) HasNetwork(ctx context.Context, prefix, name string) (bool, error) {
+	id, err := e.ownNetwork(ctx, prefix, name)
+	return id != "", err
+}
+
+// ownNetwork is the id of the stack's network of that name; empty: there is none, or it
+// is somebody else's.
+func (e *Engine) ownNetwork(ctx context.Context, prefix, name string) (id string, err error) {
 	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
-	if errdefs.IsNotFound(err) {
-		return false, nil
+	if errdefs.IsNotFound(err) || err == nil && n.Labels[StackLabel] != prefix {
+		return "", nil
 	}
-	return err == nil && n.Labels[StackLabel] == prefix, err
+	return n.ID, err
 }
 
 // RemoveNetwork is the same for a network. One that is in use stays, and is an
 // error.
 func (e *Engine) RemoveNetwork(ctx context.Context, prefix, name string) (bool, error) {
-	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
-	if errdefs.IsNotFound(err) || err == nil && n.Labels[StackLabel] != prefix {
-		return false, nil
+	id, err := e.ownNetwork(ctx, prefix, name)
+	if err != nil || id == "" {
+		return false, err
 	}
-	if err == nil {
-		err = e.api.NetworkRemove(ctx, n.ID)
-	}
+	err = e.api.NetworkRemove(ctx, id)
 	return err == nil, err
 }

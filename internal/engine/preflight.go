@@ -92,12 +92,12 @@ func (e *Engine) checkPorts(ctx context.Context, cfg config.Config, prefix strin
 	for _, port := range cfg.Ports() {
 		owner, published := owners[port.Number]
 		switch {
-		case e.Local() && !onThisMachine(port.Address): // seen before nginx is taken away to get it
+		case e.Local() && !bindable(port.Address, 0): // seen before nginx is taken away to get it
 			addresses[port.AddressKey] = port.Address
 		case published && owner.Labels[StackLabel] == prefix:
 		case published:
 			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is published by the container "+name(owner), "a free port"))
-		case e.Local() && !free(port):
+		case e.Local() && !bindable(port.Address, port.Number):
 			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is taken by another process on this machine", "a free port"))
 		}
 	}
@@ -117,17 +117,10 @@ func name(c container.Summary) string {
 	return c.ID[:12]
 }
 
-// onThisMachine is true for an address that a port can be published on.
-func onThisMachine(address string) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
-}
-
-func free(port config.Port) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort(port.Address, strconv.Itoa(port.Number)))
+// bindable is true for an address of this machine on which the port is free; 0 is any
+// port.
+func bindable(address string, port int) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 	if err != nil {
 		return false
 	}
