@@ -41,7 +41,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err := ours(source.all, ctx.Project()); err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(source.all, config.Namespace)
+	cfg, err := config.Load(source.all)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now conf
 	if all[config.Namespace+":backend"], err = withImage(then[config.Namespace+":backend"], release.Image); err != nil {
 		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
 	}
-	cfg, err := config.Load(all, config.Namespace)
+	cfg, err := config.Load(all)
 	if err == nil {
 		err = json.Unmarshal([]byte(release.Application), &application)
 	}

@@ -37,7 +37,7 @@ func TestLoadConfig(t *testing.T) {
 			var cfg config.Config
 			source, err := configuration()
 			if err == nil {
-				cfg, err = config.Load(source.all, "tarot")
+				cfg, err = config.Load(source.all)
 			}
 			switch {
 			case test.ok != nil && (err != nil || !test.ok(cfg)):

@@ -36,7 +36,7 @@ func inProject(t *testing.T) {
 func stackFile(t *testing.T, name string, changes ...func(*config.Config)) config.Config {
 	t.Helper()
 	raw := configtest.Raw(t, configtest.Tree(t, filepath.Join(repository, "Pulumi."+name+".yaml")))
-	cfg, err := config.Load(raw, config.Namespace)
+	cfg, err := config.Load(raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Load decodes and validates what `pulumi config` holds below the project's
-// namespace. Every fault is reported, each with its key, its value and what is
+// Load decodes and validates what `pulumi config` holds below
+// Namespace. Every fault is reported, each with its key, its value and what is
 // allowed; no fault means that the configuration as such can be deployed.
-func Load(raw map[string]string, namespace string) (Config, error) {
-	cfg, err := decode(raw, namespace)
+func Load(raw map[string]string) (Config, error) {
+	cfg, err := decode(raw)
 	if err != nil {
 		return cfg, err
 	}
@@ -65,13 +65,13 @@ func TakesSecret(key string, listed []string) bool {
 	return !IsSecret(key) || slices.Contains(platformSecrets, key) || slices.Contains(listed, key)
 }
 
-func decode(raw map[string]string, namespace string) (Config, error) {
+func decode(raw map[string]string) (Config, error) {
 	cfg := Defaults()
 	cfg.Secrets = map[string]string{}
 	tree := map[string]json.RawMessage{}
 	flat := map[string]string{}
 	for key, value := range raw {
-		name, mine := strings.CutPrefix(key, namespace+":")
+		name, mine := strings.CutPrefix(key, Namespace+":")
 		if !mine {
 			continue
 		}
@@ -81,11 +81,11 @@ func decode(raw map[string]string, namespace string) (Config, error) {
 		}
 		flat[name] = value
 	}
-	d := decoder{namespace: namespace}
+	d := decoder{}
 	d.object(reflect.ValueOf(&cfg).Elem(), "", tree)
 	for name, value := range flat {
 		if !slices.Contains(platformSecrets, name) && !slices.Contains(cfg.Backend.Secrets, name) {
-			d.add(unknownKey(namespace, "", name, append(keys(reflect.TypeFor[Config]()), platformSecrets...)))
+			d.add(unknownKey("", name, append(keys(reflect.TypeFor[Config]()), platformSecrets...)))
 			continue
 		}
 		cfg.Secrets[name] = value
@@ -103,10 +103,7 @@ func asJSON(value string) json.RawMessage {
 	return quoted
 }
 
-type decoder struct {
-	namespace string
-	faults    []error
-}
+type decoder struct{ faults []error }
 
 func (d *decoder) add(err error) { d.faults = append(d.faults, err) }
 
@@ -120,7 +117,7 @@ func (d *decoder) object(target reflect.Value, path string, members map[string]j
 	for name, data := range members {
 		field, ok := fieldByKey(target.Type(), name)
 		if !ok {
-			d.add(unknownKey(d.namespace, path, name, keys(target.Type())))
+			d.add(unknownKey(path, name, keys(target.Type())))
 			continue
 		}
 		d.value(target.FieldByIndex(field.Index), field, join(path, name), data)
@@ -131,14 +128,14 @@ func (d *decoder) value(target reflect.Value, field reflect.StructField, path st
 	if target.Kind() == reflect.Struct {
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(data, &members); err != nil || members == nil {
-			d.add(Fault{d.namespace, path, text(data), "an object with the keys " + strings.Join(keys(target.Type()), ", ")})
+			d.add(Fault{Namespace, path, text(data), "an object with the keys " + strings.Join(keys(target.Type()), ", ")})
 			return
 		}
 		d.object(target, path, members)
 		return
 	}
 	if err := leaf(target, data); err != nil {
-		d.add(Fault{d.namespace, path, text(data), field.Tag.Get("allowed")})
+		d.add(Fault{Namespace, path, text(data), field.Tag.Get("allowed")})
 	}
 }
 
@@ -193,9 +190,9 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("%s:%s: %s is not allowed; allowed: %s", f.Namespace, f.Key, f.Value, f.Allowed)
 }
 
-func unknownKey(namespace, path, name string, known []string) error {
+func unknownKey(path, name string, known []string) error {
 	slices.Sort(known)
-	return fmt.Errorf("%s:%s: there is no such key; allowed: %s", namespace, join(path, name), strings.Join(known, ", "))
+	return fmt.Errorf("%s:%s: there is no such key; allowed: %s", Namespace, join(path, name), strings.Join(known, ", "))
 }
 
 func join(path, name string) string {

@@ -240,7 +240,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inProject(t)
-			_, err := Load(test.raw, Namespace)
+			_, err := Load(test.raw)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -294,7 +294,7 @@ func TestGoodInputIsTaken(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inProject(t)
-			cfg, err := Load(test.raw, Namespace)
+			cfg, err := Load(test.raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -394,7 +394,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {
 		t.Chdir(root) // where ./app is
-		cfg, err := Load(map[string]string{key: value, Namespace + ":jwtSecretKey": ownKey}, Namespace)
+		cfg, err := Load(map[string]string{key: value, Namespace + ":jwtSecretKey": ownKey})
 		if err == nil && (cfg.Backend.Replicas < 1 || cfg.Backend.Memory < engineMinimum || cfg.Secrets["jwtSecretKey"] != ownKey) {
 			t.Errorf("%s %q is valid: %+v", key, value, cfg)
 		}

@@ -78,7 +78,7 @@ func TestStackFilesAreValid(t *testing.T) {
 		raw := configtest.Raw(t, configtest.Tree(t, path))
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Chdir(root)
-			if _, err := Load(raw, Namespace); err != nil {
+			if _, err := Load(raw); err != nil {
 				t.Error(err)
 			}
 		})
@@ -88,7 +88,7 @@ func TestStackFilesAreValid(t *testing.T) {
 func TestStackFilesMeanWhatTheIssueSays(t *testing.T) {
 	t.Chdir(root)
 	load := func(name string) Config {
-		cfg, err := Load(configtest.Raw(t, configtest.Tree(t, name)), Namespace)
+		cfg, err := Load(configtest.Raw(t, configtest.Tree(t, name)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func TestGivenCertificateIsChecked(t *testing.T) {
 			for key, value := range test.more {
 				values[key] = value
 			}
-			cfg, err := Load(values, Namespace)
+			cfg, err := Load(values)
 			if test.want != "" {
 				if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Count(err.Error(), "\n") != strings.Count(test.want, "\n") {
 					t.Fatalf("got\n%v\nwant\n%s", err, test.want)
@@ -77,7 +77,7 @@ func TestCertificateIsNotReadWhereItIsNotServed(t *testing.T) {
 	inProject(t)
 	const given = `"tls":{"mode":"given","certificate":"nowhere","key":"nowhere"}`
 	values := raw("nginx", `{"enabled":false,`+given+"}", "backend", "{"+dev+"}", "networks", `{"isolated":false}`)
-	if _, err := Load(values, Namespace); err != nil {
+	if _, err := Load(values); err != nil {
 		t.Error(err)
 	}
 }
