@@ -1,0 +1,285 @@
+package runtime
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/workload"
+)
+
+// taskSpec is what a service's tasks are made of, but for their alias.
+type taskSpec struct {
+	docker.ServiceTaskSpecArgs
+	networks []*workload.Network
+	stack    docker.ServiceTaskSpecContainerSpecLabelArray
+}
+
+// of is the specification for tasks that are found by the alias.
+func (t taskSpec) of(alias string, force int) docker.ServiceTaskSpecArgs {
+	spec := t.ServiceTaskSpecArgs
+	container := *spec.ContainerSpec.(*docker.ServiceTaskSpecContainerSpecArgs)
+	container.Labels = append(slices.Clone(t.stack),
+		docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(alias)})
+	spec.ContainerSpec = &container
+	networks := docker.ServiceTaskSpecNetworksAdvancedArray{}
+	for _, n := range t.networks {
+		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(alias)}})
+	}
+	spec.NetworksAdvanceds = networks
+	spec.ForceUpdate = pulumi.Int(force)
+	return spec
+}
+
+// tasks declares what the tasks need, and returns what they are.
+func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, parent pulumi.Resource) (taskSpec, error) {
+	environment := w.FullEnvironment()
+	if len(environment) > 0 {
+		w.Files = append(slices.Clone(w.Files), workload.File{Name: workload.EnvironmentFile, Content: pulumi.String(workload.ShellExports(environment))})
+	}
+	configs, err := s.configs(ctx, name, w, parent)
+	if err != nil {
+		return taskSpec{}, err
+	}
+	secrets, err := s.secrets(ctx, name, w, parent)
+	if err != nil {
+		return taskSpec{}, err
+	}
+	spec := &docker.ServiceTaskSpecContainerSpecArgs{
+		Image:           pulumi.String(w.Image.Reference),
+		User:            pulumi.String(w.User),
+		ReadOnly:        pulumi.Bool(!w.Writable),
+		CapDrops:        pulumi.StringArray{pulumi.String("ALL")},
+		Healthcheck:     serviceHealth(w),
+		Mounts:          serviceMounts(w),
+		Configs:         configs,
+		Secrets:         secrets,
+		StopGracePeriod: serviceTime(w.StopGrace),
+	}
+	if w.StopSignal != "" {
+		spec.StopSignal = pulumi.String(w.StopSignal)
+	}
+	if len(environment) > 0 {
+		spec.Commands = pulumi.ToStringArray([]string{"/bin/sh", "-c", ". " + workload.ConfigDir + "/" + workload.EnvironmentFile + ` && exec "$@"`, w.Name})
+		spec.Args = start(w)
+	} else if len(w.Command) > 0 {
+		spec.Commands = pulumi.ToStringArray(w.Command)
+	}
+	return taskSpec{
+		docker.ServiceTaskSpecArgs{
+			ContainerSpec: spec,
+			Resources: docker.ServiceTaskSpecResourcesArgs{Limits: docker.ServiceTaskSpecResourcesLimitsArgs{
+				MemoryBytes: pulumi.Int(int(w.Limits.Memory)), NanoCpus: pulumi.Int(int(w.Limits.CPUs * 1e9))}},
+			RestartPolicy: docker.ServiceTaskSpecRestartPolicyArgs{Condition: pulumi.String("any"), Delay: serviceTime(2 * time.Second), Window: serviceTime(0)},
+			LogDriver:     docker.ServiceTaskSpecLogDriverArgs{Name: pulumi.String(w.Logging.Driver), Options: pulumi.ToStringMap(w.Logging.Options)},
+			Placement:     docker.ServiceTaskSpecPlacementArgs{Constraints: pulumi.ToStringArray(s.Constraints)},
+		},
+		w.Networks,
+		docker.ServiceTaskSpecContainerSpecLabelArray{
+			docker.ServiceTaskSpecContainerSpecLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)}},
+	}, nil
+}
+
+// service declares a service. It does not wait for it to converge, as the
+// provider's waiting ends too early; the engine is asked afterwards.
+func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, tasks docker.ServiceTaskSpecArgs, replicas int,
+	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource, opts ...pulumi.ResourceOption) (*docker.Service, error) {
+	dependsOn := w.DependsOn
+	if w.Image.Resource != nil {
+		dependsOn = append(slices.Clone(dependsOn), w.Image.Resource)
+	}
+	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
+		Name:           on(w.Networks, name),
+		TaskSpec:       tasks,
+		Mode:           docker.ServiceModeArgs{Replicated: docker.ServiceModeReplicatedArgs{Replicas: pulumi.Int(replicas)}},
+		UpdateConfig:   update,
+		RollbackConfig: rollbackConfig(w),
+		EndpointSpec:   endpoint(w),
+		Labels: docker.ServiceLabelArray{
+			docker.ServiceLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
+		},
+	}, append(opts, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true),
+		s.overLeft(ctx, "service", name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", name, err)
+	}
+	return service, nil
+}
+
+// on is a service's name once its networks are there. A network that is made anew has
+// to be left first; Pulumi takes those services away before it, of which a property
+// then changes that the provider replaces a service for. Their networks, deep in the
+// task's specification, don't count as one.
+func on(networks []*workload.Network, name string) pulumi.StringOutput {
+	ids := make([]any, len(networks))
+	for i, n := range networks {
+		ids[i] = n.ID
+	}
+	return pulumi.All(ids...).ApplyT(func([]any) string { return name }).(pulumi.StringOutput)
+}
+
+// start is what the shell that loads the environment goes on with. The engine
+// drops an image's own CMD where the entrypoint is replaced.
+func start(w workload.Workload) pulumi.StringArrayInput {
+	if len(w.Command) > 0 {
+		return pulumi.ToStringArray(w.Command)
+	}
+	return w.Image.Start
+}
+
+// configs declares the files as Swarm configs, and the environment with them:
+// the provider sends environment variables in random order, so that any change,
+// were it only the number of replicas, would restart every task.
+//
+// A config can not be changed, only replaced. Its name is Pulumi's own, with a
+// random suffix: one that is made of the content would be taken when a failed
+// `up` is followed by one that goes back.
+func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecConfigArray, error) {
+	mounted := docker.ServiceTaskSpecContainerSpecConfigArray{}
+	for _, f := range w.Files {
+		logical, err := objectName(service, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		config, err := docker.NewServiceConfig(ctx, logical, &docker.ServiceConfigArgs{
+			Data: encoded(f.Content),
+		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
+		if err != nil {
+			return nil, fmt.Errorf("config %s: %w", logical, err)
+		}
+		mounted = append(mounted, docker.ServiceTaskSpecContainerSpecConfigArgs{
+			ConfigId: config.ID(), ConfigName: config.Name, FileName: pulumi.String(workload.ConfigDir + "/" + f.Name),
+			FileUid: pulumi.String("0"), FileGid: pulumi.String("0"), FileMode: pulumi.Int(0o444)})
+	}
+	return mounted, nil
+}
+
+// secrets declares Swarm secrets. Their names are Pulumi's own, too, and so tell
+// nothing of the value.
+func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecSecretArray, error) {
+	mounted := docker.ServiceTaskSpecContainerSpecSecretArray{}
+	uid, gid, _ := strings.Cut(w.User, ":")
+	for _, secret := range w.Secrets {
+		logical, err := objectName(service, secret.Name)
+		if err != nil {
+			return nil, err
+		}
+		resource, err := docker.NewSecret(ctx, logical, &docker.SecretArgs{
+			Data: secret.Value.ApplyT(func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }).(pulumi.StringOutput),
+		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", logical, err)
+		}
+		mounted = append(mounted, docker.ServiceTaskSpecContainerSpecSecretArgs{
+			SecretId: resource.ID(), SecretName: resource.Name, FileName: pulumi.String(secret.Path()),
+			FileUid: pulumi.String(uid), FileGid: pulumi.String(gid), FileMode: pulumi.Int(0o400)})
+	}
+	return mounted, nil
+}
+
+func encoded(content pulumi.StringInput) pulumi.StringOutput {
+	return content.ToStringOutput().ApplyT(func(text string) string {
+		return base64.StdEncoding.EncodeToString([]byte(text))
+	}).(pulumi.StringOutput)
+}
+
+// objectName is the name of a config or a secret before Pulumi adds its suffix
+// of eight characters. The engine takes 64 in all.
+func objectName(service, name string) (string, error) {
+	const most = 64 - 8
+	full := service + "-" + name
+	if len(full) > most {
+		return "", fmt.Errorf("%q is %d characters long, and Swarm takes %d: choose a shorter name for the stack or the secret", full, len(full), most)
+	}
+	return full, nil
+}
+
+func serviceHealth(w workload.Workload) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
+	health := docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
+		Interval:    serviceTime(w.Health.Interval),
+		Timeout:     serviceTime(w.Health.Timeout),
+		StartPeriod: serviceTime(w.Health.StartPeriod),
+		Retries:     pulumi.Int(w.Health.Retries),
+		Tests:       w.Image.Health,
+	}
+	if len(w.Health.Test) > 0 {
+		health.Tests = pulumi.ToStringArray(w.Health.Test)
+	}
+	return health
+}
+
+func serviceMounts(w workload.Workload) docker.ServiceTaskSpecContainerSpecMountArray {
+	all := docker.ServiceTaskSpecContainerSpecMountArray{}
+	for _, m := range w.Mounts {
+		// tmpfs options panic the provider (kreuzwerker#563): a bare one has the
+		// memory limit as its bound.
+		mount := docker.ServiceTaskSpecContainerSpecMountArgs{Type: pulumi.String(string(m.Kind)), Target: pulumi.String(m.Target), ReadOnly: pulumi.Bool(m.ReadOnly)}
+		if m.Source != nil {
+			mount.Source = m.Source.ToStringOutput().ToStringPtrOutput()
+		}
+		all = append(all, mount)
+	}
+	return all
+}
+
+// order is start-first, so that there is no moment with fewer tasks than
+// wanted, but where there may be only one: the new task would wait for the port, or
+// the lock on its data, that the old one holds.
+func order(w workload.Workload) string {
+	if w.Alone() {
+		return "stop-first"
+	}
+	return "start-first"
+}
+
+// monitor is how long a task's failure counts against the update after it has
+// become healthy, and what every update waits for at its end.
+func monitor(w workload.Workload) time.Duration { return w.Health.Interval }
+
+func updateConfig(w workload.Workload) docker.ServiceUpdateConfigArgs {
+	return docker.ServiceUpdateConfigArgs{
+		Parallelism: pulumi.Int(1), Order: pulumi.String(order(w)), FailureAction: pulumi.String("rollback"),
+		Monitor: serviceTime(monitor(w)), Delay: serviceTime(0), MaxFailureRatio: pulumi.String("0.0"),
+	}
+}
+
+func rollbackConfig(w workload.Workload) docker.ServiceRollbackConfigArgs {
+	return docker.ServiceRollbackConfigArgs{
+		Parallelism: pulumi.Int(0), Order: pulumi.String(order(w)), FailureAction: pulumi.String("pause"),
+		Monitor: serviceTime(monitor(w)), Delay: serviceTime(0), MaxFailureRatio: pulumi.String("0.0"),
+	}
+}
+
+// endpoint uses DNS with all tasks' addresses, and ports of the node itself:
+// nginx balances, sees clients' addresses, and neither needs IPVS.
+func endpoint(w workload.Workload) docker.ServiceEndpointSpecArgs {
+	ports := docker.ServiceEndpointSpecPortArray{}
+	for _, p := range w.Ports {
+		ports = append(ports, docker.ServiceEndpointSpecPortArgs{
+			TargetPort: pulumi.Int(p.Container), PublishedPort: pulumi.Int(p.Host),
+			PublishMode: pulumi.String("host"), Protocol: pulumi.String("tcp")})
+	}
+	spec := docker.ServiceEndpointSpecArgs{Mode: pulumi.String("dnsrr")}
+	if len(ports) > 0 {
+		spec.Ports = ports
+	}
+	return spec
+}
+
+// serviceTime writes a duration as the provider reads a service's back: "1m",
+// not "1m0s". Any other form would be a difference at every `up`.
+func serviceTime(d time.Duration) pulumi.StringPtrInput {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return pulumi.String(text)
+}
