@@ -132,14 +132,7 @@ var badReleases = []bad{
 func (s *stack) badRelease(b bad, image string) {
 	t := s.t
 	t.Helper()
-	var before string
-	s.edit(b.file, func(code string) string {
-		before = code
-		if !strings.Contains(code, b.old) {
-			t.Fatalf("%s has changed: there is no %q", b.file, b.old)
-		}
-		return strings.Replace(code, b.old, b.new, 1)
-	})
+	mend := s.breaks(b)
 	said, err := s.run("up", "--yes", "--skip-preview")
 	if err == nil {
 		t.Errorf("%s: up succeeded", b.name)
@@ -152,7 +145,22 @@ func (s *stack) badRelease(b bad, image string) {
 	if !strings.Contains(string(get(t, "https://localhost:"+strconv.Itoa(s.https)+"/health").body), image) {
 		t.Errorf("%s: another release than %s answers", b.name, image)
 	}
-	s.edit(b.file, func(string) string { return before })
+	mend()
+}
+
+// breaks makes the application the bad one, until it is mended.
+func (s *stack) breaks(b bad) (mend func()) {
+	t := s.t
+	t.Helper()
+	var before string
+	s.edit(b.file, func(code string) string {
+		before = code
+		if !strings.Contains(code, b.old) {
+			t.Fatalf("%s has changed: there is no %q", b.file, b.old)
+		}
+		return strings.Replace(code, b.old, b.new, 1)
+	})
+	return func() { s.edit(b.file, func(string) string { return before }) }
 }
 
 // edit changes a file of the application.

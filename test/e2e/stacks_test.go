@@ -151,16 +151,12 @@ func prod(t *testing.T, runtime string) {
 		before := s.containers("nginx")
 		s.config("maintenance", true)
 		// It is there for what does not work: the deploy may get no further.
-		var code string
-		s.edit(badReleases[0].file, func(text string) string {
-			code = text
-			return strings.Replace(text, badReleases[0].old, badReleases[0].new, 1)
-		})
+		mend := s.breaks(badReleases[0])
 		if said, err := s.run("up", "--yes", "--skip-preview"); err == nil {
 			t.Errorf("a migration that fails is a success:\n%s", said)
 		}
 		get(t, fmt.Sprint(out["healthUrl"])).want(t, "closed before anything else", http.StatusServiceUnavailable)
-		s.edit(badReleases[0].file, func(string) string { return code })
+		mend()
 		s.up()
 		closed := get(t, fmt.Sprint(out["url"]), header("Accept", "text/html")).want(t, "the maintenance page", http.StatusServiceUnavailable)
 		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" {
