@@ -72,9 +72,12 @@ test-alert: ## sends an alert to whoever is told of STACK's
 
 ## --- the checks ---
 
-.PHONY: test test-unit test-app test-e2e lint
-test: setup ## everything: lint, unit tests, the application's, end to end
-	@scripts/test.sh lint unit app e2e
+.PHONY: test test-unit test-app test-e2e test-long lint
+test: setup ## lint, unit tests, the application's, dev and prod end to end: 20 min on two cores
+	@scripts/test.sh lint unit app core
+
+test-long: setup ## what is longer: releases, faults and alerts under load, in both runtimes
+	@scripts/test.sh long
 
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
 	@scripts/test.sh lint
@@ -85,8 +88,8 @@ test-unit: ## Go tests without an engine, in seconds
 test-app: ## the application's own tests, in its development image
 	@scripts/test.sh app
 
-test-e2e: ## dev and prod on the real engine
-	@scripts/test.sh e2e
+test-e2e: ## dev and prod on the real engine: the end-to-end tests of `make test`
+	@scripts/test.sh core
 
 .PHONY: test-rollout
 test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 ROLLOUT_RATE=200: the long form

@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
 # test.sh SUITE...: runs suites, counts their tests, and ends with one line:
-# "N passed, N failed, N skipped". Suites: lint unit app e2e rollout monitoring peers
-# cost; rollout and monitoring are parts of e2e, alone and with their figures, and
-# peers and cost are for scripts/bench.sh.
+# "N passed, N failed, N skipped".
+# test.sh --list SUITE: the end-to-end tests of a suite, one a line.
+#
+#   lint unit app          no engine, or only its builder
+#   core                   end to end: what each change is tested with
+#   long                   end to end: releases, faults and alerts, under load
+#   rollout monitoring     parts of long, alone and with their figures
+#   peers cost             figures, for scripts/bench.sh
+#
+# A test with the tag e2e says above itself which of core, long, peers and cost runs
+# it: `//suite:core`. test/workflows/suites_test.go holds each to exactly one.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
 # nobody reads about it in a green run.
@@ -12,6 +20,20 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 # shellcheck source=/dev/null
 . setup/lib.sh
+
+# tests_of SUITE: the names of the tests that say they are its own.
+tests_of() {
+  awk -v suite="$1" '
+    /^\/\/suite:/ { said = substr($0, 9) }
+    /^func Test[A-Z0-9_]/ { name = $2; sub(/\(.*/, "", name); if (said == suite) print name }
+    !/^\/\// { said = "" }
+  ' test/*/*_test.go
+}
+
+if [ "${1:-}" = --list ]; then
+  tests_of "${2:?a suite}"
+  exit
+fi
 
 readonly gotestsum=gotest.tools/gotestsum@v1.13.0
 results=$PWD/build/tests
@@ -63,26 +85,40 @@ attribute() {
   printf '%d\n' "${value:-0}"
 }
 
-e2e() {
+# end_to_end SUITE TESTS FORMAT MINUTES: the suite with those of TESTS (core, long, peers
+# or cost) whose names the expression PART fits, all of them without one.
+end_to_end() {
+  local names
+  names=$(tests_of "$2" | grep -E "^(${PART:-.*})" | paste -sd '|' -) || fail "no test is of the suite $2"
+  go_tests "$1" "$3" -tags e2e,peers,cost -count 1 -timeout "$4m" -run "^($names)\$" ./test/...
+}
+
+core() {
   borrow_swarm
-  go_tests e2e testname -tags e2e -count 1 -timeout 85m ./test/...
+  end_to_end core core testname 40
+}
+
+long() {
+  borrow_swarm
+  end_to_end long long testname 80
 }
 
 rollout() {
   borrow_swarm
-  go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout|TestFaults' ./test/e2e
+  PART='TestRollout|TestFaults' end_to_end rollout long standard-verbose 120
 }
 
 monitoring() {
   borrow_swarm
-  go_tests monitoring standard-verbose -tags e2e -count 1 -timeout 60m -run 'TestMonitoring|TestPrometheus|TestRules|TestAlertmanager|TestMessages|TestOneFault|TestTestAlert|TestBlackbox' ./test/e2e
+  go_tests monitoring standard-verbose -tags e2e -count 1 -timeout 60m \
+    -run 'TestMonitoring|TestPrometheus|TestRules|TestAlertmanager|TestMessages|TestOneFault|TestTestAlert|TestBlackbox' ./test/e2e
 }
 
-cost() { go_tests cost standard-verbose -tags e2e,cost -count 1 -timeout 60m -run TestMonitoringCost ./test/e2e; }
+cost() { end_to_end cost cost standard-verbose 60; }
 
 peers() {
   borrow_swarm
-  go_tests peers standard-verbose -tags e2e,peers -count 1 -timeout 60m -run TestPeers ./test/e2e
+  end_to_end peers peers standard-verbose 60
 }
 
 # The prod stack needs a Swarm. Where the engine is in none, it gets one on the
@@ -101,11 +137,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | e2e | rollout | monitoring | peers | cost)
+    lint | unit | app | core | long | rollout | monitoring | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, e2e, rollout, monitoring, peers and cost" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, rollout, monitoring, peers and cost" ;;
   esac
 done
 

@@ -26,6 +26,8 @@ import (
 )
 
 // TestAlertmanagerAcceptsItsConfiguration runs the real amtool on every golden file.
+//
+//suite:core
 func TestAlertmanagerAcceptsItsConfiguration(t *testing.T) {
 	files, err := filepath.Glob("../../assets/alertmanager/testdata/*.yml")
 	if err != nil || len(files) < 3 {
@@ -249,6 +251,8 @@ var nasty = []struct{ text, seen string }{
 
 // TestMessagesReachTheirReceivers sends alerts through a real Alertmanager to
 // something that looks like each receiver.
+//
+//suite:long
 func TestMessagesReachTheirReceivers(t *testing.T) {
 	var mails *mailbox
 	s := newStation(t, func(s *station, c *assets.Config) {
@@ -416,6 +420,8 @@ func (s *station) forget() {
 }
 
 // TestOneFaultIsOneAlert asks Alertmanager what is left when others explain it.
+//
+//suite:long
 func TestOneFaultIsOneAlert(t *testing.T) {
 	s := newStation(t, func(*station, *assets.Config) {})
 	var alerts []postedAlert
@@ -458,6 +464,8 @@ func (s *station) active() []string {
 
 // TestTestAlert runs scripts/test-alert.sh with receivers that take it, with one that
 // does not, and with none.
+//
+//suite:long
 func TestTestAlert(t *testing.T) {
 	run := func(s *station) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -19,6 +19,8 @@ import (
 
 // TestBadInput gives one stack every kind of bad input. Each has to end with one
 // clear message and a non-zero exit, and nothing may be made in the engine.
+//
+//suite:core
 func TestBadInput(t *testing.T) {
 	s := prodStack(t, nil)
 	taken, err := net.Listen("tcp", ":0")
@@ -75,6 +77,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+//suite:core
 func TestBuildThatFails(t *testing.T) {
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": ""})
 	file := filepath.Join(s.dir, "app", "Dockerfile")

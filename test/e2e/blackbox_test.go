@@ -20,6 +20,8 @@ import (
 
 // TestBlackboxProbes has the real blackbox_exporter check its configuration, and ask
 // sites that are well, redirect, fail, are too slow, or are not there.
+//
+//suite:core
 func TestBlackboxProbes(t *testing.T) {
 	const file = "/run/config/blackbox.yml"
 	image := config.Defaults().Monitoring.Images.BlackboxExporter

@@ -18,6 +18,8 @@ import (
 // TestMonitoringCost measures what the monitoring costs: `make bench-monitoring`.
 // The rate that users get with it and without it, in turns on one stack; and its
 // memory and disk.
+//
+//suite:cost
 func TestMonitoringCost(t *testing.T) {
 	rounds := number(t, "COST_ROUNDS", 5)
 	s := prodStack(t, map[string]any{"runtime": "containers", "backend.replicas": 2, "backend.workers": 2, "nginx.requestRate": 0, "nginx.cpus": 2.0})

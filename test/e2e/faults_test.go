@@ -16,8 +16,12 @@ import (
 // the database is locked, nginx is replaced, an `up` is killed. What can not be
 // saved (a write in the hands of a replica that dies) is counted; what was
 // acknowledged is stored, and the stack is as wanted afterwards.
+//
+//suite:long
 func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
-func TestFaultsOnSwarm(t *testing.T)      { faults(t, "swarm") }
+
+//suite:long
+func TestFaultsOnSwarm(t *testing.T) { faults(t, "swarm") }
 
 func faults(t *testing.T, runtime string) {
 	s := rolloutStack(t, runtime, false)

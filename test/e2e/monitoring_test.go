@@ -22,8 +22,12 @@ import (
 // A real Prometheus, Alertmanager and the exporters watch a real stack under load:
 // each target answers, each dashboard and each rule has data, and nothing fires.
 // Then faults are injected: alerts_test.go.
+//
+//suite:long
 func TestMonitoringOnContainers(t *testing.T) { monitored(t, "containers") }
-func TestMonitoringOnSwarm(t *testing.T)      { monitored(t, "swarm") }
+
+//suite:long
+func TestMonitoringOnSwarm(t *testing.T) { monitored(t, "swarm") }
 
 const watchedReplicas = 2
 

@@ -17,6 +17,8 @@ import (
 
 // TestNginxAcceptsItsConfiguration runs `nginx -t` of the real image, as the
 // real user with a read-only root, on every golden file.
+//
+//suite:core
 func TestNginxAcceptsItsConfiguration(t *testing.T) {
 	files, err := filepath.Glob("../../assets/nginx/testdata/*.conf")
 	if err != nil || len(files) < 3 {

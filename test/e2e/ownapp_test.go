@@ -11,6 +11,8 @@ import (
 
 // TestOwnApplication deploys an application that is not ours, with a secret and
 // variables of its own that a shell would misread.
+//
+//suite:core
 func TestOwnApplication(t *testing.T) {
 	for _, runtime := range []string{"swarm", "containers"} {
 		t.Run(runtime, func(t *testing.T) {

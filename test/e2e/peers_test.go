@@ -26,6 +26,8 @@ import (
 // All build the same image, have two replicas with the same limits and health
 // checks, TLS in front, and end when the new release serves: so the time of a
 // release is from the changed source to the last word of the command.
+//
+//suite:peers
 func TestPeers(t *testing.T) {
 	releases := number(t, "PEERS_RELEASES", 5)
 	var table []string

@@ -41,6 +41,8 @@ func promtool(t *testing.T, rules string, args ...string) (string, error) {
 }
 
 // TestPrometheusAcceptsItsConfiguration gives every golden file to the real promtool.
+//
+//suite:core
 func TestPrometheusAcceptsItsConfiguration(t *testing.T) {
 	for _, stack := range []string{"prod", "dev", "rehearsal"} {
 		t.Run(stack, func(t *testing.T) {
@@ -58,6 +60,8 @@ func TestPrometheusAcceptsItsConfiguration(t *testing.T) {
 
 // TestRulesFireAndStaySilent runs the cases in testdata/*.test.yml. That there is
 // one of each kind for every rule is seen to beside them.
+//
+//suite:core
 func TestRulesFireAndStaySilent(t *testing.T) {
 	files, err := filepath.Glob("../../assets/prometheus/testdata/*.test.yml")
 	if err != nil || len(files) == 0 {

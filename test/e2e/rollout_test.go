@@ -18,8 +18,12 @@ import (
 // A rollout has users: everything that a deploy does is done under load, and no
 // request may be lost. ROLLOUT_RELEASES is the number of good releases in a row (2),
 // and ROLLOUT_RATE that of requests a second (80).
+//
+//suite:long
 func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
-func TestRolloutOnSwarm(t *testing.T)      { rollout(t, "swarm") }
+
+//suite:long
+func TestRolloutOnSwarm(t *testing.T) { rollout(t, "swarm") }
 
 func rolloutStack(t *testing.T, runtime string, watched bool) *stack {
 	return prodStack(t, map[string]any{

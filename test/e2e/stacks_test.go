@@ -27,6 +27,7 @@ func prodStack(t *testing.T, overrides map[string]any) *stack {
 	return s
 }
 
+//suite:core
 func TestDevStack(t *testing.T) {
 	port, debugger := freePort(t), freePort(t)
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": port, "backend.debuggerPort": debugger})
@@ -87,7 +88,10 @@ func served(url string) bool {
 	return response.StatusCode == 200
 }
 
-func TestProdStackOnSwarm(t *testing.T)      { prod(t, "swarm") }
+//suite:core
+func TestProdStackOnSwarm(t *testing.T) { prod(t, "swarm") }
+
+//suite:core
 func TestProdStackOnContainers(t *testing.T) { prod(t, "containers") }
 
 func prod(t *testing.T, runtime string) {

@@ -10,6 +10,8 @@ import (
 
 // TestNoRenameLosesData renames the data volume, while it is kept on destroy
 // and while it is not.
+//
+//suite:core
 func TestNoRenameLosesData(t *testing.T) {
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{
 		"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": "", "nginx.enabled": true,

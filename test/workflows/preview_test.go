@@ -125,6 +125,8 @@ func section(t *testing.T, comment, stack string) string {
 // What the workflow runs, step by step, except for the set-up that the test needs
 // itself. The stack files are as a team would commit them: with a salt, and with
 // secrets, which the preview can neither read nor needs to.
+//
+//suite:core
 func TestPreviewOfAPullRequest(t *testing.T) {
 	p := newProject(t)
 	const secret = "correct-horse-battery-staple-and-more"
@@ -217,6 +219,8 @@ func images(t *testing.T, preview string) []string {
 
 // A preview that fails is a comment with the reason, beside the stack that does
 // not fail; what it quotes cannot end its block of code.
+//
+//suite:core
 func TestPreviewThatFails(t *testing.T) {
 	p := newProject(t)
 	file := filepath.Join(p.dir, "Pulumi.prod.yaml")

@@ -120,7 +120,7 @@ func TestWhatRunsWhen(t *testing.T) {
 		event    string
 		commands []string
 	}{
-		"test.yml":    {"push", []string{"make test"}},
+		"test.yml":    {"push", []string{"make test", "make test-long"}},
 		"preview.yml": {"pull_request", []string{"make setup", "make swarm", "make preview-comment"}},
 	} {
 		w := all[file]
