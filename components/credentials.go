@@ -55,6 +55,11 @@ func NewCredentials(ctx *pulumi.Context, name string, cfg *config.Config, opts .
 		secret("JWT_SECRET_KEY", jwtKey),
 		secret("ADMIN_PASSWORD", c.AdminPassword),
 	}
+	if address := cfg.Secrets["databaseUrl"]; address != "" {
+		database := secret("DATABASE_URL", own(address))
+		database.Export = "DATABASE_URL" // hardly a program reads its file
+		c.Secrets = append(c.Secrets, database)
+	}
 	for _, variable := range cfg.Backend.Secrets {
 		c.Secrets = append(c.Secrets, secret(variable, own(cfg.Secrets[variable])))
 	}

@@ -37,7 +37,7 @@ func TestSecretsAreNowhereInTheClear(t *testing.T) {
 		"dev":                   {generated("credentials-jwt-secret-key"), generated("credentials-admin-password")},
 		"prod":                  {generated("credentials-jwt-secret-key"), generated("credentials-admin-password"), key, certificate},
 		"prod as containers":    {generated("credentials-jwt-secret-key"), generated("credentials-admin-password"), key, certificate},
-		"prod with own secrets": {ownKey, "own-password", "own-api-key", key, certificate},
+		"prod with own secrets": {ownKey, "own-password", "own-api-key", "own-word", key, certificate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
@@ -97,13 +97,14 @@ func TestSecretsAreFoundByVariablesThatNameFiles(t *testing.T) {
 	for i, want := range []struct{ variable, file, value string }{
 		{"JWT_SECRET_KEY_FILE", "/run/secrets/jwt_secret_key", ownKey},
 		{"ADMIN_PASSWORD_FILE", "/run/secrets/admin_password", "own-password"},
+		{"DATABASE_URL_FILE", "/run/secrets/database_url", "postgresql://tarot:own-word@db.example/tarot"},
 		{"API_KEY_FILE", "/run/secrets/api_key", "own-api-key"},
 	} {
 		found := false
 		for _, env := range backend.list("envs") {
 			found = found || env == want.variable+"="+want.file
 		}
-		upload := seed.list("uploads")[i]
+		upload := seed.list("uploads")[1+i] // after the environment
 		if content, _ := at(upload, "content").(sealed); !found || at(upload, "file") != want.file || content.value != want.value {
 			t.Errorf("%s: %v, uploaded %v", want.variable, backend.list("envs"), upload)
 		}

@@ -27,6 +27,8 @@ type fakeEngine struct {
 	compared engine.Comparison
 	releases []release.Release
 	group    int // of the engine's socket
+	// environment are the variables of every image.
+	environment []string
 
 	mu     sync.Mutex
 	asked  []string
@@ -137,7 +139,7 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 }
 
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
-	image := engine.Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}}
+	image := engine.Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
 	if f.standIn != "" {
 		image.StandIn = f.standIn + " for " + reference
 	}

@@ -76,6 +76,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 	})
 	i.Start = seen.ApplyT(func(v any) []string { return v.(engine.Image).Start }).(pulumi.StringArrayOutput)
 	i.Health = seen.ApplyT(func(v any) []string { return v.(engine.Image).Health }).(pulumi.StringArrayOutput)
+	i.Environment = seen.ApplyT(func(v any) []string { return v.(engine.Image).Environment }).(pulumi.StringArrayOutput)
 	i.StandIn = seen.ApplyT(func(v any) string { return v.(engine.Image).StandIn }).(pulumi.StringOutput)
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"reference": pulumi.String(i.Reference), "standIn": i.StandIn})
 }

@@ -63,7 +63,7 @@ func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 		"prod":             slices.Concat(common, nginx, isolated, swarm),
 		"prod as containers": slices.Concat(common, nginx, isolated, backendFiles, []string{
 			container + "backend-1", container + "backend-2", container + "backend-3", container + "nginx-1"}),
-		"prod with own secrets": slices.Concat(common, nginx, isolated, swarm, []string{"docker:index/secret:Secret tarot-test-backend-api_key"}),
+		"prod with own secrets": slices.Concat(common, nginx, isolated, swarm, []string{"docker:index/secret:Secret tarot-test-backend-api_key", "docker:index/secret:Secret tarot-test-backend-database_url"}),
 	} {
 		slices.Sort(want)
 		for _, s := range []stage{up, preview, unchanged} {

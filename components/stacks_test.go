@@ -63,7 +63,8 @@ const ownKey = "own-jwt-key-of-thirty-two-bytes-and-more"
 // ownSecrets sets what users can set themselves.
 func ownSecrets(c *config.Config) {
 	c.Backend.Secrets = []string{"API_KEY"}
-	c.Secrets = map[string]string{"jwtSecretKey": ownKey, "adminPassword": "own-password", "API_KEY": "own-api-key"}
+	c.Secrets = map[string]string{"jwtSecretKey": ownKey, "adminPassword": "own-password", "API_KEY": "own-api-key",
+		"databaseUrl": "postgresql://tarot:own-word@db.example/tarot"}
 }
 
 // stacks are the stack files as they are committed and with the switches that

@@ -36,6 +36,9 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
+	if w.Exports() {
+		w = withEnvironmentFile(w)
+	}
 	files, err := c.files(ctx, w, parent)
 	if err != nil {
 		return nil, err
@@ -193,7 +196,13 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
 		},
 	}
-	if len(w.Command) > 0 {
+	switch {
+	case w.Exports():
+		args.Entrypoints, args.Command = pulumi.ToStringArray(workload.Loaded(w.Name)), start(w)
+		args.Envs = pulumi.All(args.Envs, shellStartup(w)).ApplyT(func(v []any) []string {
+			return slices.DeleteFunc(append(v[0].([]string), v[1].(string)), func(pair string) bool { return pair == "" })
+		}).(pulumi.StringArrayOutput)
+	case len(w.Command) > 0:
 		args.Entrypoints = pulumi.ToStringArray(w.Command)
 	}
 	if w.StopSignal != "" {
@@ -247,10 +256,7 @@ func containerHealth(w workload.Workload) docker.ContainerHealthcheckArgs {
 		Timeout:     containerTime(w.Health.Timeout),
 		StartPeriod: containerTime(w.Health.StartPeriod),
 		Retries:     pulumi.Int(w.Health.Retries),
-		Tests:       w.Image.Health,
-	}
-	if len(w.Health.Test) > 0 {
-		health.Tests = pulumi.ToStringArray(w.Health.Test)
+		Tests:       healthTest(w, w.Exports()),
 	}
 	return health
 }

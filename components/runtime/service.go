@@ -38,9 +38,9 @@ func (t taskSpec) of(alias string, force int) docker.ServiceTaskSpecArgs {
 
 // tasks declares what the tasks need, and returns what they are.
 func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, parent pulumi.Resource) (taskSpec, error) {
-	environment := w.FullEnvironment()
-	if len(environment) > 0 {
-		w.Files = append(slices.Clone(w.Files), workload.File{Name: workload.EnvironmentFile, Content: pulumi.String(workload.ShellExports(environment))})
+	loads := len(w.FullEnvironment()) > 0 || w.Exports()
+	if loads {
+		w = withEnvironmentFile(w)
 	}
 	configs, err := s.configs(ctx, name, w, parent)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 		User:            pulumi.String(w.User),
 		ReadOnly:        pulumi.Bool(!w.Writable),
 		CapDrops:        pulumi.StringArray{pulumi.String("ALL")},
-		Healthcheck:     serviceHealth(w),
+		Healthcheck:     serviceHealth(w, loads),
 		Mounts:          serviceMounts(w),
 		Configs:         configs,
 		Secrets:         secrets,
@@ -64,9 +64,15 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 	if w.StopSignal != "" {
 		spec.StopSignal = pulumi.String(w.StopSignal)
 	}
-	if len(environment) > 0 {
-		spec.Commands = pulumi.ToStringArray([]string{"/bin/sh", "-c", ". " + workload.ConfigDir + "/" + workload.EnvironmentFile + ` && exec "$@"`, w.Name})
+	if loads {
+		spec.Commands = pulumi.ToStringArray(workload.Loaded(w.Name))
 		spec.Args = start(w)
+		spec.Env = shellStartup(w).ApplyT(func(v any) map[string]string {
+			if name, value, ok := strings.Cut(v.(string), "="); ok {
+				return map[string]string{name: value} // one: of several, the order is random
+			}
+			return nil
+		}).(pulumi.StringMapOutput)
 	} else if len(w.Command) > 0 {
 		spec.Commands = pulumi.ToStringArray(w.Command)
 	}
@@ -121,15 +127,6 @@ func on(networks []*workload.Network, name string) pulumi.StringOutput {
 		ids[i] = n.ID
 	}
 	return pulumi.All(ids...).ApplyT(func([]any) string { return name }).(pulumi.StringOutput)
-}
-
-// start is what the shell that loads the environment goes on with. The engine
-// drops an image's own CMD where the entrypoint is replaced.
-func start(w workload.Workload) pulumi.StringArrayInput {
-	if len(w.Command) > 0 {
-		return pulumi.ToStringArray(w.Command)
-	}
-	return w.Image.Start
 }
 
 // configs declares the files as Swarm configs, and the environment with them:
@@ -199,16 +196,13 @@ func objectName(service, name string) (string, error) {
 	return full, nil
 }
 
-func serviceHealth(w workload.Workload) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
+func serviceHealth(w workload.Workload, loads bool) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
 	health := docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
 		Interval:    serviceTime(w.Health.Interval),
 		Timeout:     serviceTime(w.Health.Timeout),
 		StartPeriod: serviceTime(w.Health.StartPeriod),
 		Retries:     pulumi.Int(w.Health.Retries),
-		Tests:       w.Image.Health,
-	}
-	if len(w.Health.Test) > 0 {
-		health.Tests = pulumi.ToStringArray(w.Health.Test)
+		Tests:       healthTest(w, loads),
 	}
 	return health
 }

@@ -43,9 +43,13 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 	if t.Image.Resource != nil {
 		dependsOn = append(append([]pulumi.Resource{}, dependsOn...), t.Image.Resource)
 	}
+	command := t.Command
+	if t.Exports() {
+		t.Workload, command = withEnvironmentFile(t.Workload), append(workload.Loaded(t.Name), command...)
+	}
 	args := &docker.ContainerArgs{
 		Image:        pulumi.String(t.Image.Reference),
-		Entrypoints:  pulumi.ToStringArray(t.Command),
+		Entrypoints:  pulumi.ToStringArray(command),
 		Envs:         pulumi.ToStringArray(t.FullEnvironment()),
 		User:         pulumi.String(t.User),
 		Mounts:       mounts(t.Workload),

@@ -10,8 +10,16 @@ import (
 // environment by.
 const EnvironmentFile = "environment"
 
+// EnvironmentPath is where that file is in the container.
+const EnvironmentPath = ConfigDir + "/" + EnvironmentFile
+
+// ShellStartup is the variable that an interactive POSIX shell finds a file by that
+// it reads first: with it `docker exec -it … sh` has the environment, too.
+const ShellStartup = "ENV"
+
 // FullEnvironment is the environment with the variables that name the secrets'
-// files, as sorted NAME=value pairs.
+// files, as sorted NAME=value pairs. The variables that hold a secret itself are
+// not among them.
 func (w Workload) FullEnvironment() []string {
 	all := maps.Clone(w.Environment)
 	if all == nil {
@@ -21,12 +29,58 @@ func (w Workload) FullEnvironment() []string {
 		if s.Variable != "" {
 			all[s.Variable] = s.Path()
 		}
+		delete(all, s.Export)
 	}
 	pairs := make([]string, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		pairs = append(pairs, name+"="+all[name])
 	}
 	return pairs
+}
+
+// Exports is true where a secret has to be in a variable: only a program in the
+// container can put it there without its being readable from outside.
+func (w Workload) Exports() bool {
+	return slices.ContainsFunc(w.Secrets, func(s Secret) bool { return s.Export != "" })
+}
+
+// EnvironmentScript is the whole environment as a POSIX shell script. It holds no
+// secret: those that are exported are read from their files where it runs.
+func (w Workload) EnvironmentScript() string {
+	var script strings.Builder
+	if _, own := w.Environment[ShellStartup]; !own {
+		// It is for shells, and no word for the program; unless the image has set it.
+		script.WriteString(`if [ "${` + ShellStartup + `-}" = ` + EnvironmentPath + ` ]; then unset ` + ShellStartup + "; fi\n")
+	}
+	script.WriteString(ShellExports(w.FullEnvironment()))
+	for _, s := range w.Secrets {
+		if s.Export != "" {
+			script.WriteString(s.Export + "=$(cat '" + s.Path() + "') && export " + s.Export + " || return 1\n")
+		}
+	}
+	return script.String()
+}
+
+// Loaded is a command that loads the environment file and becomes the words that
+// follow it. name is what the shell calls itself in its errors.
+func Loaded(name string) []string {
+	return []string{"/bin/sh", "-c", ". " + EnvironmentPath + ` && exec "$@"`, name}
+}
+
+// LoadedCheck is a health check, in the engine's form, that loads the environment
+// file first: what the engine runs in a container gets only the variables that the
+// engine knows.
+func LoadedCheck(test []string) []string {
+	if len(test) < 2 {
+		return test // none, or one that is turned off
+	}
+	switch test[0] {
+	case "CMD":
+		return append(append([]string{"CMD"}, Loaded("health")...), test[1:]...)
+	case "CMD-SHELL":
+		return append([]string{"CMD-SHELL", ". " + EnvironmentPath + "; " + test[1]}, test[2:]...)
+	}
+	return test
 }
 
 // ShellExports writes NAME=value pairs as a POSIX shell script that exports them.

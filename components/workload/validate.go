@@ -14,6 +14,9 @@ var nameForm = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
 // userForm is numbers, as only the image knows its names, and neither is root's.
 var userForm = regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`)
 
+// variableForm is what a shell takes for a variable.
+var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // Validate says what a runtime could not realise, or should not: a workload
 // without limits, as root, or with a path that is mounted twice. The faults are
 // mistakes in components, as configuration has been checked before.
@@ -51,6 +54,7 @@ func (w Workload) Validate() error {
 	}
 	for _, s := range w.Secrets {
 		want(s.Name == path.Base(s.Name), "secret name %q has a folder", s.Name)
+		want(s.Export == "" || variableForm.MatchString(s.Export), "secret %q can't be the variable %q", s.Name, s.Export)
 	}
 	return errors.Join(faults...)
 }

@@ -26,7 +26,7 @@ type Workload struct {
 	// Files are mounted read-only, each at its path, below ConfigDir.
 	Files []File
 	// Secrets are mounted read-only below SecretDir, and are found by the
-	// variable NAME_FILE.
+	// variable NAME_FILE. One that is exported is in a variable, too.
 	Secrets []Secret
 	// Mounts are the volumes, host folders and memory file systems.
 	Mounts []Mount
@@ -74,6 +74,9 @@ type Image struct {
 	// Health is the command of the image's HEALTHCHECK. Unknown until the image
 	// exists.
 	Health pulumi.StringArrayOutput
+	// Environment are the variables that the image itself sets, as NAME=value.
+	// Unknown until the image exists.
+	Environment pulumi.StringArrayOutput
 	// Resource is what brings the image to the engine.
 	Resource pulumi.Resource
 }
@@ -102,6 +105,10 @@ type Secret struct {
 	// Variable is the environment variable that holds the file's path. Empty:
 	// none.
 	Variable string
+	// Export is the environment variable that holds the value itself, for programs
+	// that read no file; whatever starts the process puts it there, so that it is in
+	// no `docker inspect`. Empty: none.
+	Export string
 	// Value is the content.
 	Value pulumi.StringOutput
 }

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -57,6 +58,7 @@ func TestValidateRefusesWhatNoRuntimeShouldRun(t *testing.T) {
 			[]string{`workload "backend": mount "/tmp": a tmpfs and its source do not fit`}},
 		{"file in a folder", func(w *Workload) { w.Files[0].Name = "../passwd" },
 			[]string{`workload "backend": file name "../passwd" has a folder`}},
+		{"a secret in no variable's name", func(w *Workload) { w.Secrets[0].Export = "A B" }, []string{`workload "backend": secret "jwt" can't be the variable "A B"`}},
 		{"secret in a folder", func(w *Workload) { w.Secrets[0].Name = "a/b" }, []string{`workload "backend": secret name "a/b" has a folder`}},
 		{"several at once", func(w *Workload) { w.User, w.Replicas = "root", -1; w.Limits.Memory = 0; w.Ports = nil },
 			[]string{`workload "backend": replicas -1, want at least 1`, `workload "backend": no memory limit`,
@@ -126,5 +128,58 @@ func TestHealthDeadlineHasRoomForEveryRetry(t *testing.T) {
 	h := Health{Interval: 2 * time.Second, Timeout: 10 * time.Second, StartPeriod: time.Minute, Retries: 3}
 	if got, want := h.Deadline(), 108*time.Second; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestEnvironmentScriptInARealShell(t *testing.T) {
+	folder := t.TempDir()
+	secret := folder + "/database_url"
+	if err := os.WriteFile(secret, []byte("postgresql://u:p'$w@db/x?a=1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := Workload{
+		Environment: map[string]string{"PORT": "9000", "DATABASE_URL": "sqlite:///x"},
+		Secrets:     []Secret{{Name: "database_url", Variable: "DATABASE_URL_FILE", Export: "DATABASE_URL"}},
+	}
+	for _, test := range []struct {
+		name, set, env, secret, want string
+	}{
+		{"as the runtime starts it", "", EnvironmentPath, secret, "9000|/run/secrets/database_url|postgresql://u:p'$w@db/x?a=1|unset\n"},
+		{"an image's own ENV", "", "production", secret, "9000|/run/secrets/database_url|postgresql://u:p'$w@db/x?a=1|production\n"},
+		{"the user's own ENV", "staging", EnvironmentPath, secret, "9000|/run/secrets/database_url|postgresql://u:p'$w@db/x?a=1|staging\n"},
+		{"no secret", "", EnvironmentPath, folder + "/nowhere", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := w
+			if test.set != "" {
+				w.Environment = map[string]string{"PORT": "9000", "ENV": test.set}
+			}
+			script := folder + "/environment"
+			if err := os.WriteFile(script, []byte(strings.ReplaceAll(w.EnvironmentScript(), "'/run/secrets/database_url') ", "'"+test.secret+"') ")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			command := Loaded("test")
+			command[2] = strings.ReplaceAll(command[2], EnvironmentPath, script)
+			cmd := exec.Command(command[0], append(command[1:], "/bin/sh", "-c", `echo "$PORT|$DATABASE_URL_FILE|$DATABASE_URL|${ENV-unset}"`)...)
+			cmd.Env = []string{"PATH=/usr/bin:/bin", "ENV=" + test.env}
+			out, err := cmd.Output()
+			if string(out) != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("%v: got %q, want %q", err, out, test.want)
+			}
+		})
+	}
+}
+
+func TestAHealthCheckLoadsTheEnvironment(t *testing.T) {
+	for _, test := range []struct{ in, want []string }{
+		{nil, nil},
+		{[]string{"NONE"}, []string{"NONE"}},
+		{[]string{"CMD"}, []string{"CMD"}},
+		{[]string{"CMD", "python", "a b"}, []string{"CMD", "/bin/sh", "-c", `. /run/config/environment && exec "$@"`, "health", "python", "a b"}},
+		{[]string{"CMD-SHELL", "curl $PORT || exit 1"}, []string{"CMD-SHELL", ". /run/config/environment; curl $PORT || exit 1"}},
+	} {
+		if got := LoadedCheck(test.in); !slices.Equal(got, test.want) {
+			t.Errorf("%q becomes %q, want %q", test.in, got, test.want)
+		}
 	}
 }

@@ -86,7 +86,8 @@ type Backend struct {
 	// The host address that `publishPort` and `debuggerPort` are bound to.
 	PublishAddress string `key:"publishAddress" allowed:"an IP address of the engine's host"`
 	// The database (`DATABASE_URL`). A SQLite file has to be inside /app/data,
-	// the folder that the data volume is mounted at.
+	// the folder that the data volume is mounted at. One with a password is the
+	// secret `databaseUrl`, which goes before this.
 	DatabaseURL string `key:"databaseUrl" allowed:"a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"`
 	// Further environment variables. They are readable in `docker inspect`: use
 	// `secrets` for what must not be.

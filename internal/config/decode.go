@@ -32,6 +32,9 @@ var platformSecrets = []string{
 	// The password of the admin pages (`ADMIN_PASSWORD_FILE`), at least 8 bytes.
 	// Not set: 24 random letters and digits.
 	"adminPassword",
+	// The database's URL where it has a password (`DATABASE_URL`, and the file
+	// `DATABASE_URL_FILE`). Goes before `backend.databaseUrl`; allowed is the same.
+	"databaseUrl",
 	// The certificate chain in PEM form, where `nginx.tls.mode` is given. Goes
 	// before the file `nginx.tls.certificate`.
 	"tlsCertificate",

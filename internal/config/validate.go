@@ -24,7 +24,7 @@ const engineMinimum = 6 << 20
 
 // reserved are the variables that the platform sets itself.
 var reserved = []string{"HOST", "PORT", "WORKERS", "DATABASE_URL", "DEBUG", "DEBUGGER_PORT", "LOG_LEVEL",
-	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "STATIC_URL", "MIGRATE_ON_START", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE"}
+	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "STATIC_URL", "MIGRATE_ON_START", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE", "DATABASE_URL_FILE"}
 
 var (
 	volumeName   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
@@ -92,6 +92,9 @@ func (cfg Config) checkSecrets(c *checker) {
 		if n := len(cfg.Secrets[key]); n > 0 && n < least {
 			c.add(Fault{Namespace, key, fmt.Sprintf("a secret of %d bytes", n), fmt.Sprintf("at least %d bytes, or none for a generated one", least)})
 		}
+	}
+	if address, set := cfg.Secrets["databaseUrl"]; set && !databaseInDataFolder(address) {
+		c.add(Fault{Namespace, "databaseUrl", "a secret of another form", allowed("backend.databaseUrl")})
 	}
 }
 

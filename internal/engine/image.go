@@ -20,6 +20,8 @@ type Image struct {
 	Start []string
 	// Health is the command of its HEALTHCHECK; empty where it has none.
 	Health []string
+	// Environment are its variables, as NAME=value.
+	Environment []string
 	// StandIn names the image that this one, or its base, stands in for, and
 	// what it is in truth. Empty for the real one.
 	StandIn string
@@ -39,6 +41,7 @@ func (e *Engine) Image(ctx context.Context, reference string) (Image, error) {
 		return image, nil
 	}
 	image.Start = append(append(image.Start, found.Config.Entrypoint...), found.Config.Cmd...)
+	image.Environment = found.Config.Env
 	if found.Config.Healthcheck != nil {
 		image.Health = found.Config.Healthcheck.Test
 	}

@@ -1,0 +1,89 @@
+package components
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A database's URL with a password is a variable of the process, and of nothing that
+// the engine tells.
+func TestASecretDatabaseURLIsReadWhereTheProcessStarts(t *testing.T) {
+	const (
+		reads = "DATABASE_URL=$(cat '/run/secrets/database_url') && export DATABASE_URL || return 1\n"
+		load  = `. /run/config/environment && exec "$@"`
+	)
+	wantCheck := []any{"CMD", "/bin/sh", "-c", load, "health", "/healthy"}
+	check := func(t *testing.T, what string, got any, want ...any) {
+		t.Helper()
+		if list, _ := got.([]any); !slices.Equal(list, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	t.Run("containers", func(t *testing.T) {
+		inProject(t)
+		cfg := stack(t, "prod with own secrets")
+		asContainers(&cfg)
+		r := succeed(t, cfg, up)
+		backend := r.get(t, "Container", "tarot-test-backend-1")
+		check(t, "start", backend.at("entrypoints"), "/bin/sh", "-c", load, "backend")
+		check(t, "command", backend.at("command"), "/start", "it")
+		check(t, "health", backend.at("healthcheck", "tests"), wantCheck...)
+		migrate := r.get(t, "Container", "tarot-test-migrate")
+		check(t, "migration", migrate.at("entrypoints"), "/bin/sh", "-c", load, "migrate", "./migrate")
+		for _, x := range []registration{migrate, r.get(t, "Container", "tarot-test-backend-files")} {
+			if first := x.list("uploads")[0]; at(first, "file") != "/run/config/environment" || !strings.HasSuffix(fmt.Sprint(at(first, "content")), reads) {
+				t.Errorf("%s: %v", x.Name, first)
+			}
+		}
+		for _, x := range []registration{migrate, backend} {
+			if slices.ContainsFunc(x.list("envs"), func(v any) bool { return strings.HasPrefix(v.(string), "DATABASE_URL=") }) {
+				t.Errorf("%s: %v", x.Name, x.list("envs"))
+			}
+		}
+		if !slices.Contains(backend.list("envs"), any("ENV=/run/config/environment")) {
+			t.Errorf("a shell does not find it: %v", backend.list("envs"))
+		}
+	})
+	t.Run("swarm", func(t *testing.T) {
+		inProject(t)
+		r := succeed(t, stack(t, "prod with own secrets"), up)
+		encoded, _ := r.get(t, "ServiceConfig", "tarot-test-backend-environment").at("data").(string)
+		script, _ := base64.StdEncoding.DecodeString(encoded)
+		if !strings.HasSuffix(string(script), reads) || strings.Contains(string(script), "export DATABASE_URL=") {
+			t.Errorf("%s", script)
+		}
+		for _, name := range []string{"tarot-test-backend", "tarot-test-backend-candidate"} {
+			check(t, "health", r.get(t, "Service", name).at("taskSpec", "containerSpec", "healthcheck", "tests"), wantCheck...)
+		}
+	})
+}
+
+// What the engine runs in a task, a health check or a shell, has only the variables
+// that the engine knows: the check loads the others, and so does a shell.
+func TestSwarmsHealthCheckHasTheEnvironment(t *testing.T) {
+	inProject(t)
+	for own, want := range map[string]any{"": "/run/config/environment", "ENV=production": nil} {
+		docker := &fakeEngine{}
+		if own != "" {
+			docker.environment = []string{"PATH=/bin", own}
+		}
+		r := deploy(stack(t, "prod"), &recorder{stage: up}, docker)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		spec := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "containerSpec")
+		if got := at(spec, "env", "ENV"); got != want {
+			t.Errorf("image with %q: ENV is %v", own, got)
+		}
+		if got := fmt.Sprint(at(spec, "healthcheck", "tests")); got != `[CMD /bin/sh -c . /run/config/environment && exec "$@" health /healthy]` {
+			t.Errorf("health check %s", got)
+		}
+		// nginx has no variables, and nothing to load.
+		if got := fmt.Sprint(r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec", "healthcheck", "tests", 1)); got != "curl" {
+			t.Errorf("nginx's check begins with %s", got)
+		}
+	}
+}
