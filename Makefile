@@ -23,7 +23,7 @@ engine: ## a Docker engine that answers
 pulumi: ## Pulumi's CLI, Go language host and plugins
 	@setup/pulumi.sh >/dev/null
 
-base-images: engine ## the images that ours are built from and those of the monitoring, or stand-ins
+base-images: engine ## all the images that ours are built from and those of the monitoring, or stand-ins
 	@setup/base-images.sh
 
 swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
@@ -32,11 +32,13 @@ swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or lea
 ## --- the stacks ---
 
 .PHONY: dev prod preview-comment
-dev: setup ## set the machine up and bring the dev stack up
+dev: engine pulumi ## set the machine up for the dev stack, and bring that up
+	@setup/base-images.sh for dev
 	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
 	@$(WITH) setup/endpoints.sh dev
 
-prod: setup swarm ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
+prod: engine pulumi swarm ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
+	@setup/base-images.sh for prod
 	@$(WITH) setup/state.sh exec prod pulumi up --stack prod $(if $(CI)$(YES),--yes)
 	@$(WITH) setup/endpoints.sh prod
 

@@ -15,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 
 action=${1:?list, rollback, forward or rotate} stack=${2:?a stack}
-project=$(sed -n 's/^name: *//p' Pulumi.yaml)
+project=$(go run ./cmd/stack project)
 
 # TIME NAME IMAGE BEFORE, the one that ran last first. The records are volumes, and one that ran
 # again has two for a while: internal/engine/releases.go

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 
 stack=${1:?a stack}
-project=$(sed -n 's/^name: *//p' Pulumi.yaml)
+project=$(go run ./cmd/stack project)
 address=http://127.0.0.1:9093
 
 container=$(docker ps --quiet --filter "label=tarot.stack=$project-$stack" --filter label=tarot.workload=alertmanager | head -n 1)

@@ -2,6 +2,7 @@
 # The images that ours are built from, and those of the monitoring.
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
+#   base-images.sh for STACK    only those that this stack's file asks for
 #   base-images.sh --list       print what they really are
 #   base-images.sh renew        build the stand-ins again, with Debian's latest updates
 #   base-images.sh save FILE    write them to a file, for a machine without a network
@@ -12,6 +13,8 @@
 # TAROT_REGISTRY_MIRROR   what to put before python and nginx: registry.example.cn/library/
 #                         (without library/ before prom/prometheus and the like)
 # TAROT_GHCR_MIRROR       in place of ghcr.io/: ghcr.example.cn/
+# TAROT_STANDIN_NAMES     yes, no: whether a stand-in may have the name of what it stands for
+#                         (setup/standins/names.sh)
 # TAROT_PULL_PATIENCE     seconds in which a registry has to begin to answer (20)
 # APT_MIRROR              the stand-ins' source instead of http://deb.debian.org
 #
@@ -21,6 +24,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/lib.sh"
+# shellcheck source=/dev/null
+. "$here/standins/names.sh"
 
 # Nothing works without the first two; without one of the others there is no
 # monitoring, which is no reason to stop.
@@ -95,13 +100,20 @@ describe() {
 list() {
   local image kind
   for kind in "${base[@]}" "${monitoring[@]}"; do
-    image=$(image_of "$kind")
+    image=$(name_here "$kind")
     if exists "$image"; then
       printf '%s\t%s\n' "$image" "$(describe "$image" "$kind")"
     else
       printf '%s\tnot here\n' "$image"
     fi
   done
+}
+
+# name_here KIND: upstream's name, or the stand-in's own where only that is here.
+name_here() {
+  local image
+  image=$(image_of "$1")
+  if ! exists "$image" && exists "$(own_name "$image")"; then own_name "$image"; else echo "$image"; fi
 }
 
 # A stand-in that a newer image has taken the name of is of no use any more.
@@ -365,21 +377,23 @@ is_current() {
 
 # obtain KIND: not 0 when the image could not be had; why has been said then.
 obtain() {
-  local kind=$1 image status=0
+  local kind=$1 image own status=0
   image=$(image_of "$kind")
+  own=$(own_name "$image")
   case $mode in
     auto | standin)
       if is_current "$image" "$kind"; then
         ok "$image: $(describe "$image" "$kind")"
         return
       fi
-      if [ "$mode" = auto ]; then
+      if [ "$mode" = auto ] && ! is_current "$own" "$kind"; then
         pull "$image" "$kind" || status=$?
         if [ "$status" -ne 1 ]; then return "$status"; fi
       fi
-      renew_standin "$image" "$kind"
+      stand_in "$image" "$kind"
       ;;
     local)
+      image=$(name_here "$kind")
       if ! exists "$image"; then
         warn "$image is not here"
         return 1
@@ -394,14 +408,38 @@ obtain() {
   esac
 }
 
-have_all() {
+# stand_in IMAGE KIND: under its name, or under one of its own.
+own_names=()
+stand_in() {
+  local status=0
+  may_bear "$1" || status=$?
+  case $status in
+    0) renew_standin "$1" "$2" ;;
+    1) stand_in_as "$(own_name "$1")" "$2" ;;
+    *) return 1 ;;
+  esac
+}
+
+# stand_in_as IMAGE KIND: under a name that nothing else has.
+stand_in_as() {
+  own_names+=("$1")
+  if is_current "$1" "$2"; then ok "$1: $(describe "$1" "$2")"; else renew_standin "$1" "$2"; fi
+}
+
+# have_images KIND...: all that there are, or fail where nothing works without one. own:KIND
+# is a stand-in with a name of its own.
+have_images() {
   local kind image missing=''
-  for kind in "${base[@]}"; do
-    obtain "$kind" || fail "nothing works without $(image_of "$kind")" "$(ways_without_registry)"
-  done
-  for kind in "${monitoring[@]}"; do
-    image=$(image_of "$kind")
-    if obtain "$kind"; then continue; fi
+  look_for_strangers
+  for kind in "$@"; do
+    image=$(image_of "${kind#own:}")
+    case $kind in
+      own:*) stand_in_as "$(own_name "$image")" "${kind#own:}" && continue ;;
+      *) obtain "$kind" && continue ;;
+    esac
+    case " ${base[*]} " in
+      *" ${kind#own:} "*) fail "nothing works without $image" "$(ways_without_registry)" ;;
+    esac
     if exists "$image"; then note "it stays as it is: $(describe "$image" "$kind")"; else missing="$missing $image"; fi
   done
   if [ -n "$missing" ]; then
@@ -409,18 +447,42 @@ have_all() {
     note "A stack with monitoring needs them, others do not. make base-images tries again;"
     note "docs/offline.md has other ways to get them."
   fi
+  if [ ${#own_names[@]} -gt 0 ]; then
+    note "The stand-ins have names of their own. A stack uses them where its file gives these:"
+    # shellcheck disable=SC2154 # names.sh has it
+    note "tarot:build.baseRegistry: ${own_prefix}library/, tarot:nginx.image and tarot:monitoring.images"
+    note "(${own_names[*]})"
+  fi
+}
+
+# kinds_for STACK: those whose names its file gives, or leaves to the defaults. Others are
+# pulled as they are needed, by Pulumi.
+kinds_for() {
+  local wanted kind image
+  wanted=$("$here/with.sh" go run ./cmd/stack images "$1") || return
+  for kind in "${base[@]}" "${monitoring[@]}"; do
+    image=$(image_of "$kind")
+    if grep -qxF "$image" <<<"$wanted"; then echo "$kind"; fi
+    if grep -qxF "$(own_name "$image")" <<<"$wanted"; then echo "own:$kind"; fi
+  done
 }
 
 renew() {
   local kind image status=0
   can_build || exit 1
+  look_for_strangers
   for kind in "${base[@]}" "${monitoring[@]}"; do
-    image=$(image_of "$kind")
+    image=$(name_here "$kind")
     if exists "$image" && ! is_standin "$image"; then
       skip "$image is not a stand-in"
-    else
-      (trap cleanup EXIT && build_standin "$image" "$kind") || status=1
+      continue
     fi
+    case $(may_bear "$image" >&2 && echo yes || echo $?) in
+      yes) ;;
+      1) image=$(own_name "$image") ;;
+      *) status=1 && continue ;;
+    esac
+    (trap cleanup EXIT && build_standin "$image" "$kind") || status=1
   done
   return "$status"
 }
@@ -429,6 +491,11 @@ check_settings() {
   case $mode in
     auto | pull | standin | local) ;;
     *) fail "TAROT_BASE_IMAGES=$mode" "it is auto, pull, standin or local." ;;
+  esac
+  # shellcheck disable=SC2154 # names.sh has it
+  case $answer in
+    '' | yes | no) ;;
+    *) fail "TAROT_STANDIN_NAMES=$answer" "it is yes or no." ;;
   esac
   case $mirror$ghcr in
     *://*) fail "TAROT_REGISTRY_MIRROR=$mirror TAROT_GHCR_MIRROR=$ghcr" "an image name has no https:// before it: registry.example.cn/library/" ;;
@@ -441,13 +508,13 @@ check_settings() {
 save() {
   local file=$1 image kind images=()
   for kind in "${base[@]}"; do
-    image=$(image_of "$kind")
+    image=$(name_here "$kind")
     exists "$image" || fail "$image is not here" "setup/base-images.sh gets it."
-    images+=("$image")
+    images+=("$(name_saved "$image")")
   done
   for kind in "${monitoring[@]}"; do
-    image=$(image_of "$kind")
-    if exists "$image"; then images+=("$image"); else warn "$image is not here, so it is not saved"; fi
+    image=$(name_here "$kind")
+    if exists "$image"; then images+=("$(name_saved "$image")"); else warn "$image is not here, so it is not saved"; fi
   done
   # shellcheck disable=SC2016 # expands in the inner shell
   run_logged "save to $file" "1 min" bash -c 'set -o pipefail; file=$1; shift; docker save "$@" | gzip >"$file.part" && mv "$file.part" "$file"' \
@@ -455,8 +522,31 @@ save() {
   ok "$(du -h "$file" | cut -f 1) in $file; on the other machine: setup/base-images.sh load $(basename "$file")"
 }
 
+# name_saved IMAGE: its name in the archive: the one that it would have on an engine of others.
+name_saved() {
+  if [ "$answer" = no ] && is_standin "$1"; then
+    docker tag "$1" "$(own_name "$1")"
+    own_name "$1"
+  else
+    echo "$1"
+  fi
+}
+
+# has_stand_ins FILE: whether a stand-in in an archive has the name of what it stands for.
+has_stand_ins() {
+  gunzip -c "$1" 2>/dev/null | LC_ALL=C grep -aFc '"tarot.standin":"true"' >/dev/null &&
+    gunzip -c "$1" 2>/dev/null | tar -xOf - manifest.json | grep -Fc "\"$(image_of python)\"" >/dev/null
+}
+
 load() {
   [ -r "$1" ] || fail "$1 cannot be read" "make it on a connected machine with: setup/base-images.sh save $1"
+  look_for_strangers
+  if [ "$answer" = no ] || ! consented; then
+    if has_stand_ins "$1" && ! may_bear "$(image_of python)"; then
+      fail "the stand-ins in $1 have the names of what they stand for" \
+        "write it with names of their own: TAROT_STANDIN_NAMES=no setup/base-images.sh save $(basename "$1")"
+    fi
+  fi
   run_logged "load $1" "20 s" docker load --input "$1" || fail "$1 could not be loaded"
   list >&2
 }
@@ -466,7 +556,15 @@ main() {
     '')
       step "Base images"
       check_settings
-      have_all
+      have_images "${base[@]}" "${monitoring[@]}"
+      ;;
+    for)
+      [ $# -eq 2 ] || fail "which stack?" "setup/base-images.sh for dev"
+      step "Base images of the stack $2"
+      check_settings
+      kinds=$(kinds_for "$2") || fail "the images of the stack $2 could not be told"
+      # shellcheck disable=SC2086 # one word a line
+      have_images $kinds
       ;;
     --list) list ;;
     renew)
@@ -480,7 +578,7 @@ main() {
       check_settings
       "$1" "$2"
       ;;
-    *) fail "usage: base-images.sh [--list | renew | save FILE | load FILE]" ;;
+    *) fail "usage: base-images.sh [for STACK | --list | renew | save FILE | load FILE]" ;;
   esac
 }
 

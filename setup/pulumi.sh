@@ -8,12 +8,15 @@
 #
 #   TAROT_TOOLCHAIN       auto (the default), official (never build), registry (always build)
 #   TAROT_PULUMI_MIRROR   in place of https://get.pulumi.com
+#   TAROT_GITHUB_MIRROR   in place of https://github.com, which has the lists of checksums
 #   GOPROXY               as Go takes it, for instance https://goproxy.cn,direct
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/lib.sh"
+# shellcheck source=/dev/null
+. "$here/download.sh"
 toolchain=$here/../toolchain
 
 pulumi_version=3.259.0
@@ -21,6 +24,7 @@ minimum_pulumi=3.200.0
 plugins="docker:4.11.2 random:4.21.1"
 minimum_go=$(sed -n 's/^go //p' "$here/../go.mod")
 mirror=${TAROT_PULUMI_MIRROR:-https://get.pulumi.com}
+github=${TAROT_GITHUB_MIRROR:-https://github.com}
 mode=${TAROT_TOOLCHAIN:-auto}
 # Where Pulumi looks for plugins: not $HOME, but what the user database says.
 pulumi_home=${PULUMI_HOME:-$(eval "printf %s ~$(id -un)")/.pulumi}
@@ -171,17 +175,42 @@ usable_cli() {
   }
 }
 
+# from_pulumi PATH NAME FILE LIST...: an archive of Pulumi's, PATH/NAME on its server, into
+# FILE. The lists of its checksums are asked of GitHub first: a mirror that sends another
+# archive would send the list to it as well.
+from_pulumi() {
+  local path=$1 name=$2 file=$3
+  shift 3
+  if run_logged "Downloading $name" "1 min" download "$mirror/$path/$name" "$name" "$file" "$here/pulumi.sums" "$@"; then return; fi
+  warn "$mirror has no $name, or not the genuine one: the lines above say which"
+  return 1
+}
+
 download_cli() {
-  local name folder=$store/official-$pulumi_version
+  local name folder=$store/official-$pulumi_version list=pulumi-$pulumi_version-checksums.txt
   name=pulumi-v$pulumi_version-$(platform | sed 's/amd64/x64/').tar.gz
   rm -rf "$folder.new" && mkdir -p "$folder.new/libexec"
-  # No limit to the time as a whole: only a download that stands still is given up.
-  run_logged "Downloading Pulumi $pulumi_version" "1 min" curl -fL --connect-timeout 8 --speed-limit 1 --speed-time 60 \
-    --retry 2 -o "$folder.new/$name" "$mirror/releases/sdk/$name" &&
+  from_pulumi releases/sdk "$name" "$folder.new/$name" \
+    "$github/pulumi/pulumi/releases/download/v$pulumi_version/$list" "$mirror/releases/sdk/$list" &&
     tar -xzf "$folder.new/$name" -C "$folder.new/libexec" --strip-components 1 &&
     rm "$folder.new/$name" && rm -rf "$folder" && mv "$folder.new" "$folder" && return
   rm -rf "$folder.new"
-  warn "Pulumi could not be downloaded"
+  return 1
+}
+
+# download_plugin NAME VERSION
+download_plugin() {
+  local archive file list=pulumi-$1_$2_checksums.txt
+  archive=pulumi-resource-$1-v$2-$(platform).tar.gz
+  file=$store/$archive
+  mkdir -p "$store"
+  from_pulumi releases/plugins "$archive" "$file" \
+    "$github/pulumi/pulumi-$1/releases/download/v$2/$list" "$mirror/releases/plugins/$list" || return
+  if run_logged "Installing the plugin $1 $2" "5 s" pulumi plugin install resource "$1" "$2" --reinstall --file "$file"; then
+    rm -f "$file"
+    return
+  fi
+  rm -f "$file"
   return 1
 }
 
@@ -265,8 +294,7 @@ ensure_plugin() {
   fi
 
   if [ "$mode" = official ] || { [ "$mode" = auto ] && ! built "$name" >/dev/null; }; then
-    if mirror_answers && run_logged "Downloading the plugin $name $version" "1 min" \
-      pulumi plugin install resource "$name" "$version" --reinstall --server "$mirror/releases/plugins"; then
+    if mirror_answers && download_plugin "$name" "$version"; then
       rm -f "$folder/$mark"
       return
     fi

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
 
 	"tarot-platform/internal/engine"
 )
@@ -32,7 +33,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand())
+	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand())
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
 		os.Exit(exitWrong)
@@ -63,12 +64,14 @@ func project() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(text)) {
-		if name, found := strings.CutPrefix(line, "name:"); found {
-			return strings.TrimSpace(name), nil
-		}
+	var file struct{ Name string }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return "", fmt.Errorf("Pulumi.yaml: %w", err)
 	}
-	return "", errors.New("there is no name in Pulumi.yaml")
+	if file.Name == "" {
+		return "", errors.New("there is no name in Pulumi.yaml")
+	}
+	return file.Name, nil
 }
 
 // pulumi runs the CLI, and reads the JSON that it prints.

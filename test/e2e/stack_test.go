@@ -47,6 +47,7 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	s := &stack{t: t, dir: t.TempDir(), id: hex.EncodeToString(id), http: freePort(t), https: freePort(t)}
 	s.name = "e2e-" + s.id
 	copyProject(t, s.dir)
+	quoteName(t, filepath.Join(s.dir, "Pulumi.yaml"))
 	state := filepath.Join(t.TempDir(), "state")
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
@@ -272,6 +273,22 @@ func copyProject(t *testing.T, to string) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// quoteName writes the project's name as some people do: whatever reads it has to read YAML.
+func quoteName(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := strings.Replace(string(text), "name: tarot\n", "name: \"tarot\" # quoted\n", 1)
+	if quoted == string(text) {
+		t.Fatal("Pulumi.yaml has no name: tarot")
+	}
+	if err := os.WriteFile(file, []byte(quoted), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,179 @@
+package setup
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// An engine without a registry: a folder with a file for each image, which says whether that is a
+// stand-in, and one for each container.
+const fakeDocker = `
+engine=$ENGINE
+file() { printf '%s/images/%s' "$engine" "$(printf %s "$1" | tr '/:' '__')"; }
+case "$1 $2" in
+"version --format") case $4 in *Arch*) echo amd64 ;; *) echo 20.10 ;; esac ;;
+"info --format") echo THE:ENGINE ;;
+"image inspect")
+  image=${*: -1}
+  [ -e "$(file "$image")" ] || exit 1
+  read -r standin recipe <"$(file "$image")"
+  case $4 in
+  *if*) [ "$standin" = true ] || echo "image $image" ;;
+  *recipe*) echo "$standin"; echo "$recipe" ;;
+  *version*) echo "$standin"; echo 1; echo today ;;
+  *Id*) echo "sha256:$image" ;;
+  *) echo "$standin" ;;
+  esac ;;
+"image ls") for i in "$engine"/images/*; do [ ! -e "$i" ] || basename "$i"; done ;;
+"ps --all") for i in "$engine"/containers/*; do [ ! -e "$i" ] || echo "container $(basename "$i")"; done ;;
+"build --tag")
+  for argument in "$@"; do case $argument in tarot.standin.recipe=*) recipe=${argument#*recipe=} ;; esac; done
+  echo "true $recipe" >"$(file "$3")" ;;
+"pull "*) echo "manifest unknown" >&2; exit 1 ;;
+"run "*) ;;
+*) echo "docker $*" >>"$engine/unknown" ;;
+esac
+`
+
+// set-up as it is, with stand-ins that take no time.
+func newStandins(t *testing.T) (m machine, engine string) {
+	t.Helper()
+	m = newMachine(t)
+	m.program(t, "docker", fakeDocker)
+	m.program(t, "mmdebstrap", "")
+	engine = filepath.Join(m.home, "engine")
+	for _, folder := range []string{"images", "containers"} {
+		if err := os.MkdirAll(filepath.Join(engine, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	project := filepath.Join(m.home, "project")
+	if err := os.CopyFS(filepath.Join(project, "setup"), os.DirFS(filepath.Join(root, "setup"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"build.sh", "layers.sh"} {
+		script := "target=$3; [ -d \"$3\" ] && target=$3/tool.tar; mkdir -p \"$TAROT_CACHE/etc\"; echo 1 >\"$TAROT_CACHE/etc/standin-version\"\n" +
+			"tar -cf \"$target\" -C \"$TAROT_CACHE\" ./etc/standin-version\n"
+		if err := os.WriteFile(filepath.Join(project, "setup/standins", name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := filepath.Join(project, "setup/base-images.sh")
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := strings.ReplaceAll(string(text), "/usr/share/keyrings/debian-archive-keyring.gpg", "/dev/null")
+	short = regexp.MustCompile(`(?m)^monitoring=.*$`).ReplaceAllString(short, "monitoring=(grafana)")
+	if err := os.WriteFile(script, []byte(short), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.env = append(m.env, "ENGINE="+engine)
+	return m, engine
+}
+
+func touch(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is called python:3.11-slim on an engine that others use is what they think it is,
+// unless somebody has said otherwise.
+func TestWhoMayBearUpstreamsName(t *testing.T) {
+	m, engine := newStandins(t)
+	driver := filepath.Join(m.home, "driver.sh")
+	touch(t, driver, `set -euo pipefail
+. setup/lib.sh
+. setup/standins/names.sh
+is_standin() { [ "$(docker image inspect --format plain "$1" 2>/dev/null)" = true ]; }
+look_for_strangers
+may_bear python:3.11-slim
+`)
+	const may, own, refused = 0, 1, 2
+	for name, c := range map[string]struct {
+		images     map[string]string // what is there, and whether it is a stand-in
+		containers []string
+		env        []string
+		want       int
+		says       string
+	}{
+		"an engine of ours":     {want: may},
+		"another's image":       {images: map[string]string{"postgres_17": "<no_value>"}, want: refused, says: "others use it, too: image postgres_17 ..."},
+		"another's container":   {containers: []string{"shop"}, want: refused, says: "others use it, too: container shop ..."},
+		"said yes":              {containers: []string{"shop"}, env: []string{"TAROT_STANDIN_NAMES=yes"}, want: may},
+		"said no":               {containers: []string{"shop"}, env: []string{"TAROT_STANDIN_NAMES=no"}, want: own},
+		"said no on ours":       {env: []string{"TAROT_STANDIN_NAMES=no"}, want: own},
+		"it was there":          {images: map[string]string{"python_3.11-slim": "true"}, containers: []string{"shop"}, want: may},
+		"the real one is there": {images: map[string]string{"python_3.11-slim": "<no_value>"}, want: refused, says: "image python_3.11-slim"},
+		"built from a stand-in": {images: map[string]string{"shop_1": "true"}, want: may},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, left := range append(glob(t, engine, "*/*"), filepath.Join(m.home, "cache/engines-with-standins")) {
+				if err := os.Remove(left); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+			for image, label := range c.images {
+				touch(t, filepath.Join(engine, "images", image), label+"\n")
+			}
+			for _, container := range c.containers {
+				touch(t, filepath.Join(engine, "containers", container), "")
+			}
+			out, err := m.run(t, c.env, "bash", driver)
+			code := 0
+			if exit := (&exec.ExitError{}); errors.As(err, &exit) {
+				code = exit.ExitCode()
+			}
+			if code != c.want || !strings.Contains(out, c.says) || strings.Contains(out, "TAROT_STANDIN_NAMES=yes") != (c.want == refused) {
+				t.Errorf("%d, want %d and %q:\n%s", code, c.want, c.says, out)
+			}
+		})
+	}
+}
+
+// Ours from the first set-up on: what it has pulled and built meanwhile is no stranger's.
+// Where others were first, the stand-ins have names of their own if they are said no to, and
+// there are none if nothing is said.
+func TestStandInsOfTwoEngines(t *testing.T) {
+	m, engine := newStandins(t)
+	script := filepath.Join(m.home, "project/setup/base-images.sh")
+	has := func(image string) bool {
+		_, err := os.Stat(filepath.Join(engine, "images", image))
+		return err == nil
+	}
+	out, err := m.run(t, nil, script)
+	if err != nil || !has("python_3.11-slim") || !has("nginx_1.30") || !has("grafana_grafana_12.4.12") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	touch(t, filepath.Join(engine, "images", "tarot-backend_0123456789abcdef"), "<no_value>\n")
+	if err := os.Remove(filepath.Join(engine, "images", "nginx_1.30")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := m.run(t, nil, script); err != nil || !has("nginx_1.30") {
+		t.Errorf("not ours any more: %v\n%s", err, out)
+	}
+
+	m, engine = newStandins(t)
+	script = filepath.Join(m.home, "project/setup/base-images.sh")
+	touch(t, filepath.Join(engine, "images", "postgres_17"), "<no_value>\n")
+	if out, err := m.run(t, nil, script); err == nil || !strings.Contains(out, "TAROT_STANDIN_NAMES=no") || len(glob(t, engine, "images/*")) != 1 {
+		t.Errorf("without a word: %v\n%s", err, out)
+	}
+	out, err = m.run(t, []string{"TAROT_STANDIN_NAMES=no"}, script)
+	if err != nil || has("python_3.11-slim") || !has("standin.invalid_library_python_3.11-slim") || !has("standin.invalid_grafana_grafana_12.4.12") {
+		t.Errorf("names of their own: %v\n%s", err, out)
+	}
+	if want := "tarot:build.baseRegistry: standin.invalid/library/"; !strings.Contains(out, want) {
+		t.Errorf("nothing says %q\n%s", want, out)
+	}
+	if unknown, err := os.ReadFile(filepath.Join(engine, "unknown")); err == nil {
+		t.Errorf("the fake engine does not know\n%s", unknown)
+	}
+}
