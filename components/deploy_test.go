@@ -125,6 +125,22 @@ func TestWhatFailsEndsTheDeployThere(t *testing.T) {
 	}
 }
 
+// A killed `up` may have left a migration that is at work.
+func TestNoTaskStartsBesideAnEarlierRunOfIt(t *testing.T) {
+	inProject(t)
+	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{earlier: "migrate"})
+	if r.err != nil || !slices.Contains(r.warnings.texts, "task tarot-test-migrate: an earlier run is still at work") {
+		t.Errorf("%v; said %q", r.err, r.warnings.texts)
+	}
+	r = deploy(stack(t, "prod"), &recorder{}, &fakeEngine{failures: map[string]error{"earlier migrate": errors.New("it can not be stopped")}})
+	if r.err == nil || !strings.Contains(r.err.Error(), "task tarot-test-migrate: it can not be stopped") || r.has("Container tarot-test-migrate") {
+		t.Errorf("%v", r.err)
+	}
+	if r := deploy(stack(t, "prod"), &recorder{stage: unchanged}, &fakeEngine{earlier: "migrate"}); r.err != nil || len(r.warnings.texts) > 0 {
+		t.Errorf("a preview waits: %v, %q", r.err, r.warnings.texts)
+	}
+}
+
 func TestAnImageThatCanNotBeReadFailsTheUpdate(t *testing.T) {
 	inProject(t)
 	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{failures: map[string]error{"nginx:1.30": errors.New("it broke")}})

@@ -23,6 +23,7 @@ type fakeEngine struct {
 	closed   bool             // nginx is
 	rotation []string         // that nginx has
 	attempt  int              // of every task
+	earlier  string           // the task that an earlier `up` has left at work
 	force    int              // of every service
 	compared engine.Comparison
 	releases []release.Release
@@ -55,6 +56,13 @@ func (f *fakeEngine) AwaitContainer(_ context.Context, id string, want engine.Wa
 func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {
 	name := strings.TrimSuffix(id, "-id")
 	return f.ask(name, fmt.Sprintf("task %s ends within %s", name, within))
+}
+
+func (f *fakeEngine) AwaitEarlier(_ context.Context, _, task string, _ time.Duration, tell func(string)) error {
+	if f.earlier == task {
+		tell("an earlier run is still at work")
+	}
+	return f.failures["earlier "+task]
 }
 
 func (f *fakeEngine) AwaitService(_ context.Context, name, image string, replicas int, within time.Duration) error {

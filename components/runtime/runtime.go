@@ -80,6 +80,8 @@ type Running struct {
 type Engine interface {
 	AwaitContainer(ctx context.Context, id string, want engine.Wanted, within time.Duration) error
 	AwaitTask(ctx context.Context, id string, within time.Duration) error
+	// AwaitEarlier returns when no earlier run of the one-shot task is at work.
+	AwaitEarlier(ctx context.Context, prefix, task string, within time.Duration, tell func(string)) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
 	// Attempt is how often the one-shot task has failed.
 	Attempt(ctx context.Context, prefix, task string) (int, error)

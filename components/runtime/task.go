@@ -16,7 +16,7 @@ type Task struct {
 	// Workload is what runs. Its replicas, ports and health are not used; its
 	// user may be root, without capabilities.
 	workload.Workload
-	// Within is how long it may take.
+	// Within is how long it may take; after that it is stopped.
 	Within time.Duration
 }
 
@@ -32,9 +32,15 @@ type Started struct {
 
 // Once declares a task: a container, on the engine itself in every runtime (the
 // provider knows no Swarm jobs). It runs again when something in it changes, and
-// after it has failed.
+// after it has failed; never beside an earlier run of it.
 func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*Started, error) {
 	name := stack.Prefix + "-" + t.Name
+	if !ctx.DryRun() {
+		tell := func(text string) { _ = ctx.Log.Warn("task "+name+": "+text, nil) }
+		if err := stack.Engine.AwaitEarlier(ctx.Context(), stack.Prefix, t.Name, t.Within, tell); err != nil {
+			return nil, fmt.Errorf("task %s: %w", name, err)
+		}
+	}
 	attempt, err := stack.Engine.Attempt(ctx.Context(), stack.Prefix, t.Name)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)

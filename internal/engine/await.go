@@ -223,6 +223,9 @@ func (e *Engine) tail(ctx context.Context, name string) string {
 	return strings.TrimRight(both.String(), "\n")
 }
 
+// errTime begins the error of what is not so within its time.
+var errTime = errors.New("not within")
+
 // poll asks until the answer is yes or an error, or the time is over.
 func poll(ctx context.Context, within time.Duration, ask func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
@@ -236,7 +239,7 @@ func poll(ctx context.Context, within time.Duration, ask func(context.Context) (
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within %s", within)
+			return fmt.Errorf("%w %s", errTime, within)
 		case <-ticker.C:
 		}
 	}

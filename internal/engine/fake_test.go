@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type fakeAPI struct {
 	stored     []image.Summary
 	inUse      string // an image that can not be removed
 	failure    error
+	inspect    error    // of a container alone
 	done       []string // what was changed
 	mu         sync.Mutex
 
@@ -138,8 +140,8 @@ func (f *fakeAPI) NetworkList(context.Context, network.ListOptions) ([]network.S
 }
 
 func (f *fakeAPI) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
-	if f.failure != nil {
-		return container.InspectResponse{}, f.failure
+	if err := cmp.Or(f.inspect, f.failure); err != nil {
+		return container.InspectResponse{}, err
 	}
 	return next(&f.container), nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 )
@@ -18,8 +19,13 @@ const (
 	attemptLabel  = "tarot.attempt"
 )
 
+// taskGrace is how long a one-shot task may take to end after SIGTERM.
+const taskGrace = 10 * time.Second
+
 // AwaitTask returns when the container has ended with exit code 0, and an error
-// with its last log lines when it has ended otherwise, or not within the time.
+// with its last log lines when it has ended otherwise. One that does not end within
+// the time is stopped, and has ended when the error is told: nothing may go on at
+// the data behind the back of the next attempt.
 func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration) error {
 	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, id)
@@ -35,10 +41,65 @@ func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration)
 		}
 		return true, nil
 	})
+	if errors.Is(err, errTime) && ctx.Err() == nil {
+		err = errors.Join(fmt.Errorf("it did not end, and was stopped: %w", err), e.StopContainer(ctx, id, taskGrace))
+	}
 	if err != nil {
 		return fmt.Errorf("%w%s", err, e.Logs(ctx, id))
 	}
 	return nil
+}
+
+// AwaitEarlier returns when no earlier run of a one-shot task is at work: an `up`
+// that was killed leaves one that goes on, and two of them would change the same
+// data at once. Each has the time that it had when it started; one that is still at
+// work after that is stopped. tell is called with what is waited for.
+func (e *Engine) AwaitEarlier(ctx context.Context, prefix, task string, within time.Duration, tell func(string)) error {
+	found, err := e.workload(ctx, prefix, task, false)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if err := e.awaitEnd(ctx, c, within, tell); err != nil {
+			return fmt.Errorf("its earlier run, the container %s: %w", name(c), err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) awaitEnd(ctx context.Context, c container.Summary, within time.Duration, tell func(string)) error {
+	now, err := e.api.ContainerInspect(ctx, c.ID)
+	if errdefs.IsNotFound(err) || err == nil && !atWork(now) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	started, err := time.Parse(time.RFC3339Nano, now.State.StartedAt)
+	if err != nil {
+		return err
+	}
+	left := time.Until(started.Add(within)).Round(time.Second)
+	if left > 0 {
+		tell(fmt.Sprintf("an earlier run is still at work, the container %s: waiting for its end, for %s at most", name(c), left))
+		err = poll(ctx, left, func(ctx context.Context) (bool, error) {
+			now, err := e.api.ContainerInspect(ctx, c.ID)
+			if errdefs.IsNotFound(err) {
+				return true, nil
+			}
+			return err == nil && !atWork(now), err
+		})
+		if err == nil || !errors.Is(err, errTime) || ctx.Err() != nil {
+			return err
+		}
+	}
+	tell(fmt.Sprintf("an earlier run, the container %s, did not end within its %s, and is stopped", name(c), within))
+	return e.StopContainer(ctx, c.ID, taskGrace)
+}
+
+// atWork is true while a container's program runs or will go on.
+func atWork(c container.InspectResponse) bool {
+	return c.State.Running || c.State.Paused || c.State.Restarting
 }
 
 // Attempt is the number of the next run of a one-shot task, if it has to run

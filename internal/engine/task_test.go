@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 )
 
@@ -21,17 +23,64 @@ func TestAwaitTask(t *testing.T) {
 		name    string
 		moments []container.InspectResponse
 		want    string
+		did     string
 	}{
-		{"has ended well", []container.InspectResponse{ended(0)}, ""},
-		{"ends well", []container.InspectResponse{running, running, ended(0)}, ""},
-		{"fails", []container.InspectResponse{running, ended(3)}, "it ended with exit code 3\nits last log lines:\nno such table"},
-		{"runs out of memory", []container.InspectResponse{killed}, "it was killed: out of memory"},
-		{"does not end", []container.InspectResponse{running}, "not within 1m0s"},
+		{"has ended well", []container.InspectResponse{ended(0)}, "", ""},
+		{"ends well", []container.InspectResponse{running, running, ended(0)}, "", ""},
+		{"fails", []container.InspectResponse{running, ended(3)}, "it ended with exit code 3\nits last log lines:\nno such table", ""},
+		{"runs out of memory", []container.InspectResponse{killed}, "it was killed: out of memory", ""},
+		{"does not end", []container.InspectResponse{running}, "it did not end, and was stopped: not within 1m0s", "stop id in 10 s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &Engine{api: &fakeAPI{container: test.moments, logs: map[string]string{"id": "no such table\n"}}}
-				check(t, e.AwaitTask(t.Context(), "id", within), "", test.want)
+				api := &fakeAPI{container: test.moments, logs: map[string]string{"id": "no such table\n"}}
+				check(t, (&Engine{api: api}).AwaitTask(t.Context(), "id", within), "", test.want)
+				if got := strings.Join(api.done, ","); got != test.did {
+					t.Errorf("did %q, want %q", got, test.did)
+				}
+			})
+		})
+	}
+}
+
+// A killed `up` leaves its task at work: the next one must not start beside it.
+func TestAnEarlierRunOfATaskIsAwaited(t *testing.T) {
+	for name, test := range map[string]struct {
+		since   time.Duration // of its start
+		ends    bool
+		gone    bool
+		failure error
+		want    string
+		did     string
+		waits   time.Duration
+		told    string
+	}{
+		"it ends":                   {since: 20 * time.Second, ends: true, waits: pollInterval, told: "is still at work, the container migrate-1: waiting for its end, for 40s at most"},
+		"it does not":               {since: 20 * time.Second, waits: 40 * time.Second, did: "stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
+		"its time has long run out": {since: time.Hour, did: "stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
+		"it can not be asked":       {failure: errors.New("gone"), want: "its earlier run, the container migrate-1: gone"},
+		"it has just gone":          {gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				running := inspected(wanted, container.StateRunning, "", func(s *container.State) { s.StartedAt = time.Now().Add(-test.since).Format(time.RFC3339Nano) })
+				api := &fakeAPI{containers: []container.Summary{{ID: "a", Names: []string{"/migrate-1"}}}, container: []container.InspectResponse{running, running, running}}
+				if test.ends {
+					api.container = []container.InspectResponse{running, running, ended(0)}
+				}
+				if api.inspect = test.failure; test.gone {
+					api.inspect = errdefs.ErrNotFound
+				}
+				var told []string
+				begun := time.Now()
+				err := (&Engine{api: api}).AwaitEarlier(t.Context(), "tarot-dev", "migrate", within, func(text string) { told = append(told, text) })
+				check(t, err, "", test.want)
+				if got := strings.Join(api.done, ","); got != test.did || time.Since(begun) != test.waits {
+					t.Errorf("did %q after %s, want %q after %s", got, time.Since(begun), test.did, test.waits)
+				}
+				if got := strings.Join(told, "\n"); !strings.HasSuffix(got, test.told) || test.told == "" && got != "" {
+					t.Errorf("told %q, want %q", got, test.told)
+				}
 			})
 		})
 	}
