@@ -19,6 +19,7 @@ import (
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/smoke"
+	"tarot-platform/internal/state"
 )
 
 func main() {
@@ -61,11 +62,15 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		}
 	}
 	cfg = cfg.With(application)
+	volumes, err := state.Volumes(ctx.Context(), state.Name(ctx.Organization(), ctx.Project(), ctx.Stack()))
+	if err != nil {
+		return nil, fmt.Errorf("which volumes the stack has can't be told, and so not whether this update would remove one: %w", err)
+	}
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
 		return nil, err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
-		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
+		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 	})
 	if err != nil {
 		return nil, err

@@ -43,6 +43,8 @@ type BackendArgs struct {
 	// Migrated is true where the database is known to have the release's schema, or
 	// a later one: no migration runs.
 	Migrated bool
+	// OnlyNew has the migration leave a database alone that is there already.
+	OnlyNew bool
 	// Stack is where the migration runs.
 	Stack runtime.Stack
 	// Publish puts the release's static files where nginx finds them; nil: the
@@ -84,7 +86,7 @@ func (args *BackendArgs) prepare(ctx *pulumi.Context, w workload.Workload, paren
 		}
 		tasks = append(tasks, task)
 	}
-	if len(args.Config.Backend.Migrate) > 0 && !args.Migrated {
+	if args.migrates() {
 		task, err := args.migrate(ctx, w, parent)
 		if err != nil {
 			return nil, err
@@ -101,6 +103,24 @@ func (args *BackendArgs) prepare(ctx *pulumi.Context, w workload.Workload, paren
 	return resources, nil
 }
 
+// migrates is false where only a new database would be migrated, and whether it is one
+// can't be seen: it is in no file.
+func (args *BackendArgs) migrates() bool {
+	cfg := args.Config.Backend
+	return len(cfg.Migrate) > 0 && !args.Migrated && !(args.OnlyNew && cfg.DatabaseFile() == "")
+}
+
+// onlyNewScript runs the migration where there is no database. It looks into the
+// volume itself: that nothing runs, or that no record tells of it, says nothing of the
+// data in there.
+const onlyNewScript = `if [ -s "$1" ]; then
+  echo "$1 is there: a release that has run before leaves its schema as it is"
+  exit 0
+fi
+shift
+exec "$@"
+`
+
 // migrationTime is how long a migration may take.
 const migrationTime = 15 * time.Minute
 
@@ -109,6 +129,9 @@ const migrationTime = 15 * time.Minute
 func (args *BackendArgs) migrate(ctx *pulumi.Context, w workload.Workload, parent pulumi.Resource) (*runtime.Started, error) {
 	w.Name = "migrate"
 	w.Command = args.Config.Backend.Migrate
+	if args.OnlyNew {
+		w.Command = append([]string{"/bin/sh", "-c", onlyNewScript, w.Name, args.Config.Backend.DatabaseFile()}, w.Command...)
+	}
 	w.Logging = logging(args.Config.Logging, w.Name)
 	w.Environment = maps.Clone(w.Environment)
 	for _, name := range []string{"HOST", "PORT", "WORKERS", "GRACEFUL_TIMEOUT", "FORWARDED_ALLOW_IPS", "DEBUGGER_PORT", "MIGRATE_ON_START", "DEBUG"} {

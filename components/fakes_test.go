@@ -104,6 +104,9 @@ func (f *fakeEngine) Runs(context.Context, string, string) (int, error) {
 	}
 	return 0, nil
 }
+func (f *fakeEngine) Mounted(_ context.Context, _, _, volume string) (bool, error) {
+	return f.runs && volume == "tarot_db_data", nil
+}
 func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
 	if f.runs {
 		return map[int]engine.Published{nginxHTTP: {Address: "0.0.0.0", Port: 80}, nginxHTTPS: {Address: "0.0.0.0", Port: 4443}}, nil

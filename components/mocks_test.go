@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/state"
 )
 
 // stage is when the program runs.
@@ -104,6 +105,7 @@ func plain(v resource.PropertyValue) any {
 type recorder struct {
 	stage   stage
 	renamed string // the name that volumes have in the state, if another
+	before  map[string]state.Volume
 
 	mu   sync.Mutex
 	all  []registration
@@ -226,7 +228,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Volumes: rec.before})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package components
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/state"
 )
 
 const (
@@ -30,6 +33,8 @@ type MonitoringArgs struct {
 	Runtime runtime.Runtime
 	Stack   runtime.Stack
 	Storage *Storage
+	// Before are the volumes in the stack's state.
+	Before map[string]state.Volume
 	// Inspector reads the images.
 	Inspector Inspector
 	// Places are the engine's.
@@ -130,14 +135,11 @@ func (m *monitoring) parts(facts *docker.Volume) ([]part, error) {
 	if m.Config.Nginx.Enabled {
 		parts = append(parts, m.blackbox())
 	}
-	if m.Config.Monitoring.Grafana.Enabled {
-		grafana, err := m.grafana()
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, grafana)
+	if !m.Config.Monitoring.Grafana.Enabled {
+		return parts, keepVolume(m.ctx, "monitoring-grafana", "monitoring.grafana.enabled is false", m.storage(), m.Monitoring)
 	}
-	return parts, nil
+	grafana, err := m.grafana()
+	return append(parts, grafana), err
 }
 
 // run declares a workload, with what all of them have.
@@ -164,7 +166,28 @@ func (m *monitoring) run(p part) (*runtime.Running, error) {
 
 // volume declares one that outlives the stack as the application's do.
 func (m *monitoring) volume(kind string) (*docker.Volume, error) {
-	return newVolume(m.ctx, "monitoring-"+kind, m.Stack.Prefix+"-"+kind, &m.Config.Volumes, m)
+	return newVolume(m.ctx, "monitoring-"+kind, m.Stack.Prefix+"-"+kind, m.storage(), m.Monitoring)
+}
+
+func (args *MonitoringArgs) storage() *StorageArgs {
+	return &StorageArgs{args.Config.Volumes, args.Before}
+}
+
+// keepMonitoring declares the volumes of a monitoring that was switched off, where
+// Pulumi would remove them.
+func keepMonitoring(ctx *pulumi.Context, name string, args *StorageArgs, opts ...pulumi.ResourceOption) error {
+	m := &Monitoring{}
+	if err := ctx.RegisterComponentResource("tarot:index:Monitoring", name, m, opts...); err != nil {
+		return err
+	}
+	for _, volume := range slices.Sorted(maps.Keys(args.Before)) {
+		if strings.HasPrefix(volume, name+"-") {
+			if err := keepVolume(ctx, volume, "monitoring.enabled is false", args, m); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.RegisterResourceOutputs(m, pulumi.Map{})
 }
 
 // answers is a health check in the words of the official images, which are made

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -22,6 +23,7 @@ import (
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/smoke"
+	"tarot-platform/internal/state"
 )
 
 // Engine is what the platform asks of the Docker engine.
@@ -39,6 +41,8 @@ type Engine interface {
 	// Runs is how many containers of a workload run, and Published where their ports
 	// are reached on the host, by the port in the container.
 	Runs(ctx context.Context, prefix, workload string) (int, error)
+	// Mounted is true where a healthy container of the workload has the volume.
+	Mounted(ctx context.Context, prefix, workload, volume string) (bool, error)
 	Published(ctx context.Context, prefix, workload string) (map[int]engine.Published, error)
 	// Exec runs a command in one of a workload's containers.
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
@@ -59,7 +63,9 @@ type PlatformArgs struct {
 	Application config.Application
 	// Pinned is true where Config is that of an earlier release.
 	Pinned bool
-	Engine Engine
+	// Volumes are those in the stack's state, by the names of their resources.
+	Volumes map[string]state.Volume
+	Engine  Engine
 	// Prefix begins the names of everything in the engine: project-stack.
 	Prefix string
 	// Check runs a smoke test.
@@ -109,7 +115,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err := p.networks(); err != nil {
 		return nil, err
 	}
-	storage, err := NewStorage(ctx, "storage", &args.Config.Volumes, p.child())
+	storage, err := NewStorage(ctx, "storage", p.volumes(), p.child())
 	if err != nil {
 		return nil, err
 	}
@@ -154,10 +160,15 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 // monitor declares what watches the site, and returns its outputs.
 func (p *platform) monitor(s *site, image *Image, storage *Storage, credentials *Credentials) (pulumi.Map, error) {
 	if !p.Config.Monitoring.Enabled {
+		for name, volume := range p.Volumes {
+			if strings.HasPrefix(name, "monitoring-") && !volume.Retained {
+				return pulumi.Map{}, keepMonitoring(p.ctx, "monitoring", p.volumes(), p.child())
+			}
+		}
 		return pulumi.Map{}, nil
 	}
 	m, err := NewMonitoring(p.ctx, "monitoring", &MonitoringArgs{
-		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Storage: storage, Inspector: p.Engine, Places: p.Engine.Places(),
+		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Storage: storage, Before: p.Volumes, Inspector: p.Engine, Places: p.Engine.Places(),
 		Watched: p.internal, Own: p.watching, Edge: p.edge, BaseURL: p.baseURL(),
 		GrafanaPassword: credentials.GrafanaPassword, Release: p.release(image).Name, ReleaseImage: image.Reference,
 	}, p.child())
@@ -195,8 +206,8 @@ type site struct {
 }
 
 // site declares the application and what is in front of it.
-func (p *platform) site(image *Image, storage *Storage, credentials *Credentials) (site, error) {
-	s := site{services: pulumi.Map{}, standIns: map[string]pulumi.StringOutput{"backend": image.StandIn}}
+func (p *platform) site(image *Image, storage *Storage, credentials *Credentials) (s site, err error) {
+	s = site{services: pulumi.Map{}, standIns: map[string]pulumi.StringOutput{"backend": image.StandIn}}
 	args := &BackendArgs{
 		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Secrets: credentials.Secrets, Storage: storage,
 		Networks: p.backendNetworks(), TrustedSubnet: p.Config.Networks.BackendSubnet, MountCode: p.mountCode(),
@@ -207,17 +218,17 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 		args.Release = staticFolder(image.Reference)
 		static += "/" + args.Release
 	}
-	if p.Pinned { // it was migrated when it ran, unless the data are new
-		runs, err := p.Engine.Runs(p.ctx.Context(), p.Prefix, "backend")
-		if err != nil {
+	if p.Pinned {
+		// It has run before. What the database was brought to since then is not its
+		// business: only one that is not there yet is migrated.
+		args.OnlyNew = true
+		if args.Migrated, err = p.Engine.Mounted(p.ctx.Context(), p.Prefix, "backend", p.Config.Volumes.Data); err != nil {
 			return s, err
 		}
-		args.Migrated = runs > 0
 	}
 	front := &proxy{p: p, static: static}
 	var frontImage *Image
 	if p.Config.Nginx.Enabled {
-		var err error
 		if front.token, err = p.edgeToken(); err != nil {
 			return s, err
 		}
@@ -274,6 +285,8 @@ func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *
 	}
 	return record, outputs, errors.Join(err, static.Wait())
 }
+
+func (p *platform) volumes() *StorageArgs { return &StorageArgs{p.Config.Volumes, p.Volumes} }
 
 func (p *platform) child() pulumi.ResourceOption { return pulumi.Parent(p.Platform) }
 

@@ -85,8 +85,18 @@ func TestAPinnedReleaseIsSaidAndComesAtOnce(t *testing.T) {
 	if r.has("Container tarot-test-migrate") {
 		t.Error("it is migrated once more")
 	}
-	if anew := deployPinned(stack(t, "prod", pinned), &recorder{}, &fakeEngine{}); !anew.has("Container tarot-test-migrate") {
-		t.Error("new data are not migrated")
+	// Where nothing runs, the volume itself is looked into.
+	withCommand := func(c *config.Config) { pinned(c); c.Backend.Migrate = []string{"alembic", "upgrade", "head"} }
+	anew := deployPinned(stack(t, "prod", withCommand), &recorder{}, &fakeEngine{})
+	if got := anew.get(t, "Container", "tarot-test-migrate").list("entrypoints"); len(got) != 8 || got[2] != onlyNewScript || got[4] != "/app/data/prod.db" || got[7] != "head" {
+		t.Errorf("new data are not migrated, or others are: %v", got)
+	}
+	elsewhere := func(c *config.Config) { withCommand(c); c.Volumes.Data = "another" }
+	if r := deployPinned(stack(t, "prod", elsewhere), &recorder{}, running("backend")); !r.has("Container tarot-test-migrate") {
+		t.Error("what runs has another volume, and nobody looks into this one")
+	}
+	if r := deployPinned(stack(t, "prod", func(c *config.Config) { withCommand(c); c.Backend.DatabaseURL = "postgresql://db/prod" }), &recorder{}, &fakeEngine{}); r.has("Container tarot-test-migrate") {
+		t.Error("a database of which nothing is known is migrated")
 	}
 	for _, question := range r.engine.asked {
 		if strings.HasPrefix(question, "scale ") {

@@ -2,6 +2,7 @@ package components
 
 import (
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -25,37 +26,28 @@ func staticFolder(image string) string {
 	return "r/" + hex.EncodeToString(sum[:8])
 }
 
-// publishScript copies the image's static files into the release's folder. The
-// folder appears when it is whole.
+// The scripts run in the static volume, with the image's static folder as STATIC. What
+// they published is known by its content, from a list beside the releases' folders:
+// anything else in there was written by the application, and is neither removed nor
+// written over.
 //
 // The volume is mounted at the data folder, which the contract says is empty and
 // belongs to the application's user: that is what an empty volume takes over,
 // and the static folder stays visible as the source.
-const publishScript = `set -eu
-cd ` + dataDir + `
-mkdir -p r
-rm -rf "$1.new"
-cp -pR ` + staticDir + `/. "$1.new"
-rm -rf "$1"
-mv "$1.new" "$1"
-`
+var (
+	//go:embed static_list.sh
+	listScript string
+	//go:embed static_publish.sh
+	publishScript string
+	//go:embed static_activate.sh
+	activateScript string
+)
 
 // publishStatic puts a release's static files beside those of the earlier ones,
 // before its replicas start.
 func (p *platform) publishStatic(image *Image, storage *Storage) (*runtime.Started, error) {
 	return p.staticTask("publish-static", publishScript, image, storage, staticFolder(image.Reference))
 }
-
-// activateScript makes the release's folder the one for files without a release
-// in their name, and removes those that no release needs that can be returned to.
-const activateScript = `set -eu
-cd ` + dataDir + `
-ln -sfn "$1" current.new
-mv -T current.new current
-for folder in r/*; do
-  case " $* " in *" $folder "*) ;; *) rm -rf "$folder" ;; esac
-done
-`
 
 // activateStatic follows when the release runs. The earlier ones are those that
 // can be returned to.
@@ -74,14 +66,16 @@ func (p *platform) activateStatic(image *Image, storage *Storage, earlier []stri
 func (p *platform) staticTask(name, script string, image *Image, storage *Storage, args ...string) (*runtime.Started, error) {
 	return runtime.Once(p.ctx, p.stack, runtime.Task{
 		Workload: workload.Workload{
-			Name:    name,
-			Image:   image.Image,
-			Command: append([]string{"/bin/sh", "-c", script, name}, args...),
-			Mounts:  []workload.Mount{{Kind: workload.Volume, Source: storage.Static, Target: dataDir}},
-			Limits:  workload.Limits{Memory: int64(p.Config.Backend.Memory)},
-			Logging: logging(p.Config.Logging, name),
-			User:    p.Config.Backend.User,
+			Name:        name,
+			Image:       image.Image,
+			Command:     append([]string{"/bin/sh", "-c", listScript + script, name}, args...),
+			Environment: map[string]string{"VOLUME": dataDir, "STATIC": staticDir},
+			Mounts:      []workload.Mount{{Kind: workload.Volume, Source: storage.Static, Target: dataDir}},
+			Limits:      workload.Limits{Memory: int64(p.Config.Backend.Memory)},
+			Logging:     logging(p.Config.Logging, name),
+			User:        p.Config.Backend.User,
 		},
 		Within: publishTime,
+		Told:   "kept: ",
 	}, p.Platform)
 }

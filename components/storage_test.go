@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/state"
 )
 
 func TestVolumesHaveTheNamesOfTheConfigurationAndOutliveTheStack(t *testing.T) {
@@ -64,6 +65,74 @@ func TestVolumesThatAreNotRetainedCanNotBeRenamedAway(t *testing.T) {
 	}
 	if quiet := succeed(t, cfg, up); len(quiet.warnings.texts) > 0 {
 		t.Errorf("warnings without a cause: %q", quiet.warnings.texts)
+	}
+}
+
+// What the state says counts when Pulumi replaces or deletes, not what the program
+// says by then: retain may become true in the `up` that would remove the volume.
+func TestAVolumeLeavesTheStackOnlyOnceTheStateRetainsIt(t *testing.T) {
+	inProject(t)
+	state := func(retained bool) map[string]state.Volume {
+		all := map[string]state.Volume{}
+		for name, volume := range map[string]string{"storage-data": "d", "storage-static": "s", "storage-logs": "l", "monitoring-prometheus": "p", "monitoring-grafana": "g"} {
+			all[name] = state.Volume{Name: volume, Driver: "local", Retained: retained}
+		}
+		return all
+	}
+	without := func(c *config.Config) {
+		c.Volumes.Static, c.Volumes.Logs, c.Monitoring.Enabled, c.Monitoring.Grafana.Enabled = "", "", true, false
+	}
+	unwatched := func(c *config.Config) { without(c); c.Monitoring.Enabled = false }
+	for name, test := range map[string]struct {
+		change   func(*config.Config)
+		retained bool
+		kept     []string
+		says     string
+	}{
+		"retained":                       {unwatched, true, nil, ""},
+		"retained from now on":           {without, false, []string{"logs", "static", "grafana"}, "run `pulumi up` once more"},
+		"retained from now on, no watch": {unwatched, false, []string{"logs", "static", "grafana", "prometheus"}, "run `pulumi up` once more"},
+		"not retained": {func(c *config.Config) { unwatched(c); c.Volumes.Retain = false }, false, []string{"logs", "static", "grafana", "prometheus"},
+			"Set tarot:volumes.retain to true and run `pulumi up` twice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := stack(t, "prod", test.change)
+			r := deploy(cfg, &recorder{before: state(test.retained)}, &fakeEngine{})
+			if r.err != nil {
+				t.Fatal(r.err)
+			}
+			data := r.get(t, "Volume", "storage-data")
+			if free := len(data.RPC.GetIgnoreChanges()) == 0; free != test.retained || data.RPC.GetRetainOnDelete() != cfg.Volumes.Retain {
+				t.Errorf("data: ignores %v, retained %v", data.RPC.GetIgnoreChanges(), data.RPC.GetRetainOnDelete())
+			}
+			for kind, volume := range map[string]string{"storage-static": "s", "storage-logs": "l", "monitoring-grafana": "g", "monitoring-prometheus": "p"} {
+				_, short, _ := strings.Cut(kind, "-")
+				if kind == "monitoring-prometheus" && cfg.Monitoring.Enabled {
+					continue
+				}
+				want := slices.Contains(test.kept, short)
+				if r.has("Volume "+kind) != want {
+					t.Errorf("%s is declared: %v", kind, !want)
+				}
+				if !want {
+					continue
+				}
+				v := r.get(t, "Volume", kind)
+				if v.at("name") != volume || !slices.Equal(v.RPC.GetIgnoreChanges(), []string{"name", "driver"}) || v.RPC.GetRetainOnDelete() != cfg.Volumes.Retain {
+					t.Errorf("%s: %v, ignores %v", kind, v.In, v.RPC.GetIgnoreChanges())
+				}
+				if !slices.ContainsFunc(r.warnings.texts, func(s string) bool {
+					return strings.HasPrefix(s, "volume "+volume+" stays with the stack") && strings.Contains(s, test.says)
+				}) {
+					t.Errorf("no word of %s: %q", kind, r.warnings.texts)
+				}
+			}
+			for _, m := range r.get(t, "Service", "tarot-test-backend").list("taskSpec", "containerSpec", "mounts") {
+				if at(m, "source") == "s" || at(m, "source") == "l" {
+					t.Errorf("it is still mounted: %v", m)
+				}
+			}
+		})
 	}
 }
 

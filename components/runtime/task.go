@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -18,6 +19,9 @@ type Task struct {
 	workload.Workload
 	// Within is how long it may take; after that it is stopped.
 	Within time.Duration
+	// Told begins those lines of its log that whoever runs the update has to read;
+	// empty: there are none.
+	Told string
 }
 
 // Started is a task that has been declared.
@@ -100,6 +104,13 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 		}
 		if err != nil {
 			return fmt.Errorf("task %s: %w", name, err)
+		}
+		if t.Told != "" {
+			for line := range strings.Lines(stack.Engine.Logs(ctx.Context(), id)) {
+				if strings.HasPrefix(line, t.Told) {
+					_ = ctx.Log.Warn(name+": "+strings.TrimSpace(line), nil)
+				}
+			}
 		}
 		return nil
 	}}, nil

@@ -165,7 +165,7 @@ func (r Releases) check(c *checker) {
 // databaseInDataFolder is true where the data volume would hold the database,
 // or the database is none that lives in a file.
 func databaseInDataFolder(address string) bool {
-	scheme, rest, ok := strings.Cut(address, "://")
+	scheme, _, ok := strings.Cut(address, "://")
 	if !ok {
 		return false
 	}
@@ -173,15 +173,27 @@ func databaseInDataFolder(address string) bool {
 		parsed, err := url.Parse(address)
 		return err == nil && parsed.Host != ""
 	}
+	return strings.HasPrefix(databaseFile(address), "/app/data/")
+}
+
+// DatabaseFile is the path of the database in the container; empty: it is none that
+// lives in a file.
+func (b Backend) DatabaseFile() string { return databaseFile(b.DatabaseURL) }
+
+func databaseFile(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if dialect, _, _ := strings.Cut(scheme, "+"); dialect != "sqlite" {
+		return ""
+	}
 	file, _, _ := strings.Cut(rest, "?")
-	file, ok = strings.CutPrefix(file, "/") // sqlite:///relative, sqlite:////absolute
+	file, ok := strings.CutPrefix(file, "/") // sqlite:///relative, sqlite:////absolute
 	if !ok || file == "" {
-		return false
+		return ""
 	}
 	if !path.IsAbs(file) {
 		file = path.Join("/app", file)
 	}
-	return strings.HasPrefix(path.Clean(file), "/app/data/")
+	return path.Clean(file)
 }
 
 func (b Build) check(c *checker) {

@@ -149,6 +149,14 @@ func (e *Engine) Runs(ctx context.Context, prefix, workload string) (int, error)
 	return len(found), err
 }
 
+// Mounted is true where a healthy container of a stack's workload has the volume.
+func (e *Engine) Mounted(ctx context.Context, prefix, workload, volume string) (bool, error) {
+	found, err := e.api.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel+"="+workload),
+		filters.Arg("volume", volume), filters.Arg("health", container.Healthy))})
+	return len(found) > 0, err
+}
+
 // Published is where a port is reached on the engine's host.
 type Published struct {
 	// Address is 0.0.0.0 or :: for all of the host's.
