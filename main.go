@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -69,8 +70,17 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
 		return nil, err
 	}
+	uses := engine.Uses(cfg, application, prefix, ctx.Project())
+	if pinned { // it has run here, and where its image is says nothing of where it came from
+		for i := range uses {
+			uses[i].Application, uses[i].Place = "", ""
+		}
+	}
+	if err := neighbours(ctx, docker, uses); err != nil {
+		return nil, err
+	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
-		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
+		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Uses: uses, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 	})
 	if err != nil {
 		return nil, err
@@ -79,6 +89,28 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		ctx.Export(name, value)
 	}
 	return tidy(ctx, docker, prefix, platform.Kept), nil
+}
+
+// neighbours refuses volumes that are somebody else's, and tells of what is in the way
+// of a later update.
+func neighbours(ctx *pulumi.Context, docker *engine.Engine, uses []engine.Use) error {
+	warnings, faults, err := docker.CheckUses(ctx.Context(), uses)
+	if err != nil {
+		return err
+	}
+	guests, err := docker.Guests(ctx.Context(), uses[0].Stack)
+	if err != nil {
+		return err
+	}
+	for _, g := range guests {
+		warnings = append(warnings, fmt.Sprintf("the container %s is on this stack's network %s, and not of this stack: the network can't be removed or changed before `%s`", g.Container, g.Network, g.Mend()))
+	}
+	for _, w := range warnings {
+		if err := ctx.Log.Warn(w, nil); err != nil {
+			return err
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func check(ctx context.Context, test smoke.Test, within time.Duration) error {

@@ -125,6 +125,38 @@ func TestWhatFailsEndsTheDeployThere(t *testing.T) {
 	}
 }
 
+// Nobody is served by them, and they would go on beside those of the next `up`.
+func TestReplicasOfAFirstDeployThatFailsAreStopped(t *testing.T) {
+	for name, stops := range map[string]int{"prod as containers": 3, "dev": 0} { // dev has no edge: people look at the replica itself
+		inProject(t)
+		r := deploy(stack(t, name), &recorder{}, &fakeEngine{failures: map[string]error{"tarot-test-backend-1": errors.New("it broke")}})
+		got := slices.DeleteFunc(slices.Clone(r.engine.asked), func(s string) bool { return !strings.HasPrefix(s, "stop tarot-test-backend-") })
+		if r.err == nil || len(got) != stops {
+			t.Errorf("%s: %v; stopped %v", name, r.err, got)
+		}
+	}
+}
+
+// A volume is claimed before the application gets it, and marked when that runs.
+func TestVolumesAreMarked(t *testing.T) {
+	inProject(t)
+	uses := []engine.Use{{Stack: "tarot-test"}}
+	r := deploy(stack(t, "prod"), &recorder{uses: uses}, &fakeEngine{})
+	if want := "1 volumes of tarot-test, a claim: true, after 0 questions"; r.err != nil || len(r.engine.marked) != 2 || r.engine.marked[0] != want || !strings.Contains(r.engine.marked[1], "claim: false") {
+		t.Errorf("%v, %v", r.err, r.engine.marked)
+	}
+	if r := deployPinned(stack(t, "prod"), &recorder{uses: uses}, &fakeEngine{}); len(r.engine.marked) != 1 {
+		t.Errorf("pinned: %v", r.engine.marked)
+	}
+	if r := deploy(stack(t, "prod"), &recorder{uses: uses, stage: preview}, &fakeEngine{}); len(r.engine.marked) != 0 {
+		t.Errorf("in a preview: %v", r.engine.marked)
+	}
+	r = deploy(stack(t, "prod"), &recorder{uses: uses}, &fakeEngine{failures: map[string]error{"mark": errors.New("it broke")}})
+	if r.err == nil || r.has("Service tarot-test-backend") {
+		t.Errorf("%v", r.err)
+	}
+}
+
 // A killed `up` may have left a migration that is at work.
 func TestNoTaskStartsBesideAnEarlierRunOfIt(t *testing.T) {
 	inProject(t)

@@ -34,6 +34,7 @@ type fakeEngine struct {
 	mu     sync.Mutex
 	asked  []string
 	wanted []engine.Wanted
+	marked []string
 	tested []string // by smoke tests: which address, at which host
 	slept  time.Duration
 }
@@ -106,6 +107,12 @@ func (f *fakeEngine) Runs(context.Context, string, string) (int, error) {
 }
 func (f *fakeEngine) Mounted(_ context.Context, _, _, volume string) (bool, error) {
 	return f.runs && volume == "tarot_db_data", nil
+}
+func (f *fakeEngine) MarkUses(_ context.Context, uses []engine.Use, claim bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.marked = append(f.marked, fmt.Sprintf("%d volumes of %s, a claim: %v, after %d questions", len(uses), uses[0].Stack, claim, len(f.asked)))
+	return f.failures["mark"]
 }
 func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
 	if f.runs {

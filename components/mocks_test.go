@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 	"tarot-platform/internal/state"
 )
 
@@ -106,6 +107,7 @@ type recorder struct {
 	stage   stage
 	renamed string // the name that volumes have in the state, if another
 	before  map[string]state.Volume
+	uses    []engine.Use
 
 	mu   sync.Mutex
 	all  []registration
@@ -228,7 +230,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Volumes: rec.before})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Volumes: rec.before, Uses: rec.uses})
 		if err != nil {
 			return err
 		}

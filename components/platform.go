@@ -44,6 +44,9 @@ type Engine interface {
 	// Mounted is true where a healthy container of the workload has the volume.
 	Mounted(ctx context.Context, prefix, workload, volume string) (bool, error)
 	Published(ctx context.Context, prefix, workload string) (map[int]engine.Published, error)
+	// MarkUses writes down what the stack has its volumes for; a claim only where
+	// nothing is written down yet.
+	MarkUses(ctx context.Context, uses []engine.Use, claim bool) error
 	// Exec runs a command in one of a workload's containers.
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 	// Signal sends a signal to a workload's containers.
@@ -63,6 +66,8 @@ type PlatformArgs struct {
 	Application config.Application
 	// Pinned is true where Config is that of an earlier release.
 	Pinned bool
+	// Uses are what the stack has its volumes for.
+	Uses []engine.Use
 	// Volumes are those in the stack's state, by the names of their resources.
 	Volumes map[string]state.Volume
 	Engine  Engine
@@ -125,6 +130,9 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	}
 	image, err := NewImage(ctx, "backend-image", p.backendImage(), p.child())
 	if err != nil {
+		return nil, err
+	}
+	if err := p.mark(true); err != nil {
 		return nil, err
 	}
 	site, err := p.site(image, storage, credentials)
@@ -281,9 +289,22 @@ func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *
 	}
 	record, err = p.record(image, found)
 	if err == nil {
+		err = p.mark(false)
+	}
+	if err == nil {
 		outputs, err = p.monitor(s, image, storage, credentials)
 	}
 	return record, outputs, errors.Join(err, static.Wait())
+}
+
+// mark writes down what the stack has its volumes for: a claim before the application
+// gets them, and the whole truth when it runs. What a pinned release says of itself is
+// not today's.
+func (p *platform) mark(claim bool) error {
+	if p.ctx.DryRun() || p.Pinned && !claim || len(p.Uses) == 0 {
+		return nil
+	}
+	return p.Engine.MarkUses(p.ctx.Context(), p.Uses, claim)
 }
 
 func (p *platform) volumes() *StorageArgs { return &StorageArgs{p.Config.Volumes, p.Volumes} }

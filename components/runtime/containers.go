@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -142,10 +143,30 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 			}
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, c.giveUp(ctx, w, rollout, ids))
 		}
 	}
 	return nil
+}
+
+// giveUp stops the replicas of a first deploy that has failed: nobody is served by them,
+// and they would go on beside those of the next. Where there is no edge they are what
+// people see, and a change of mounted code may yet mend them.
+func (c containers) giveUp(ctx *pulumi.Context, w workload.Workload, rollout Rollout, ids []string) error {
+	if rollout.Edge == nil {
+		return nil
+	}
+	rotation, err := rollout.Edge.Rotation(ctx.Context())
+	if err != nil || len(rotation) > 0 {
+		return err
+	}
+	failures := make([]error, len(ids))
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() { failures[i] = c.Engine.StopContainer(ctx.Context(), id, w.StopGrace) })
+	}
+	all.Wait()
+	return errors.Join(failures...)
 }
 
 func wanted(w workload.Workload) engine.Wanted {

@@ -18,6 +18,9 @@ const ApplicationFile = "deploy.yaml"
 // Application is what an application says of itself. A stack file's own values
 // go before it.
 type Application struct {
+	// Name tells its data from those of another application. Empty: it is known by the
+	// place that it comes from. It shapes no release, so that no record keeps it.
+	Name string `yaml:"name" json:"-"`
 	// Migrate and Smoke are as in Backend.
 	Migrate []string `yaml:"migrate" json:"migrate"`
 	Smoke   Smoke    `yaml:"smoke" json:"smoke"`

@@ -31,7 +31,9 @@ type fakeAPI struct {
 	logs       map[string]string // by container
 	volumes    []*volume.Volume
 	stored     []image.Summary
-	inUse      string // an image that can not be removed
+	services   []swarm.Service
+	nodes      []swarm.Node // nil: this one
+	inUse      string       // an image that can not be removed
 	failure    error
 	inspect    error    // of a container alone
 	done       []string // what was changed
@@ -191,4 +193,22 @@ func (f *fakeAPI) NetworkInspect(context.Context, string, network.InspectOptions
 func (f *fakeAPI) NetworkRemove(_ context.Context, id string) error {
 	f.done = append(f.done, "remove "+id)
 	return nil
+}
+
+func (f *fakeAPI) ServiceList(context.Context, swarm.ServiceListOptions) ([]swarm.Service, error) {
+	return f.services, f.failure
+}
+
+func (f *fakeAPI) NodeList(context.Context, swarm.NodeListOptions) ([]swarm.Node, error) {
+	if f.nodes == nil {
+		return []swarm.Node{node("", "here")}, f.failure
+	}
+	return f.nodes, f.failure
+}
+
+func (f *fakeAPI) VolumeCreate(_ context.Context, o volume.CreateOptions) (volume.Volume, error) {
+	f.done = append(f.done, "create "+o.Name)
+	made := volume.Volume{Name: o.Name, Labels: o.Labels}
+	f.volumes = append(f.volumes, &made)
+	return made, nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/docker/docker/api/types/container"
@@ -22,7 +22,8 @@ const StackLabel = "tarot.stack"
 const swarmService = "com.docker.swarm.service.name"
 
 // Preflight finds what would make a deployment fail half-way: a node that is no
-// manager, more CPU than there is, ports and networks that something else has.
+// manager, or one of several; more CPU than there is; ports, networks and names that
+// something else has.
 // prefix is the stack's; what belongs to it is no obstacle.
 func (e *Engine) Preflight(ctx context.Context, cfg config.Config, prefix string) error {
 	var faults []error
@@ -30,6 +31,11 @@ func (e *Engine) Preflight(ctx context.Context, cfg config.Config, prefix string
 		if err := e.CheckSwarm(); err != nil {
 			return err // the rest is asked of a manager
 		}
+		nodes, err := e.checkNodes(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		faults = append(faults, nodes...)
 	} else {
 		faults = append(faults, e.checkCPUs(cfg)...)
 	}
@@ -41,7 +47,11 @@ func (e *Engine) Preflight(ctx context.Context, cfg config.Config, prefix string
 	if err != nil {
 		return err
 	}
-	return errors.Join(append(append(faults, ports...), subnets...)...)
+	names, err := e.checkNames(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	return errors.Join(slices.Concat(faults, ports, subnets, names)...)
 }
 
 func fault(key, value, why, allowed string) error {
@@ -71,40 +81,12 @@ func (e *Engine) checkCPUs(cfg config.Config) []error {
 	return faults
 }
 
-// checkPorts finds host ports that are taken by something other than the stack.
-// Containers are seen through the engine, other processes by binding the port,
-// which only tells something on the engine's own machine.
-func (e *Engine) checkPorts(ctx context.Context, cfg config.Config, prefix string) ([]error, error) {
-	containers, err := e.api.ContainerList(ctx, container.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("docker engine at %s: list containers: %w", e.Address, err)
+// ofStack names the stack that something belongs to, if it does.
+func ofStack(labels map[string]string) string {
+	if stack := labels[StackLabel]; stack != "" {
+		return " of the stack " + stack
 	}
-	owners := map[int]container.Summary{}
-	for _, c := range containers {
-		for _, p := range c.Ports {
-			if p.PublicPort != 0 {
-				owners[int(p.PublicPort)] = c
-			}
-		}
-	}
-	var faults []error
-	addresses := map[string]string{}
-	for _, port := range cfg.Ports() {
-		owner, published := owners[port.Number]
-		switch {
-		case e.Local() && !bindable(port.Address, 0): // seen before nginx is taken away to get it
-			addresses[port.AddressKey] = port.Address
-		case published && owner.Labels[StackLabel] == prefix:
-		case published:
-			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is published by the container "+name(owner), "a free port"))
-		case e.Local() && !bindable(port.Address, port.Number):
-			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), "is taken by another process on this machine", "a free port"))
-		}
-	}
-	for key, address := range addresses {
-		faults = append(faults, fault(key, address, "is no address of this machine", "one that it has"))
-	}
-	return faults, nil
+	return ""
 }
 
 func name(c container.Summary) string {
@@ -115,16 +97,6 @@ func name(c container.Summary) string {
 		return c.Names[0][1:]
 	}
 	return c.ID[:12]
-}
-
-// bindable is true for an address of this machine on which the port is free; 0 is any
-// port.
-func bindable(address string, port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
 }
 
 // checkSubnets finds networks of others that overlap with the stack's. The
@@ -154,7 +126,7 @@ func (e *Engine) checkSubnets(ctx context.Context, cfg config.Config, prefix str
 			for _, pool := range n.IPAM.Config {
 				theirs, err := netip.ParsePrefix(pool.Subnet)
 				if err == nil && theirs.Overlaps(mine) {
-					faults = append(faults, fault(key, subnet, fmt.Sprintf("overlaps with %s of the network %s", pool.Subnet, n.Name), "a network that nothing else uses"))
+					faults = append(faults, fault(key, subnet, fmt.Sprintf("overlaps with %s of the network %s%s", pool.Subnet, n.Name, ofStack(n.Labels)), "a network that nothing else uses"))
 				}
 			}
 		}

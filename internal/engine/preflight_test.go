@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+	"github.com/docker/go-connections/nat"
 
 	"tarot-platform/internal/config"
 )
@@ -57,7 +60,32 @@ func TestPreflight(t *testing.T) {
 		{"a port of another stack's service", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			labels := map[string]string{StackLabel: "tarot-prod", swarmService: "tarot-prod-nginx"}
 			f.containers = []container.Summary{publishes(80, "nginx.1.abc", labels)}
-		}, []string{`tarot:nginx.httpPort: "80" is published by the container tarot-prod-nginx; allowed: a free port`}},
+		}, []string{`tarot:nginx.httpPort: "80" is published by the container tarot-prod-nginx of the stack tarot-prod; allowed: a free port`}},
+		{"a port of another stack's container that is stopped", func(_ *Engine, f *fakeAPI, _ *config.Config) {
+			f.containers, f.container = bound(80, "tarot-prod-nginx-1", container.StateExited, map[string]string{StackLabel: "tarot-prod"})
+		}, []string{`tarot:nginx.httpPort: "80" is published by the container tarot-prod-nginx-1 of the stack tarot-prod (exited); allowed: a free port`}},
+		{"a port of somebody's container that restarts", func(_ *Engine, f *fakeAPI, _ *config.Config) {
+			f.containers, f.container = bound(80, "other", container.StateRestarting, nil)
+		}, []string{`tarot:nginx.httpPort: "80" is published by the container other (restarting); allowed: a free port`}},
+		{"a port of somebody's container that is stopped", func(_ *Engine, f *fakeAPI, _ *config.Config) {
+			f.containers, f.container = bound(80, "other", container.StateExited, nil)
+		}, nil},
+		{"a port of the stack's own container that restarts, at the moment it has it", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Address, c.Nginx.HTTPPort, c.Nginx.HTTPSPort, c.Nginx.Address = "unix:///x", port, freePort(t), "127.0.0.1"
+			f.containers, f.container = bound(port, "tarot-dev-nginx-1", container.StateRestarting, own)
+		}, nil},
+		{"the same, of one that has just started", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Address, c.Nginx.HTTPPort, c.Nginx.HTTPSPort, c.Nginx.Address = "unix:///x", port, freePort(t), "127.0.0.1"
+			f.containers, f.container = bound(port, "tarot-dev-nginx-1", container.StateRunning, own)
+		}, nil},
+		{"a port of the stack's own service, between two tasks", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Address, c.Nginx.HTTPPort, c.Nginx.HTTPSPort, c.Runtime, e.Info.Swarm = "unix:///x", port, freePort(t), "swarm", manager
+			f.services = []swarm.Service{publishing("tarot-dev-nginx", uint32(port), mine)}
+		}, nil},
+		{"a port of another stack's service without a task", func(e *Engine, f *fakeAPI, c *config.Config) {
+			c.Runtime, e.Info.Swarm = "swarm", manager
+			f.services = []swarm.Service{publishing("tarot-prod-nginx", 443, "tarot-prod")}
+		}, []string{`tarot:nginx.httpsPort: "443" is published by the service tarot-prod-nginx of the stack tarot-prod; allowed: a free port`}},
 		{"a port of a container without a name", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			c := publishes(80, "", nil)
 			c.Names = nil
@@ -65,7 +93,7 @@ func TestPreflight(t *testing.T) {
 		}, []string{`tarot:nginx.httpPort: "80" is published by the container 0123456789ab; allowed: a free port`}},
 		{"a port of another process", func(e *Engine, _ *fakeAPI, c *config.Config) {
 			e.Address, c.Nginx.HTTPPort, c.Nginx.HTTPSPort, c.Nginx.Address = "unix:///x", port, freePort(t), "127.0.0.1"
-		}, []string{fmt.Sprintf(`tarot:nginx.httpPort: "%d" is taken by another process on this machine; allowed: a free port`, port)}},
+		}, []string{fmt.Sprintf(`tarot:nginx.httpPort: "%d" is taken by another process on this machine, %s (process %d); allowed: a free port`, port, comm(t), os.Getpid())}},
 		{"a port of a process here, for an engine elsewhere", func(_ *Engine, _ *fakeAPI, c *config.Config) {
 			c.Nginx.HTTPPort, c.Nginx.Address = port, "127.0.0.1"
 		}, nil},
@@ -89,10 +117,24 @@ func TestPreflight(t *testing.T) {
 			`tarot:networks.edgeSubnet: "10.213.0.0/24" overlaps with 10.213.1.0/20` + ofOther}},
 		{"a network inside", func(_ *Engine, f *fakeAPI, _ *config.Config) {
 			f.networks = []network.Summary{pool("other", "10.213.1.128/25", map[string]string{StackLabel: "tarot-prod"})}
-		}, []string{`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.128/25` + ofOther}},
+		}, []string{`tarot:networks.backendSubnet: "10.213.1.0/24" overlaps with 10.213.1.128/25 of the network other of the stack tarot-prod; allowed: a network that nothing else uses`}},
 		{"an edge network that is not made", func(_ *Engine, f *fakeAPI, c *config.Config) {
 			f.networks, c.Networks.Isolated = []network.Summary{pool("other", "10.213.0.0/24", nil)}, false
 		}, nil},
+
+		{"names that something else has", func(e *Engine, f *fakeAPI, c *config.Config) {
+			c.Runtime, e.Info.Swarm = "swarm", manager
+			f.networks = []network.Summary{pool("tarot-dev-edge", "10.9.0.0/24", map[string]string{StackLabel: "tarot"}), pool("tarot-dev-2-edge", "10.8.0.0/24", map[string]string{StackLabel: "tarot-dev-2"})}
+			f.containers = []container.Summary{{ID: "a", Names: []string{"/tarot-dev-nginx-1"}}, {ID: "b", Names: []string{"/tarot-dev-edge"}}}
+			f.services = []swarm.Service{publishing("tarot-dev-backend", 1, "tarot")}
+		}, []string{
+			"the container tarot-dev-nginx-1 is not of this stack, and has the name that this one needs: remove it, or give this stack another name",
+			"the network tarot-dev-edge of the stack tarot is not of this stack, and has the name that this one needs: remove it, or give this stack another name",
+			"the service tarot-dev-backend of the stack tarot is not of this stack, and has the name that this one needs: remove it, or give this stack another name"}},
+
+		{"a swarm of several nodes", func(e *Engine, f *fakeAPI, c *config.Config) {
+			c.Runtime, e.Info.Swarm, f.nodes = "swarm", manager, []swarm.Node{node("", "one"), node("b", "two")}
+		}, []string{`tarot:swarm.constraints: "node.role==manager" lets tasks run on one and two, and the volumes, what runs once and images that are built are on one node: one; allowed: those of this engine alone, such as node.hostname==one`}},
 
 		{"more cores than there are", func(_ *Engine, _ *fakeAPI, c *config.Config) { c.Backend.CPUs, c.Nginx.CPUs = 2.5, 8 }, []string{
 			`tarot:backend.cpus: "2.5" is more than the engine has; allowed: 0.01 to 2`,
@@ -123,6 +165,29 @@ func TestPreflight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bound is a container that has no port at the moment, and was made with one.
+func bound(port int, name string, state container.ContainerState, labels map[string]string) ([]container.Summary, []container.InspectResponse) {
+	made := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{HostConfig: &container.HostConfig{
+		PortBindings: nat.PortMap{"8080/tcp": {{HostIP: "0.0.0.0", HostPort: strconv.Itoa(port)}}}}}}
+	return []container.Summary{{ID: "0123456789abcdef", Names: []string{"/" + name}, State: state, Labels: labels}}, []container.InspectResponse{made}
+}
+
+func publishing(name string, port uint32, stack string) swarm.Service {
+	s := swarm.Service{Endpoint: swarm.Endpoint{Spec: swarm.EndpointSpec{Ports: []swarm.PortConfig{{PublishedPort: port}}}}}
+	s.Spec.Name, s.Spec.Labels = name, map[string]string{StackLabel: stack}
+	return s
+}
+
+// comm is this process as others see it.
+func comm(t *testing.T) string {
+	t.Helper()
+	name, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(name))
 }
 
 func freePort(t *testing.T) int {

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+)
+
+// Names that are fixed, after the prefix: what else has one of them is in the way.
+var (
+	networkNames   = []string{"backend", "edge", "monitoring"}
+	serviceNames   = []string{"backend", "backend-candidate", "nginx"}
+	containerNames = []string{"backend-1", "nginx-1"}
+)
+
+// checkNames finds what has one of the stack's names and is not the stack's.
+func (e *Engine) checkNames(ctx context.Context, prefix string) ([]error, error) {
+	var faults []error
+	look := func(kind string, names []string, name string, labels map[string]string) {
+		for _, n := range names {
+			if name == prefix+"-"+n && labels[StackLabel] != prefix {
+				faults = append(faults, fmt.Errorf("the %s %s%s is not of this stack, and has the name that this one needs: remove it, or give this stack another name",
+					kind, name, ofStack(labels)))
+			}
+		}
+	}
+	containers, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("docker engine at %s: list containers: %w", e.Address, err)
+	}
+	for _, c := range containers {
+		if c.Labels[taskLabel] == "" {
+			look("container", containerNames, name(c), c.Labels)
+		}
+	}
+	networks, err := e.api.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("docker engine at %s: list networks: %w", e.Address, err)
+	}
+	for _, n := range networks {
+		look("network", networkNames, n.Name, n.Labels)
+	}
+	services, err := e.services(ctx)
+	for _, s := range services {
+		look("service", serviceNames, s.Spec.Name, s.Spec.Labels)
+	}
+	return faults, err
+}
+
+// ignoreGone is nil for what has gone since it was listed.
+func ignoreGone(err error) error {
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// Guest is a container that somebody has attached to a stack's network by hand.
+type Guest struct{ Network, Container string }
+
+// Mend is the command that lets the network be removed or made anew.
+func (g Guest) Mend() string {
+	return "docker network disconnect --force " + g.Network + " " + g.Container
+}
+
+// Guests are the containers on the stack's networks that are not the stack's. While one
+// is there, a network can neither be removed nor made anew.
+func (e *Engine) Guests(ctx context.Context, prefix string) ([]Guest, error) {
+	containers, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("docker engine at %s: list containers: %w", e.Address, err)
+	}
+	networks, err := e.api.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("docker engine at %s: list networks: %w", e.Address, err)
+	}
+	var guests []Guest
+	for _, n := range networks {
+		if n.Labels[StackLabel] != prefix {
+			continue
+		}
+		for _, c := range containers {
+			if c.Labels[StackLabel] == prefix || c.NetworkSettings == nil {
+				continue
+			}
+			if _, on := c.NetworkSettings.Networks[n.Name]; on {
+				guests = append(guests, Guest{n.Name, name(c)})
+			}
+		}
+	}
+	return guests, nil
+}
