@@ -30,6 +30,9 @@ const (
 	// nginxStopGrace is short: while it finishes what it has begun, nobody listens
 	// on its ports, and the next one can not.
 	nginxStopGrace = 10 * time.Second
+	// keptBody is the largest request body that is kept until it is complete. All of
+	// them get a quarter of nginx's memory.
+	keptBody = 1 << 20
 	// settle is how long the earlier replicas go on after a reload: connections in
 	// use come over to the new ones with their next request.
 	settle      = 1500 * time.Millisecond
@@ -142,6 +145,7 @@ func (args *NginxArgs) files(text pulumi.Output, name pulumi.StringOutput) []wor
 	files := []workload.File{
 		{Name: "nginx.conf", Content: text.ApplyT(func(v any) string { return v.(named).text }).(pulumi.StringOutput)},
 		{Name: "name", Content: name},
+		{Name: assets.TypesFile, Content: pulumi.String(assets.Types())},
 	}
 	if args.Config.Monitoring.Enabled {
 		files = append(files, workload.File{Name: assets.MetricsFile, Content: pulumi.String(assets.Metrics())})
@@ -182,7 +186,7 @@ func (args *NginxArgs) text(secrets []workload.Secret) pulumi.Output {
 			return named{}, err
 		}
 		sum := sha256.New()
-		fmt.Fprintf(sum, "%q", append(values[2:], text))
+		fmt.Fprintf(sum, "%q", append(values[2:], text, assets.Types()))
 		if c.Metrics {
 			fmt.Fprintf(sum, "%q", assets.Metrics())
 		}
@@ -239,23 +243,21 @@ func (args *NginxArgs) workload(volume *docker.Volume, installed pulumi.Resource
 func (args *NginxArgs) render() assets.Config {
 	cfg, paths := args.Config.Nginx, args.Config.Backend.Paths
 	c := assets.Config{
-		Workers:      max(1, int(math.Ceil(cfg.CPUs))),
-		BackendPort:  args.Config.Backend.Port,
-		TLS:          cfg.TLS.Mode != "off",
-		Maintenance:  args.Config.Maintenance,
-		HTTPSSuffix:  portSuffix(cfg.HTTPSPort, 443),
-		HostSuffix:   portSuffix(cfg.HTTPPort, 80),
-		MaxBody:      int64(cfg.MaxBody),
-		RequestRate:  cfg.RequestRate,
-		Burst:        cfg.Burst,
-		ProxyTimeout: strconv.Itoa(int(cfg.ProxyTimeout/time.Second)) + "s",
-		HealthPath:   paths.Health,
-		MetricsPath:  paths.Metrics,
-		StaticPath:   paths.Static,
-		StaticMaxAge: int(cfg.StaticMaxAge / time.Second),
-	}
-	if c.TLS {
-		c.HostSuffix = c.HTTPSSuffix
+		Workers:        max(1, int(math.Ceil(cfg.CPUs))),
+		BackendPort:    args.Config.Backend.Port,
+		TLS:            cfg.TLS.Mode != "off",
+		Maintenance:    args.Config.Maintenance,
+		HTTPSSuffix:    portSuffix(cfg.HTTPSPort, 443),
+		TrustedProxies: cfg.TrustedProxies,
+		MaxBody:        int64(cfg.MaxBody),
+		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
+		RequestRate:    cfg.RequestRate,
+		Burst:          cfg.Burst,
+		ProxyTimeout:   strconv.Itoa(int(cfg.ProxyTimeout/time.Second)) + "s",
+		HealthPath:     paths.Health,
+		MetricsPath:    paths.Metrics,
+		StaticPath:     paths.Static,
+		StaticMaxAge:   int(cfg.StaticMaxAge / time.Second),
 	}
 	if args.Config.Runtime == "containers" {
 		c.Any = "backend" // every replica's alias

@@ -28,7 +28,9 @@ func TestNginxConfiguration(t *testing.T) {
 			})
 		},
 		"prod-without-tls": func(t *testing.T) config.Config {
-			return stack(t, "prod", func(c *config.Config) { c.Nginx.TLS.Mode = "off" })
+			return stack(t, "prod", func(c *config.Config) {
+				c.Nginx.TLS.Mode, c.Nginx.TrustedProxies = "off", []string{"10.20.0.0/16", "2001:db8::/32"}
+			})
 		},
 		"prod-maintenance": func(t *testing.T) config.Config {
 			return stack(t, "prod", func(c *config.Config) { c.Maintenance = true })
@@ -82,6 +84,9 @@ func TestNginxTurnsToTheHostsThatRun(t *testing.T) {
 				if !strings.Contains(files["nginx.conf"], "server "+host+":8000 resolve") {
 					t.Errorf("no server %s", host)
 				}
+			}
+			if files[assets.TypesFile] != assets.Types() {
+				t.Errorf("mime.types: %.100q", files[assets.TypesFile])
 			}
 			if !strings.Contains(files["nginx.conf"], `return 200 "`+files["name"]+" "+hosts[0]) || len(files["name"]) != 12 {
 				t.Errorf("it is called %q", files["name"])
@@ -174,6 +179,17 @@ func TestGivenCertificateIsServed(t *testing.T) {
 	}
 	if seeds := succeed(t, cfg, up).find("RandomBytes"); len(seeds) > 0 {
 		t.Errorf("%s is not needed", seeds[0].Name)
+	}
+}
+
+// A body that is kept is on /tmp, which is memory: of this much, a quarter is theirs.
+func TestKeptBodiesFitNginxMemory(t *testing.T) {
+	inProject(t)
+	for _, memory := range []config.Bytes{6 << 20, 128 << 20, 2 << 30} {
+		args := &NginxArgs{Config: stack(t, "prod", func(c *config.Config) { c.Nginx.Memory, c.Nginx.MaxBody = memory, 1<<30 }), Storage: &Storage{}}
+		if kept := args.render().KeptBodies; kept < 1 || config.Bytes(kept)<<20 > memory/4 && kept > 1 {
+			t.Errorf("%d of 1 MB with %s", kept, memory)
+		}
 	}
 }
 

@@ -17,6 +17,17 @@ var source string
 //go:embed unavailable.html
 var page string
 
+// slow is shown to people whose request took too long. It does not ask again by
+// itself: the replica may still be at it.
+//
+//go:embed slow.html
+var slow string
+
+// types are the content types of static files.
+//
+//go:embed mime.types
+var types string
+
 // metrics counts what is answered; nginx.conf imports it by its name.
 //
 //go:embed metrics.js
@@ -24,6 +35,9 @@ var metrics string
 
 // Metrics is the content of MetricsFile.
 func Metrics() string { return metrics }
+
+// Types is the content of TypesFile.
+func Types() string { return types }
 
 // An unknown field is an error of ours that the golden files would miss.
 var parsed = template.Must(template.New("nginx.conf").Option("missingkey=error").Parse(source))
@@ -49,10 +63,13 @@ type Config struct {
 	TLS bool
 	// HTTPSSuffix is ":port" where HTTPS is not published on 443.
 	HTTPSSuffix string
-	// HostSuffix is ":port" where the site is not on its scheme's own port.
-	HostSuffix string
+	// TrustedProxies are the networks, in CIDR form, whose X-Forwarded-For and
+	// X-Forwarded-Proto are believed.
+	TrustedProxies []string
 	// MaxBody is the largest request body, in bytes.
 	MaxBody int64
+	// KeptBodies is how many request bodies of up to 1 MB may be on /tmp at once.
+	KeptBodies int
 	// RequestRate is in requests a second and client; 0 is no limit.
 	RequestRate int
 	// Burst is how many requests above the rate are let through at once.
@@ -78,6 +95,7 @@ const (
 	KeyFile         = "tls_key"
 	CandidateFile   = "candidate.map"
 	MetricsFile     = "metrics.js"
+	TypesFile       = "mime.types"
 )
 
 // Candidate is the content of CandidateFile: a host, or a host and its port.
@@ -93,7 +111,12 @@ const ClosedFile = "/tmp/closed"
 func (Config) ClosedFile() string { return ClosedFile }
 
 // UnavailablePage is for the template.
-func (Config) UnavailablePage() string {
+func (Config) UnavailablePage() string { return quoted(page) }
+
+// SlowPage is for the template.
+func (Config) SlowPage() string { return quoted(slow) }
+
+func quoted(page string) string {
 	return strings.ReplaceAll(strings.TrimSpace(page), "'", "&#39;")
 }
 

@@ -212,13 +212,18 @@ type Nginx struct {
 	// The names that the site is known by. The first one is in the outputs, and
 	// all are in a self-signed certificate. Empty: the name of the engine's host.
 	ServerNames []string `key:"serverNames" allowed:"a list of host names"`
+	// The networks of the load balancers or CDN in front, if there are any. Of
+	// requests from there, `X-Forwarded-For` names the client, and
+	// `X-Forwarded-Proto` says whether it used HTTPS; nobody else's are believed.
+	TrustedProxies []string `key:"trustedProxies" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"`
 	// The most CPU that it gets, in cores.
 	CPUs float64 `key:"cpus" allowed:"a number from 0.01 to the cores of the engine"`
 	// The most memory that it gets. Swap is off.
 	Memory Bytes `key:"memory" allowed:"a size with a unit, at least 6m (the engine's minimum), such as 128m"`
 	// TLS.
 	TLS TLS `key:"tls"`
-	// The largest request body.
+	// The largest request body. It may be larger than the memory: nginx keeps no
+	// more than 1 MB of one.
 	MaxBody Bytes `key:"maxBody" allowed:"a size with a unit, such as 10m"`
 	// Requests a second that one client address may make of the backend on
 	// average; what is above that and above `burst` is refused with 429. Static
@@ -228,7 +233,8 @@ type Nginx struct {
 	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
 	// How long browsers may keep a release's static files without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
-	// How long nginx waits for the backend between two reads or writes.
+	// How long nginx waits for the backend between two reads or writes. Then the
+	// client gets 504, and no other replica the request.
 	ProxyTimeout time.Duration `key:"proxyTimeout" allowed:"a duration of whole seconds, at least 1s"`
 }
 

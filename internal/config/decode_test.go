@@ -49,6 +49,7 @@ const (
 	subnet  = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
 	oneUser = "uid:gid in numbers, not 0"
 	plain   = "empty, or a URL without a password (build arguments are readable in docker history)"
+	proxies = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
 )
 
 func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
@@ -189,6 +190,12 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 
 		{"server name", raw("nginx", `{"serverNames":["a_b;"]}`), []string{
 			`tarot:nginx.serverNames: "a_b;" is not allowed; allowed: a list of host names`}},
+		{"trusted address instead of a network", raw("nginx", `{"trustedProxies":["10.1.2.3"]}`), []string{
+			`tarot:nginx.trustedProxies: "10.1.2.3" is not allowed; allowed: ` + proxies}},
+		{"trusted network with host bits", raw("nginx", `{"trustedProxies":["10.1.2.3/24"]}`), []string{
+			`tarot:nginx.trustedProxies: "10.1.2.3/24" is not allowed; allowed: ` + proxies}},
+		{"everybody trusted", raw("nginx", `{"trustedProxies":["::/0"]}`), []string{
+			`tarot:nginx.trustedProxies: "::/0" is not allowed; allowed: ` + proxies}},
 		{"TLS mode", raw("nginx", `{"tls":{"mode":"on"}}`), []string{
 			`tarot:nginx.tls.mode: "on" is not allowed; allowed: off, selfSigned or given`}},
 		{"address with swarm", raw("runtime", "swarm", "nginx", `{"address":"127.0.0.1"}`), []string{

@@ -219,6 +219,10 @@ func (n Nginx) check(c *checker, cfg Config) {
 	for _, name := range n.ServerNames {
 		c.matches("nginx.serverNames", name, hostName)
 	}
+	for _, network := range n.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		c.want(err == nil && prefix == prefix.Masked() && prefix.Bits() > 0, "nginx.trustedProxies", network)
+	}
 	c.want(n.CPUs >= 0.01, "nginx.cpus", n.CPUs)
 	c.want(n.Memory >= engineMinimum, "nginx.memory", n.Memory)
 	c.oneOf("nginx.tls.mode", n.TLS.Mode, "off", "selfSigned", "given")

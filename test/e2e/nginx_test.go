@@ -38,7 +38,7 @@ func TestNginxAcceptsItsConfiguration(t *testing.T) {
 			script := ""
 			for name, content := range map[string]string{
 				"nginx.conf": string(text), assets.CandidateFile: assets.Candidate("token"),
-				assets.CertificateFile: pair.Certificate, assets.KeyFile: pair.Key, assets.MetricsFile: assets.Metrics(),
+				assets.CertificateFile: pair.Certificate, assets.KeyFile: pair.Key, assets.MetricsFile: assets.Metrics(), assets.TypesFile: assets.Types(),
 			} {
 				script += "cat > /run/nginx/" + name + " <<'END_OF_FILE'\n" + content + "\nEND_OF_FILE\n"
 			}
