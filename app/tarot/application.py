@@ -31,6 +31,8 @@ def create(settings: Settings | None = None) -> FastAPI:
         version=settings.release,
         summary="78 cards, and readings that are stored once.",
         lifespan=_lifespan,
+        docs_url=None,  # tarot.routes.pages has it
+        redoc_url=None,
     )
     app.state.settings = settings
     app.add_middleware(RequestContext, debug=settings.debug)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import logging
+import re
 import sqlite3
 import threading
 
@@ -47,6 +48,18 @@ def test_health_without_tables(settings):
     connection.close()
     with TestClient(create(settings)) as client:
         assert client.get("/health").status_code == 503
+
+
+def test_docs_need_nothing_from_elsewhere(client):
+    page = client.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)["']|url: ["']([^"']+)["']""", page)
+    own = [first or second for first, second in addresses]
+    assert {"/openapi.json", "/static/swagger/swagger-ui-bundle.js"} <= set(own)
+    assert "//" not in "".join(own)
+    for address in own:
+        assert client.get(address).status_code == 200, address
+    assert "SwaggerUIBundle" in client.get("/static/swagger/swagger-ui-bundle.js").text
+    assert client.get("/redoc").status_code == 404  # it would be a CDN's
 
 
 def test_request_id(client):

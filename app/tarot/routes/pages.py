@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 from fastapi import APIRouter, Depends, Request
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
@@ -40,6 +41,18 @@ def _page(request: Request, name: str, content: dict[str, Any], cache: str) -> R
 def home(request: Request) -> Response:
     """The card of the day, and where to go."""
     return _page(request, "home.html", {"daily": today()}, "public, max-age=60")
+
+
+@router.get("/docs", response_class=HTMLResponse)
+def docs(request: Request) -> Response:
+    """The API's documentation; FastAPI's own page has its script from a public CDN."""
+    return get_swagger_ui_html(
+        openapi_url=request.app.openapi_url,
+        title=f"{request.app.title}: the API",
+        swagger_js_url=links.static("swagger/swagger-ui-bundle.js"),
+        swagger_css_url=links.static("swagger/swagger-ui.css"),
+        swagger_favicon_url=links.static("icon.svg"),
+    )
 
 
 @router.get("/admin", response_class=HTMLResponse, dependencies=[Depends(require_password)])
