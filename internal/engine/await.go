@@ -29,7 +29,7 @@ const (
 // One that was stopped is started, and one that has become unhealthy since it was
 // made is restarted: plain Docker leaves it hanging.
 func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, within time.Duration) error {
-	var last string
+	var last, check string
 	name, started, seen, revived := id, false, false, false
 	ask := func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, id)
@@ -48,7 +48,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		if c.State.Health == nil {
 			return false, fmt.Errorf("image %s has no health check", want.Image)
 		}
-		last = c.State.Status + ", " + c.State.Health.Status
+		last, check = c.State.Status+", "+c.State.Health.Status, saidByCheck(c.State)
 		first := !seen
 		seen = true
 		if first && c.State.Running && c.State.Health.Status == container.Unhealthy { // a new one has had no time to be
@@ -62,7 +62,13 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 			started = true
 			return false, e.api.ContainerStart(ctx, id, container.StartOptions{})
 		}
+		if checkCannotRun(c.State) {
+			return false, errCheckCannotRun
+		}
 		if c.State.Health.Status == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
+			if c.State.Running && c.RestartCount == 0 {
+				return false, fmt.Errorf("it is %s", last)
+			}
 			return false, fmt.Errorf("it is %s (exit code %d, %d restarts)", last, c.State.ExitCode, c.RestartCount)
 		}
 		return false, nil
@@ -72,7 +78,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		err = poll(ctx, within, ask) // the restart may have taken as long as the grace
 	}
 	if err != nil {
-		return fmt.Errorf("container %s does not run as wanted: %w%s%s", name, err, state(last), e.Logs(ctx, id))
+		return fmt.Errorf("container %s does not run as wanted: %w%s%s%s", name, err, state(last), check, e.Logs(ctx, id))
 	}
 	return nil
 }
@@ -119,6 +125,10 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 				others++
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateRunning:
 				running++
+			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateStarting:
+				if checkCannotRun(e.checkOf(ctx, t)) {
+					return false, errCheckCannotRun
+				}
 			// What failed before this specification was set says nothing of it.
 			case current && t.Status.Timestamp.After(service.UpdatedAt) && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.State == swarm.TaskStateComplete):
 				failed++
@@ -175,7 +185,7 @@ func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	}
 	text := fmt.Sprintf("\n%s.%d: %s %s", service, shown.Slot, shown.Status.State, shown.Status.Err)
 	if shown.Status.ContainerStatus != nil {
-		text += e.Logs(ctx, shown.Status.ContainerStatus.ContainerID)
+		text += saidByCheck(e.checkOf(ctx, *shown)) + e.Logs(ctx, shown.Status.ContainerStatus.ContainerID)
 	}
 	return text
 }

@@ -240,7 +240,7 @@ func TestAwaitContainer(t *testing.T) {
 		{"runs another image", []container.InspectResponse{inspected("app:1", "running", container.Healthy)}, 0, "it runs app:1, not app:2"},
 		{"has no health check", []container.InspectResponse{inspected(wanted, "running", "")}, 0, "image app:2 has no health check"},
 		{"is unhealthy", []container.InspectResponse{starting, unhealthy}, pollInterval,
-			"it is running, unhealthy (exit code 0, 0 restarts)"},
+			"it is running, unhealthy"},
 		{"has ended", []container.InspectResponse{ended}, pollInterval, "it is exited, starting (exit code 3, 0 restarts)"},
 		{"restarts all the time", []container.InspectResponse{restarted}, 0, "it is running, starting (exit code 0, 3 restarts)"},
 		{"never gets healthy", []container.InspectResponse{starting}, within, "not within 1m0s (last seen: running, starting)"},

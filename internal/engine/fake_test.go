@@ -145,6 +145,9 @@ func (f *fakeAPI) ContainerInspect(context.Context, string) (container.InspectRe
 	if err := cmp.Or(f.inspect, f.failure); err != nil {
 		return container.InspectResponse{}, err
 	}
+	if len(f.container) == 0 {
+		return container.InspectResponse{}, errdefs.ErrNotFound
+	}
 	return next(&f.container), nil
 }
 

@@ -36,6 +36,8 @@ type Replica struct {
 	Restarts int
 	// OutOfMemory is true where the kernel has killed it.
 	OutOfMemory bool
+	// Check is what its health check says where that fails.
+	Check string
 	// CPU is the share of one core, Memory and Limit are in bytes. All are 0 where
 	// another node has it.
 	CPU           float64
@@ -97,7 +99,7 @@ func (e *Engine) replica(ctx context.Context, prefix string, summary container.S
 		return r, nil
 	}
 	if c.State.Health != nil && !c.State.Paused {
-		r.State = string(c.State.Health.Status)
+		r.State, r.Check = string(c.State.Health.Status), saidByCheck(c.State)
 	}
 	r.CPU, r.Memory = e.usage(ctx, c.ID)
 	return r, nil

@@ -137,7 +137,7 @@ func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine
 		w.Replicas = append(w.Replicas, Replica{r.Name, r.Image, r.Node, r.State, int64(now.Sub(r.Since).Seconds()), r.Restarts, r.CPU, r.Memory, r.Limit, r.OutOfMemory})
 		switch {
 		case r.State == "unhealthy":
-			s.problem("%s is unhealthy", r.Name)
+			s.problem("%s is unhealthy%s", r.Name, strings.Replace(r.Check, "\n", "; ", 1))
 		case r.OutOfMemory:
 			s.problem("%s was killed for want of memory", r.Name)
 		case r.Limit > 0 && r.Memory > r.Limit/10*9:

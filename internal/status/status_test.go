@@ -69,6 +69,9 @@ func TestProblems(t *testing.T) {
 			d.replicas = append(d.replicas, replica("backend-3", "backend", "tarot-backend:1", "healthy"))
 		}, "backend: 3 of 2 replicas are healthy"},
 		{"unhealthy", 200, year, func(d *docker, _ *Outputs) { d.replicas[0].State = "unhealthy" }, "backend-1 is unhealthy"},
+		{"unhealthy, by its check", 200, year, func(d *docker, _ *Outputs) {
+			d.replicas[0].State, d.replicas[0].Check = "unhealthy", "\nits health check says:\nexit code 1: locked"
+		}, "backend-1 is unhealthy; its health check says:\nexit code 1: locked"},
 		{"another image", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Image = "tarot-backend:0" }, "backend-2 runs tarot-backend:0, not tarot-backend:1"},
 		{"out of memory", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].OutOfMemory = true }, "backend-2 was killed for want of memory"},
 		{"nearly", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Memory = 500 << 20 }, "backend-2 uses 97 % of its memory"},

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+)
+
+const (
+	// notStarted is how many health checks in a row may fail to start before the
+	// container is given up. The root file system is read-only and what is writable
+	// is no place for programs: one that is not there now will not come.
+	notStarted = 3
+	// checkShown is how much of a health check's output an error shows, in bytes, and
+	// checksShown how many different ones.
+	checkShown, checksShown = 500, 3
+)
+
+var errCheckCannotRun = errors.New("its health check can't run in this image: the HEALTHCHECK needs a program that is there and that the user may start")
+
+// failedChecks are the container's last health checks, as far as they have failed in
+// a row; the engine remembers five.
+func failedChecks(state *container.State) []*container.HealthcheckResult {
+	if state == nil || state.Health == nil {
+		return nil
+	}
+	log := state.Health.Log
+	for i := len(log) - 1; i >= 0; i-- {
+		if log[i].ExitCode == 0 {
+			return log[i+1:]
+		}
+	}
+	return log
+}
+
+// checkCannotRun is true where the last health checks have not even started: no
+// program, or none that may be executed. A shell says so with 127 and 126, the engine
+// in its own words. Any other end is the check's own, and may become another one.
+func checkCannotRun(state *container.State) bool {
+	failed := failedChecks(state)
+	if len(failed) < notStarted {
+		return false
+	}
+	return !slices.ContainsFunc(failed[len(failed)-notStarted:], func(r *container.HealthcheckResult) bool {
+		switch r.ExitCode {
+		case 126, 127:
+			return false
+		case -1: // also one that took too long
+			return !slices.ContainsFunc([]string{"executable file not found", "no such file or directory", "permission denied"},
+				func(says string) bool { return strings.Contains(r.Output, says) })
+		}
+		return true
+	})
+}
+
+// saidByCheck is what the failed health checks have said, for an error; nothing where
+// none has failed.
+func saidByCheck(state *container.State) string {
+	failed := failedChecks(state)
+	var said []string
+	for _, r := range slices.Backward(failed) {
+		text := strings.TrimSpace(r.Output)
+		if len(text) > checkShown {
+			text = strings.ToValidUTF8(text[:checkShown], "") + " …"
+		}
+		if r.ExitCode >= 0 {
+			text = strings.TrimSuffix(fmt.Sprintf("exit code %d: %s", r.ExitCode, text), ": ")
+		}
+		if !slices.Contains(said, text) && len(said) < checksShown {
+			said = append(said, text)
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	slices.Reverse(said)
+	return "\nits health check says:\n" + strings.Join(said, "\n")
+}
+
+// checkOf is the state of a container whose health is asked for only to tell more;
+// nil where it is on another node, or gone.
+func (e *Engine) checkOf(ctx context.Context, t swarm.Task) *container.State {
+	if t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {
+		return nil
+	}
+	c, err := e.api.ContainerInspect(ctx, t.Status.ContainerStatus.ContainerID)
+	if err != nil || c.ContainerJSONBase == nil {
+		return nil
+	}
+	return c.State
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+)
+
+const (
+	noCurl  = "/bin/sh: 1: curl: not found\n"
+	noFile  = `OCI runtime exec failed: exec failed: container_linux.go:380: starting container process caused: exec: "curl": executable file not found in $PATH: unknown`
+	tooLong = "Health check exceeded timeout (10s)"
+)
+
+// checked is a starting container with the results of its last health checks.
+func checked(results ...container.HealthcheckResult) container.InspectResponse {
+	c := inspected(wanted, "running", container.Starting)
+	for _, r := range results {
+		c.State.Health.Log = append(c.State.Health.Log, &r)
+	}
+	return c
+}
+
+func result(code int, output string) container.HealthcheckResult {
+	return container.HealthcheckResult{ExitCode: code, Output: output}
+}
+
+func TestACheckThatCannotRunIsTakenForOneOnlyWhereItNeverWill(t *testing.T) {
+	missing, denied := result(127, noCurl), result(126, "permission denied")
+	for _, test := range []struct {
+		name    string
+		results []container.HealthcheckResult
+		want    bool
+	}{
+		{"none yet", nil, false},
+		{"twice", []container.HealthcheckResult{missing, missing}, false},
+		{"three times", []container.HealthcheckResult{missing, missing, missing}, true},
+		{"not executable", []container.HealthcheckResult{denied, denied, denied}, true},
+		{"by the engine", []container.HealthcheckResult{result(-1, noFile), result(-1, noFile), result(-1, noFile)}, true},
+		{"after other failures", []container.HealthcheckResult{result(1, ""), missing, missing, missing}, true},
+		{"once it was another", []container.HealthcheckResult{missing, missing, result(1, "not ready"), missing, missing}, false},
+		{"once it was well", []container.HealthcheckResult{missing, result(0, ""), missing, missing}, false},
+		{"its own words", []container.HealthcheckResult{result(1, noCurl), result(1, noCurl), result(1, noCurl)}, false},
+		{"too long", []container.HealthcheckResult{result(-1, tooLong), result(-1, tooLong), result(-1, tooLong)}, false},
+		{"a file that is not there yet", []container.HealthcheckResult{result(2, "no such file or directory"), result(2, ""), result(2, "")}, false},
+	} {
+		if got := checkCannotRun(checked(test.results...).State); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+	if checkCannotRun(nil) || checkCannotRun(&container.State{}) || saidByCheck(nil) != "" {
+		t.Error("there is no check")
+	}
+}
+
+func TestWhatTheCheckSaysIsShown(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		results []container.HealthcheckResult
+		want    string
+	}{
+		{"nothing", nil, ""},
+		{"it is well again", []container.HealthcheckResult{result(1, "x"), result(0, "ok")}, ""},
+		{"the same", []container.HealthcheckResult{result(0, ""), result(127, noCurl), result(127, noCurl)},
+			"\nits health check says:\nexit code 127: /bin/sh: 1: curl: not found"},
+		{"several", []container.HealthcheckResult{result(1, "refused"), result(-1, tooLong), result(1, "")},
+			"\nits health check says:\nexit code 1: refused\n" + tooLong + "\nexit code 1"},
+		{"more than is shown", []container.HealthcheckResult{result(1, "a"), result(1, "b"), result(1, "c"), result(1, "d")},
+			"\nits health check says:\nexit code 1: b\nexit code 1: c\nexit code 1: d"},
+		{"long", []container.HealthcheckResult{result(1, strings.Repeat("é", checkShown))},
+			"\nits health check says:\nexit code 1: " + strings.Repeat("é", checkShown/2) + " …"},
+	} {
+		if got := saidByCheck(checked(test.results...).State); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestAwaitContainerEndsWhereTheCheckCannotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		missing := result(127, noCurl)
+		e := &Engine{api: &fakeAPI{
+			container: []container.InspectResponse{checked(missing), checked(missing, missing), checked(missing, missing, missing)},
+			logs:      map[string]string{"a": "listening"},
+		}}
+		begun := time.Now()
+		err := e.AwaitContainer(t.Context(), "a", asked, within)
+		if took := time.Since(begun); took != 2*pollInterval {
+			t.Errorf("after %s", took)
+		}
+		check(t, err, "container tarot-backend-1 does not run as wanted: ", "its health check can't run in this image")
+		const ends = "\nits health check says:\nexit code 127: /bin/sh: 1: curl: not found\nits last log lines:\nlistening"
+		if err == nil || !strings.HasSuffix(err.Error(), ends) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAwaitServiceEndsWhereTheCheckCannotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		starting := task(wanted, swarm.TaskStateRunning, swarm.TaskStateStarting)
+		starting.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: "one"}
+		missing := result(127, noCurl)
+		e := &Engine{api: &fakeAPI{
+			service:   []moment{{service(wanted, ""), []swarm.Task{starting}}},
+			container: []container.InspectResponse{checked(missing), checked(missing, missing, missing)},
+		}}
+		begun := time.Now()
+		err := e.AwaitService(t.Context(), "tarot-backend", wanted, 1, within)
+		if took := time.Since(begun); took != pollInterval {
+			t.Errorf("after %s", took)
+		}
+		check(t, err, "service tarot-backend does not run as wanted: ", "its health check can't run in this image")
+		if err == nil || !strings.Contains(err.Error(), "exit code 127: /bin/sh: 1: curl: not found") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
