@@ -71,6 +71,9 @@ func NewBackend(ctx *pulumi.Context, name string, args *BackendArgs, opts ...pul
 	rollout := args.Rollout
 	rollout.Prepare = func() ([]pulumi.Resource, error) { return args.prepare(ctx, w, b) }
 	if b.Running, err = args.Runtime.Run(ctx, w, rollout, b); err != nil {
+		if hint := args.Config.Backend.Mentioned(err.Error(), w.Environment); hint != "" {
+			err = fmt.Errorf("%w\n%s", err, hint)
+		}
 		return nil, fmt.Errorf("backend %q: %w", name, err)
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"names": b.Names})
@@ -183,13 +186,11 @@ func (args *BackendArgs) workload() (workload.Workload, error) {
 	return w, nil
 }
 
-// environment is the contract's, docs/application.md.
+// environment is the contract's, docs/application.md. The user's own values go before
+// it; the configuration has none of those that must be as they are here.
 func (args *BackendArgs) environment() map[string]string {
 	cfg := args.Config.Backend
-	env := maps.Clone(cfg.Environment)
-	if env == nil {
-		env = map[string]string{}
-	}
+	env := map[string]string{}
 	env["HOST"] = "0.0.0.0"
 	env["PORT"] = strconv.Itoa(cfg.Port)
 	env["WORKERS"] = strconv.Itoa(cfg.Workers)
@@ -209,6 +210,7 @@ func (args *BackendArgs) environment() map[string]string {
 	if cfg.DebuggerPort != 0 {
 		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
 	}
+	maps.Copy(env, cfg.Environment)
 	return env
 }
 

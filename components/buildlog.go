@@ -22,8 +22,9 @@ func emptyBuildLog() error {
 }
 
 // showFailedBuild makes the log of a build that fails part of the error: the
-// provider's own names the command and its exit code only.
-func showFailedBuild(ctx *pulumi.Context, name string) pulumi.ResourceOption {
+// provider's own names the command and its exit code only. syntax is the image that
+// reads the Dockerfile, if that names one.
+func showFailedBuild(ctx *pulumi.Context, name, syntax string) pulumi.ResourceOption {
 	hook, err := ctx.RegisterErrorHook(name+"-build-log", func(*pulumi.ErrorHookArgs) (bool, error) {
 		const again = false
 		text, err := os.ReadFile(BuildLog)
@@ -32,10 +33,26 @@ func showFailedBuild(ctx *pulumi.Context, name string) pulumi.ResourceOption {
 		}
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 		tail := strings.Join(lines[max(0, len(lines)-buildLogLines):], "\n")
-		return again, ctx.Log.Error("the end of "+BuildLog+":\n"+tail, nil)
+		return again, ctx.Log.Error("the end of "+BuildLog+":\n"+tail+syntaxHint(syntax, string(text)), nil)
 	})
 	if err != nil { // a CLI that is too old for error hooks: the log is in the file all the same
 		return pulumi.ResourceHooks(nil)
 	}
 	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}})
+}
+
+// syntaxHint says where a build ended that has not got as far as the Dockerfile: at the
+// image that its first line wants to be read by.
+func syntaxHint(syntax, log string) string {
+	repository, _, _ := strings.Cut(syntax, ":")
+	if syntax == "" || !strings.Contains(log, repository) {
+		return ""
+	}
+	// Once it is there, the build goes on with other steps.
+	after := log[strings.LastIndex(log, repository):]
+	if !strings.Contains(after, "ERROR") && !strings.Contains(after, "not found") && !strings.Contains(after, "fail") || strings.Contains(after, "DONE") {
+		return ""
+	}
+	return "\nThe Dockerfile's first line, `# syntax=" + syntax + "`, has the engine fetch that image before it reads on. " +
+		"Without a registry, remove the line: the engine has a reader of its own"
 }

@@ -3,6 +3,9 @@ package components
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
@@ -108,7 +111,9 @@ func (e *proxy) Prove(ctx context.Context, host string) error {
 		return err
 	}
 	test := e.p.smoke(e.static)
-	test.Base, test.Connect = base, ""
+	if test.Base, test.Connect, err = e.p.named(base); err != nil {
+		return err
+	}
 	return e.past(ctx, test, host, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port))
 }
 
@@ -172,11 +177,28 @@ func (e *proxy) turn(ctx context.Context, configuration string) error {
 	return nil
 }
 
-// smoke is what a release has to answer.
+// named is an address with the site's own name, and the host that it is to be asked
+// of: an application may refuse every other name, and the name may not lead here yet.
+func (p *platform) named(base string) (named, connect string, err error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", "", err
+	}
+	connect = u.Hostname()
+	name := p.siteName()
+	if port := u.Port(); port != "" {
+		u.Host = net.JoinHostPort(name, port)
+	} else if u.Host = name; strings.Contains(name, ":") {
+		u.Host = "[" + name + "]"
+	}
+	return u.String(), connect, nil
+}
+
+// smoke is what a release has to answer, asked by the site's own name.
 func (p *platform) smoke(static string) smoke.Test {
 	asked := p.Config.Backend.Smoke
 	test := smoke.Test{
-		Base: p.baseURL(), Connect: p.host(), Health: p.Config.Backend.Paths.Health,
+		Base: p.urlOf(p.siteName()), Connect: p.host(), Health: p.Config.Backend.Paths.Health,
 		Read: asked.Read, Write: asked.Write, Body: asked.Body, Admin: asked.Admin,
 	}
 	if asked.Static != "" {

@@ -25,7 +25,7 @@ func TestTheSiteIsAskedWhereItIsPublished(t *testing.T) {
 		}
 		last := len(docker.tested) - 1
 		for i, got := range docker.tested {
-			expected := "https://localhost:4443 at " // the one that runs, for the replicas
+			expected := strings.Fields(want)[0] + ":4443 at localhost" // the one that runs, for the replicas
 			if i == last {
 				expected = want
 			}
@@ -42,6 +42,21 @@ func TestTheSiteIsAskedWhereItIsPublished(t *testing.T) {
 	r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Nginx.ServerNames = []string{"localhost"} }), &recorder{}, docker)
 	if got := docker.tested[len(docker.tested)-1]; r.err != nil || got != "https://localhost at localhost" {
 		t.Errorf("by its name: %s, %v", got, r.err)
+	}
+	// An application may answer to the site's name only: every question has it, the
+	// first one, too, and wherever the name leads.
+	for name, asked := range map[string]string{"tarot.invalid": "tarot.invalid", "*.tarot.invalid": "www.tarot.invalid"} {
+		for _, docker := range []*fakeEngine{{}, running("earlier")} {
+			r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Nginx.ServerNames = []string{name} }), &recorder{}, docker)
+			if r.err != nil || r.outputs["url"].Value != "https://localhost" {
+				t.Errorf("%s: at %v, %v", name, r.outputs["url"].Value, r.err)
+			}
+			for _, got := range docker.tested {
+				if got != "https://"+asked+" at localhost" && got != "https://"+asked+":4443 at localhost" {
+					t.Errorf("%s: asked %s", name, got)
+				}
+			}
+		}
 	}
 }
 

@@ -2,10 +2,13 @@ package components
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"tarot-platform/internal/config"
 )
 
 // A database's URL with a password is a variable of the process, and of nothing that
@@ -85,5 +88,23 @@ func TestSwarmsHealthCheckHasTheEnvironment(t *testing.T) {
 		if got := fmt.Sprint(r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec", "healthcheck", "tests", 1)); got != "curl" {
 			t.Errorf("nginx's check begins with %s", got)
 		}
+	}
+}
+
+func TestOwnValuesGoBeforeThePlatforms(t *testing.T) {
+	inProject(t)
+	own := func(c *config.Config) {
+		c.Backend.Environment = map[string]string{"FORWARDED_ALLOW_IPS": "*", "LOG_LEVEL": "INFO"}
+	}
+	envs := succeed(t, stack(t, "prod as containers", own), up).get(t, "Container", "tarot-test-backend-1").list("envs")
+	for _, want := range []string{"FORWARDED_ALLOW_IPS=*", "LOG_LEVEL=INFO", "WORKERS=4"} {
+		if !slices.Contains(envs, any(want)) {
+			t.Errorf("no %s in %v", want, envs)
+		}
+	}
+	docker := &fakeEngine{failures: map[string]error{"tarot-test-backend-1": errors.New("Error: '10.213.1.0/24' does not appear to be an address")}}
+	r := deploy(stack(t, "prod as containers"), &recorder{}, docker)
+	if r.err == nil || !strings.Contains(r.err.Error(), "FORWARDED_ALLOW_IPS is \"10.213.1.0/24\" by tarot:networks.backendSubnet") {
+		t.Error(r.err)
 	}
 }

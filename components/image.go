@@ -64,7 +64,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 		image.Build = build(args.Build)
 	}
 	image.Name = pulumi.String(i.Reference)
-	resource, err := docker.NewRemoteImage(ctx, name, image, pulumi.Parent(i), showFailedBuild(ctx, name),
+	resource, err := docker.NewRemoteImage(ctx, name, image, pulumi.Parent(i), showFailedBuild(ctx, name, args.Build.Syntax()),
 		// The tag differs, so both can be there; nothing is missing in between.
 		pulumi.DeleteBeforeReplace(false))
 	if err != nil {

@@ -66,6 +66,15 @@ func (p *platform) baseURL() string {
 	return p.urlOf(host)
 }
 
+// siteName is what the site is called by who asks for it, whether or not that name
+// leads here yet: the first of its names, and where there is none its host.
+func (p *platform) siteName() string {
+	if names := p.Config.Nginx.ServerNames; p.Config.Nginx.Enabled && len(names) > 0 {
+		return strings.Replace(names[0], "*.", "www.", 1)
+	}
+	return p.host()
+}
+
 // host is where published ports are reached from the machine that Pulumi runs on.
 func (p *platform) host() string {
 	if p.Config.Nginx.Enabled {

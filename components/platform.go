@@ -128,12 +128,18 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	image, err := NewImage(ctx, "backend-image", p.backendImage(), p.child())
+	sources := p.backendImage()
+	image, err := NewImage(ctx, "backend-image", sources, p.child())
 	if err != nil {
 		return nil, err
 	}
 	if err := p.mark(true); err != nil {
 		return nil, err
+	}
+	if sources.Reference == "" {
+		if err := p.warnUnreadable(sources.Build); err != nil {
+			return nil, err
+		}
 	}
 	site, err := p.site(image, storage, credentials)
 	if err != nil {
@@ -219,6 +225,9 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 	args := &BackendArgs{
 		Config: p.Config, Runtime: p.runtime, Stack: p.stack, Image: image, Secrets: credentials.Secrets, Storage: storage,
 		Networks: p.backendNetworks(), TrustedSubnet: p.Config.Networks.BackendSubnet, MountCode: p.mountCode(),
+	}
+	if args.MountCode {
+		p.warnHidden(image)
 	}
 	static := p.Config.Backend.Paths.Static
 	if storage.Static != nil {

@@ -103,7 +103,7 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 			err = stack.Engine.AwaitTask(ctx.Context(), id, t.Within)
 		}
 		if err != nil {
-			return fmt.Errorf("task %s: %w", name, err)
+			return fmt.Errorf("task %s, as user %s: %w", name, t.User, err)
 		}
 		if t.Told != "" {
 			for line := range strings.Lines(stack.Engine.Logs(ctx.Context(), id)) {

@@ -38,10 +38,11 @@ type Build struct {
 // hashLength is in hexadecimal digits: 64 bits, too many to meet by chance.
 const hashLength = 16
 
-// Hash covers the files that .dockerignore lets through (their names, contents,
-// link targets and whether they are executable), the Dockerfile even where it is
-// ignored, and the build's parameters. Times, owners and the other permissions
-// are left out: a git checkout sets them differently on every machine.
+// Hash covers the files that .dockerignore lets through (their names, contents, link
+// targets, whether they are executable, and whether only their owner and group may
+// read them), the folders that only those may enter, the Dockerfile even where it is
+// ignored, and the build's parameters. Times, owners and the other permissions are
+// left out: a git checkout sets them differently on every machine.
 func (b Build) Hash() (string, error) {
 	sum := sha256.New()
 	field(sum, "dockerfile", b.Dockerfile)
@@ -50,32 +51,100 @@ func (b Build) Hash() (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 		field(sum, "arg", name, b.Args[name])
 	}
-	ignored, err := b.ignored()
+	dockerfile := filepath.ToSlash(filepath.Clean(b.Dockerfile))
+	err := b.walk(func(path, name string, info fs.FileInfo) error {
+		if private(info) {
+			field(sum, "private", name)
+		}
+		if name != dockerfile {
+			return hashFile(sum, path, name, info)
+		}
+		if info.Mode()&fs.ModeSymlink != 0 { // what it points at may be ignored, and is built all the same
+			var err error
+			if info, err = os.Stat(path); err != nil {
+				return err
+			}
+		}
+		return hashFile(sum, path, name, info)
+	})
 	if err != nil {
 		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:hashLength], nil
+}
+
+// private is true for what the image's user can not read, who is neither the owner nor
+// of the group. A link's permissions mean nothing.
+func private(info fs.FileInfo) bool {
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return mode&0o005 != 0o005
+	case mode.IsRegular():
+		return mode&0o004 == 0
+	}
+	return false
+}
+
+// Unreadable are the files and folders of the context that only their owner and group
+// may read, with their permissions: root reads them while an image is built, and the
+// application, another user, does not. What is below such a folder is not listed, nor
+// is the Dockerfile, which is none of the application's.
+func (b Build) Unreadable() ([]string, error) {
+	var found []string
+	list := func(name string, info fs.FileInfo) {
+		if !slices.ContainsFunc(found, func(above string) bool {
+			folder, _, _ := strings.Cut(above, "/ (")
+			return strings.HasPrefix(name, folder+"/")
+		}) {
+			if info.IsDir() {
+				name += "/"
+			}
+			found = append(found, fmt.Sprintf("%s (%04o)", name, info.Mode().Perm()))
+		}
+	}
+	if info, err := os.Stat(b.Context); err == nil && private(info) {
+		return []string{fmt.Sprintf("%s (%04o)", b.Context, info.Mode().Perm())}, nil
+	}
+	err := b.walk(func(_, name string, info fs.FileInfo) error {
+		if private(info) && name != filepath.ToSlash(filepath.Clean(b.Dockerfile)) {
+			list(name, info)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// walk visits the files, links and folders that .dockerignore lets through, and the
+// Dockerfile, in the order of their names.
+func (b Build) walk(visit func(path, name string, info fs.FileInfo) error) error {
+	ignored, err := b.ignored()
+	if err != nil {
+		return err
 	}
 	dockerfile := filepath.ToSlash(filepath.Clean(b.Dockerfile))
 	root, err := filepath.EvalSymlinks(b.Context) // WalkDir would stop at a link
 	if err != nil {
-		return "", fmt.Errorf("build context: %w", err)
+		return fmt.Errorf("build context: %w", err)
 	}
-	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, failed error) error {
 		name, err := filepath.Rel(root, path)
 		if err != nil || name == "." {
-			return err
+			return errors.Join(err, failed)
 		}
 		name = filepath.ToSlash(name)
 		skip, err := ignored.MatchesOrParentMatches(name)
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() {
-			// An ignored folder may hold files that a later "!" pattern lets in, and
-			// the Dockerfile.
-			if skip && !ignored.Exclusions() && !strings.HasPrefix(dockerfile, name+"/") {
+		if failed != nil {
+			if skip && entry.IsDir() && errors.Is(failed, fs.ErrPermission) {
+				return filepath.SkipDir // what is in there can't be sent either
+			}
+			return failed
+		}
+		if entry.IsDir() && skip {
+			// It may hold files that a later "!" pattern lets in, and the Dockerfile.
+			if !ignored.Exclusions() && !strings.HasPrefix(dockerfile, name+"/") {
 				return filepath.SkipDir
 			}
 			return nil
@@ -83,12 +152,16 @@ func (b Build) Hash() (string, error) {
 		if skip && name != dockerfile {
 			return nil
 		}
-		return hashFile(sum, path, name, entry)
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return visit(path, name, info)
 	})
 	if err != nil {
-		return "", fmt.Errorf("build context %s: %w", b.Context, err)
+		return fmt.Errorf("build context %s: %w", b.Context, err)
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:hashLength], nil
+	return nil
 }
 
 // ignored reads the ignore file that the engine reads: one beside the
@@ -112,18 +185,14 @@ func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
 	return patternmatcher.New(patterns)
 }
 
-func hashFile(sum hash.Hash, path, name string, entry fs.DirEntry) error {
-	info, err := entry.Info()
-	if err != nil {
-		return err
-	}
+func hashFile(sum hash.Hash, path, name string, info fs.FileInfo) error {
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
 		field(sum, "link", name, target)
 		return err
 	case !info.Mode().IsRegular():
-		return nil // sockets and pipes are not sent
+		return nil // folders are their files; sockets and pipes are not sent
 	}
 	field(sum, "file", name, fmt.Sprint(info.Mode()&0o111 != 0), fmt.Sprint(info.Size()))
 	file, err := os.Open(path)

@@ -64,8 +64,13 @@ func TestHashCountsWhatTheImageCanHold(t *testing.T) {
 		{"a removed file", none, func(t *testing.T, b *Build) { must(t, os.Remove(b.Context+"/main.py")) }, true},
 		{"the Dockerfile", none, put("Dockerfile", "FROM other"), true},
 		{"executable", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/main.py", 0o755)) }, true},
-		{"group and others", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/main.py", 0o600)) }, false},
-		{"a folder's permissions", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/sub", 0o700)) }, false},
+		{"readable by its owner only", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/main.py", 0o600)) }, true},
+		{"readable by its group", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/main.py", 0o640)) }, true},
+		{"writable by its group", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/main.py", 0o664)) }, false},
+		{"a folder of its owner only", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/sub", 0o700)) }, true},
+		{"a folder that its group may write", none, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/sub", 0o775)) }, false},
+		{"an ignored file of its owner only", map[string]string{".dockerignore": "x.log\n", "x.log": "1"}, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/x.log", 0o600)) }, false},
+		{"an ignored folder of its owner only", map[string]string{".dockerignore": "data\n!data/keep\n", "data/x": "1"}, func(t *testing.T, b *Build) { must(t, os.Chmod(b.Context+"/data", 0o700)) }, false},
 		{"time", none, func(t *testing.T, b *Build) {
 			must(t, os.Chtimes(b.Context+"/main.py", time.Unix(1, 0), time.Unix(1, 0)))
 		}, false},
@@ -97,6 +102,8 @@ func TestHashCountsWhatTheImageCanHold(t *testing.T) {
 		{"its neighbour", map[string]string{".dockerignore": "data\n!data/keep\n", "data/drop": "1"}, put("data/drop", "2"), false},
 		{"a comment in .dockerignore", map[string]string{".dockerignore": "# *\n"}, put("main.py", "2"), true},
 		{"an ignored Dockerfile", map[string]string{".dockerignore": "*\n"}, put("Dockerfile", "FROM other"), true},
+		{"what a Dockerfile that is a link points at", map[string]string{".dockerignore": "*\n!Containerfile\n", "Dockerfile.real": "FROM scratch"},
+			func(t *testing.T, b *Build) { put("Dockerfile.real", "FROM other")(t, b) }, false},
 		{"an ignored Dockerfile below", map[string]string{".dockerignore": "*\n", "docker/Dockerfile": "FROM scratch"},
 			func(t *testing.T, b *Build) {
 				b.Dockerfile = "docker/Dockerfile"

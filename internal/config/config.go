@@ -89,9 +89,11 @@ type Backend struct {
 	// the folder that the data volume is mounted at. One with a password is the
 	// secret `databaseUrl`, which goes before this.
 	DatabaseURL string `key:"databaseUrl" allowed:"a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"`
-	// Further environment variables. They are readable in `docker inspect`: use
-	// `secrets` for what must not be.
-	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not the names that the platform sets"`
+	// Further environment variables, or other values than the platform's for
+	// `WORKERS`, `DEBUG`, `LOG_LEVEL`, `FORWARDED_ALLOW_IPS`, `GRACEFUL_TIMEOUT` and
+	// `RELEASE`. They are readable in `docker inspect`: use `secrets` for what must
+	// not be.
+	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not the names that have a key of their own"`
 	// Names of further secrets. The value of NAME is set by
 	// `pulumi config set --secret tarot:NAME`, and the application finds it in
 	// the file that its variable NAME_FILE names.

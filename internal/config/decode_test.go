@@ -168,9 +168,9 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"database outside the data folder", raw("backend", `{"databaseUrl":"sqlite:///./prod.db"}`), []string{
 			`tarot:backend.databaseUrl: "sqlite:///./prod.db" is not allowed; allowed: ` + sqlite}},
 		{"variable of the platform", raw("backend", `{"environment":{"PORT":"1"}}`), []string{
-			`tarot:backend.environment: "PORT" is not allowed; allowed: a map of names to strings; not the names that the platform sets`}},
+			`tarot:backend.environment: "PORT" is not allowed; allowed: a map of names to strings; not the names that have a key of their own (PORT is set by tarot:backend.port)`}},
 		{"object for a variable", raw("backend", `{"environment":{"A":{"b":"c"}}}`), []string{
-			`tarot:backend.environment: {"A":{"b":"c"}} is not allowed; allowed: a map of names to strings; not the names that the platform sets`}},
+			`tarot:backend.environment: {"A":{"b":"c"}} is not allowed; allowed: a map of names to strings; not the names that have a key of their own`}},
 		{"secret in lower case", raw("backend", `{"secrets":["apiKey"]}`, "apiKey", "x"), []string{
 			`tarot:backend.secrets: "apiKey" is not allowed; allowed: a list of variable names, upper case`}},
 		{"secret without a value", raw("backend", `{"secrets":["API_KEY"]}`), []string{

@@ -22,10 +22,6 @@ const Namespace = "tarot"
 // (linuxMinMemory in moby's daemon/daemon_unix.go).
 const engineMinimum = 6 << 20
 
-// reserved are the variables that the platform sets itself.
-var reserved = []string{"HOST", "PORT", "WORKERS", "DATABASE_URL", "DEBUG", "DEBUGGER_PORT", "LOG_LEVEL",
-	"FORWARDED_ALLOW_IPS", "GRACEFUL_TIMEOUT", "RELEASE", "STATIC_DIR", "STATIC_URL", "MIGRATE_ON_START", "JWT_SECRET_KEY_FILE", "ADMIN_PASSWORD_FILE", "DATABASE_URL_FILE"}
-
 var (
 	volumeName   = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -121,12 +117,7 @@ func (b Backend) check(c *checker) {
 	_, err := netip.ParseAddr(b.PublishAddress)
 	c.want(err == nil, "backend.publishAddress", b.PublishAddress)
 	c.want(databaseInDataFolder(b.DatabaseURL), "backend.databaseUrl", b.DatabaseURL)
-	for name := range b.Environment {
-		c.want(variableName.MatchString(name) && !slices.Contains(reserved, name), "backend.environment", name)
-	}
-	for _, name := range b.Secrets {
-		c.want(secretName.MatchString(name) && !slices.Contains(reserved, name+"_FILE"), "backend.secrets", name)
-	}
+	b.checkEnvironment(c)
 	c.matches("backend.user", b.User, userName)
 	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)
 	c.want(b.Memory >= engineMinimum, "backend.memory", b.Memory)
