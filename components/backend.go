@@ -1,9 +1,11 @@
 package components
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"tarot-platform/components/runtime"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 // Folders of the application contract, docs/application.md.
@@ -74,6 +77,11 @@ func NewBackend(ctx *pulumi.Context, name string, args *BackendArgs, opts ...pul
 		if hint := args.Config.Backend.Mentioned(err.Error(), w.Environment); hint != "" {
 			err = fmt.Errorf("%w\n%s", err, hint)
 		}
+		if errors.Is(err, engine.ErrNotWritable) {
+			err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %s; this mends it:\n"+
+				"docker run --rm --user 0:0 --network none --volume %s:%s --entrypoint chown %s -R %s %s", err, dataDir, args.Config.Volumes.Data,
+				args.Config.Volumes.Data, dataDir, args.Image.Reference, w.User, dataDir)
+		}
 		return nil, fmt.Errorf("backend %q: %w", name, err)
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"names": b.Names})
@@ -110,7 +118,7 @@ func (args *BackendArgs) prepare(ctx *pulumi.Context, w workload.Workload, paren
 // can't be seen: it is in no file.
 func (args *BackendArgs) migrates() bool {
 	cfg := args.Config.Backend
-	return len(cfg.Migrate) > 0 && !args.Migrated && !(args.OnlyNew && cfg.DatabaseFile() == "")
+	return len(cfg.Migrate) > 0 && !args.Migrated && !(args.OnlyNew && args.Config.DatabaseFile() == "")
 }
 
 // onlyNewScript runs the migration where there is no database. It looks into the
@@ -133,7 +141,7 @@ func (args *BackendArgs) migrate(ctx *pulumi.Context, w workload.Workload, paren
 	w.Name = "migrate"
 	w.Command = args.Config.Backend.Migrate
 	if args.OnlyNew {
-		w.Command = append([]string{"/bin/sh", "-c", onlyNewScript, w.Name, args.Config.Backend.DatabaseFile()}, w.Command...)
+		w.Command = append([]string{"/bin/sh", "-c", onlyNewScript, w.Name, args.Config.DatabaseFile()}, w.Command...)
 	}
 	w.Logging = logging(args.Config.Logging, w.Name)
 	w.Environment = maps.Clone(w.Environment)
@@ -156,6 +164,7 @@ func (args *BackendArgs) workload() (workload.Workload, error) {
 			{Kind: workload.Volume, Source: args.Storage.Data, Target: dataDir},
 			{Kind: workload.Tmpfs, Target: "/tmp"},
 		},
+		Writes:    slices.DeleteFunc([]string{dataDir, args.Config.DatabaseFile()}, func(place string) bool { return place == "" }),
 		Networks:  args.Networks,
 		Health:    health(cfg.Health),
 		Limits:    workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory)},

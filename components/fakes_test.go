@@ -37,6 +37,8 @@ type fakeEngine struct {
 	marked []string
 	tested []string // by smoke tests: which address, at which host
 	slept  time.Duration
+	// written are the workloads that tried to write, and what.
+	written []string
 }
 
 func (f *fakeEngine) ask(name, question string) error {
@@ -84,6 +86,13 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 
 func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
 	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
+}
+
+func (f *fakeEngine) CheckWritable(_ context.Context, _, workload string, places ...string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.written = append(f.written, workload+" "+strings.Join(places, " "))
+	return f.failures["write in "+workload]
 }
 
 func (f *fakeEngine) RemoveContainer(context.Context, string, string) (bool, error) { return true, nil }

@@ -70,10 +70,13 @@ func (p *platform) baseURL() string {
 // leads here yet: the first of its names, and where there is none its host.
 func (p *platform) siteName() string {
 	if names := p.Config.Nginx.ServerNames; p.Config.Nginx.Enabled && len(names) > 0 {
-		return strings.Replace(names[0], "*.", "www.", 1)
+		return firstName(names)
 	}
 	return p.host()
 }
+
+// firstName is a name that is asked for: of a pattern, one that matches it.
+func firstName(names []string) string { return strings.Replace(names[0], "*.", "www.", 1) }
 
 // host is where published ports are reached from the machine that Pulumi runs on.
 func (p *platform) host() string {

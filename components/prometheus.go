@@ -60,6 +60,9 @@ func (m *monitoring) prometheusConfig() prometheus.Config {
 		CertificateDays: cfg.Alerts.CertificateDays, BackupMaxAge: cfg.Alerts.BackupMaxAge, DiskFreePercent: cfg.Alerts.DiskFree,
 		TimeScale: cfg.Alerts.TimeScale, Runbooks: cfg.Alerts.Runbooks,
 	}
+	if names := m.Config.Nginx.ServerNames; len(names) > 0 && c.Edge {
+		c.ProbeHost = firstName(names)
+	}
 	switch {
 	case !c.Edge:
 	case c.TLS:

@@ -43,6 +43,9 @@ type Config struct {
 	// Probe is the URL that blackbox asks for. Empty: there is no blackbox, and so
 	// no Edge.
 	Probe string
+	// ProbeHost is the name that it asks by: an application may answer to no other.
+	// Empty: the one in Probe.
+	ProbeHost string
 	// Stack is what the containers' label tarot.stack says, and what their names
 	// begin with.
 	Stack string

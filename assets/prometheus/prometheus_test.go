@@ -117,3 +117,12 @@ func TestValuesAreWrittenAsPrometheusReadsThem(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestTheSiteIsProbedByItsName(t *testing.T) {
+	c := prod()
+	c.ProbeHost = "tarot.example"
+	text, err := Settings(c)
+	if want := "replacement: blackbox:9115\n      - target_label: __param_hostname\n        replacement: \"tarot.example\"\n    metric_relabel_configs:"; err != nil || !strings.Contains(text, want) {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

@@ -81,14 +81,14 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
 		running.Resources = append(running.Resources, replica)
 		if !atOnce {
-			if err := c.await(ctx, w, rollout, replicas[i:]); err != nil {
+			if err := c.await(ctx, w, rollout, replicas[i:], i == 0); err != nil {
 				return nil, err
 			}
 		}
 	}
 	running.Hosts = running.Names
 	if atOnce {
-		return running, c.await(ctx, w, rollout, replicas)
+		return running, c.await(ctx, w, rollout, replicas, true)
 	}
 	return running, nil
 }
@@ -111,8 +111,9 @@ func address(c *docker.Container, network string) pulumi.StringOutput {
 var inertFields = []string{"healthcheck", "tmpfs", "init", "cpus", "mounts", "networksAdvanced", "ports", "labels"}
 
 // await returns when the containers are healthy and those that are not in the
-// rotation are proven. One that isn't is stopped: it would only cost memory.
-func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Rollout, replicas []*docker.Container) error {
+// rotation are proven. One that isn't is stopped: it would only cost memory. first: the
+// workload's first one is among them, and does what one does for all.
+func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Rollout, replicas []*docker.Container, first bool) error {
 	if ctx.DryRun() {
 		return nil
 	}
@@ -132,6 +133,9 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 	}
 	for i, name := range names {
 		err := c.Engine.AwaitContainer(ctx.Context(), ids[i], wanted(w), w.Health.Deadline())
+		if err == nil && first && i == 0 {
+			err = c.checkWrites(ctx.Context(), w, w.Name)
+		}
 		if slices.Contains(unproven, name) {
 			if err == nil {
 				if err = rollout.Edge.Prove(ctx.Context(), name); err != nil {

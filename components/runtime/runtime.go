@@ -89,6 +89,9 @@ type Engine interface {
 	// containers, for an error.
 	Logs(ctx context.Context, id string) string
 	Tail(ctx context.Context, prefix, workload string) string
+	// CheckWritable has a workload's container try to write; it returns
+	// engine.ErrNotWritable where it can't.
+	CheckWritable(ctx context.Context, prefix, workload string, places ...string) error
 	// StopContainer keeps it, and its log.
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 	// ServiceForce is the ForceUpdate that the service must get.
@@ -142,6 +145,18 @@ func (r Rollout) prepare(w workload.Workload) (workload.Workload, error) {
 	prepared, err := r.Prepare()
 	w.DependsOn = append(slices.Clone(w.DependsOn), prepared...)
 	return w, err
+}
+
+// checkWrites has one container of the workload, that is called so, try what it has to
+// be able to write. All of them have the same volumes and the same user.
+func (s Stack) checkWrites(ctx context.Context, w workload.Workload, called string) error {
+	if len(w.Writes) == 0 {
+		return nil
+	}
+	if err := s.Engine.CheckWritable(ctx, s.Prefix, called, w.Writes...); err != nil {
+		return fmt.Errorf("%s-%s, as user %s: %w", s.Prefix, called, w.User, err)
+	}
+	return nil
 }
 
 // atOnce is true where all replicas may start together: the release has run

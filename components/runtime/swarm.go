@@ -81,6 +81,9 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, pa
 	if err := s.Engine.AwaitService(ctx.Context(), name, w.Image.Reference, w.Replicas, within); err != nil {
 		return nil, err
 	}
+	if err := s.checkWrites(ctx.Context(), w, w.Name); err != nil {
+		return nil, err
+	}
 	if trial == nil {
 		return running, nil
 	}
@@ -127,6 +130,9 @@ func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, 
 	err = s.Engine.ScaleService(ctx.Context(), trial, 1)
 	if err == nil {
 		err = s.Engine.AwaitService(ctx.Context(), trial, w.Image.Reference, 1, w.Health.Deadline()+5*time.Second)
+	}
+	if err == nil {
+		err = s.checkWrites(ctx.Context(), w, candidateAlias)
 	}
 	if err == nil {
 		if err = rollout.Edge.Prove(ctx.Context(), candidateAlias); err != nil {

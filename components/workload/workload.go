@@ -30,6 +30,9 @@ type Workload struct {
 	Secrets []Secret
 	// Mounts are the volumes, host folders and memory file systems.
 	Mounts []Mount
+	// Writes are folders, and files where they exist, that the process has to be able
+	// to write: it is tried in a container that is healthy, before users see it.
+	Writes []string
 	// Networks are the ones that the workload is on.
 	Networks []*Network
 	// Ports are published on the host. Nothing else is reachable from outside.

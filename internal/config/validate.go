@@ -169,7 +169,12 @@ func databaseInDataFolder(address string) bool {
 
 // DatabaseFile is the path of the database in the container; empty: it is none that
 // lives in a file.
-func (b Backend) DatabaseFile() string { return databaseFile(b.DatabaseURL) }
+func (cfg Config) DatabaseFile() string {
+	if address := cfg.Secrets["databaseUrl"]; address != "" {
+		return databaseFile(address)
+	}
+	return databaseFile(cfg.Backend.DatabaseURL)
+}
 
 func databaseFile(address string) string {
 	scheme, rest, _ := strings.Cut(address, "://")

@@ -10,8 +10,17 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
+// ExitError is a command that has run, and failed.
+type ExitError struct {
+	Code int
+	// Said is its standard error, without a line end.
+	Said string
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d: %s", e.Code, e.Said) }
+
 // Exec runs a command in a workload's container, and returns its standard output.
-// It is an error where none runs here, and where the command fails.
+// It is an error where none runs here, and an ExitError where the command fails.
 func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...string) (string, error) {
 	found, err := e.workload(ctx, prefix, workload, false)
 	if err != nil {
@@ -44,7 +53,7 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 		return failed(err)
 	}
 	if ended.ExitCode != 0 {
-		return failed(fmt.Errorf("exit code %d: %s", ended.ExitCode, strings.TrimSpace(errs.String())))
+		return failed(&ExitError{ended.ExitCode, strings.TrimSpace(errs.String())})
 	}
 	return out.String(), nil
 }

@@ -60,7 +60,7 @@ func Uses(cfg config.Config, application config.Application, prefix, project str
 	var all []Use
 	for kind, name := range map[string]string{kindData: cfg.Volumes.Data, "static": cfg.Volumes.Static, "logs": cfg.Volumes.Logs} {
 		if name != "" {
-			all = append(all, Use{name, kind, prefix, project, application.Name, place, cfg.Backend.DatabaseFile()})
+			all = append(all, Use{name, kind, prefix, project, application.Name, place, cfg.DatabaseFile()})
 		}
 	}
 	slices.SortFunc(all, func(a, b Use) int { return strings.Compare(a.Kind, b.Kind) })

@@ -90,6 +90,7 @@ type Engine interface {
 	Replicas(ctx context.Context, prefix string) ([]engine.Replica, error)
 	Wanted(ctx context.Context, prefix string) (map[string]int, error)
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
+	CheckWritable(ctx context.Context, prefix, workload string, places ...string) error
 }
 
 // Of looks at a stack. An error means that it can't be told; what is wrong with
@@ -105,6 +106,7 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 		return s, err
 	}
 	s.workloads(out, wanted, replicas, now)
+	s.writes(ctx, prefix, docker)
 	s.endpoints(ctx, out)
 	s.certificate(ctx, out.URL, now)
 	s.watched(ctx, prefix, out, docker, now)
@@ -155,6 +157,19 @@ func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine
 	}
 	slices.SortFunc(s.Workloads, func(a, b Workload) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(s.Problems)
+}
+
+// dataFolder is where the application contract has the application write.
+const dataFolder = "/app/data"
+
+// writes has a healthy replica try to write its data: a health check need not.
+func (s *Status) writes(ctx context.Context, prefix string, docker Engine) {
+	if !slices.ContainsFunc(s.Workloads, func(w Workload) bool { return w.Name == "backend" && w.Healthy > 0 }) {
+		return
+	}
+	if err := docker.CheckWritable(ctx, prefix, "backend", dataFolder); err != nil {
+		s.problem("backend: %v", err)
+	}
 }
 
 // visitor takes a self-signed certificate: it asks for the state, not for trust.

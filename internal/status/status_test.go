@@ -21,6 +21,7 @@ type docker struct {
 	wanted   map[string]int
 	err      error
 	says     map[string]string // what a command in a workload prints
+	shut     error             // what writing ends with
 }
 
 func (d docker) Exec(_ context.Context, _, workload string, command ...string) (string, error) {
@@ -28,6 +29,13 @@ func (d docker) Exec(_ context.Context, _, workload string, command ...string) (
 		return text, nil
 	}
 	return "", errors.New(command[0] + " does not answer")
+}
+
+func (d docker) CheckWritable(_ context.Context, _, workload string, places ...string) error {
+	if workload != "backend" || len(places) != 1 || places[0] != "/app/data" {
+		return errors.New("something else is asked")
+	}
+	return d.shut
 }
 
 func (d docker) Replicas(context.Context, string) ([]engine.Replica, error) { return d.replicas, d.err }
@@ -72,6 +80,7 @@ func TestProblems(t *testing.T) {
 		{"unhealthy, by its check", 200, year, func(d *docker, _ *Outputs) {
 			d.replicas[0].State, d.replicas[0].Check = "unhealthy", "\nits health check says:\nexit code 1: locked"
 		}, "backend-1 is unhealthy; its health check says:\nexit code 1: locked"},
+		{"it can't write", 200, year, func(d *docker, _ *Outputs) { d.shut = engine.ErrNotWritable }, "backend: it can't write its data"},
 		{"another image", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Image = "tarot-backend:0" }, "backend-2 runs tarot-backend:0, not tarot-backend:1"},
 		{"out of memory", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].OutOfMemory = true }, "backend-2 was killed for want of memory"},
 		{"nearly", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Memory = 500 << 20 }, "backend-2 uses 97 % of its memory"},
