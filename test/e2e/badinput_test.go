@@ -22,6 +22,7 @@ import (
 //
 //suite:core
 func TestBadInput(t *testing.T) {
+	t.Parallel() // with those that ask for little of the machine
 	s := prodStack(t, nil)
 	taken, err := net.Listen("tcp", ":0")
 	if err != nil {
@@ -79,6 +80,7 @@ func TestBadInput(t *testing.T) {
 
 //suite:core
 func TestBuildThatFails(t *testing.T) {
+	t.Parallel() // with those that ask for little of the machine
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": ""})
 	file := filepath.Join(s.dir, "app", "Dockerfile")
 	text, err := os.ReadFile(file)

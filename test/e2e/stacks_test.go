@@ -31,6 +31,7 @@ func prodStack(t *testing.T, overrides map[string]any) *stack {
 func TestDevStack(t *testing.T) {
 	port, debugger := freePort(t), freePort(t)
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.publishPort": port, "backend.debuggerPort": debugger})
+	s.writeProject("") // the one stack whose program Pulumi compiles, as it does a user's
 	s.up()
 	out := s.outputs()
 	if want := fmt.Sprintf("http://localhost:%d", port); out["url"] != want {

@@ -13,6 +13,7 @@ import (
 //
 //suite:core
 func TestNoRenameLosesData(t *testing.T) {
+	t.Parallel() // with those that ask for little of the machine
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{
 		"backend.publishPort": freePort(t), "backend.mountCode": false, "backend.target": "", "nginx.enabled": true,
 	})
