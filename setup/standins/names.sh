@@ -25,10 +25,14 @@ own_name() {
 # strangers: what the engine has that is not of this project, one a line. What was built from
 # a stand-in has its label.
 strangers() {
-  docker image ls --quiet --no-trunc | sort -u | while read -r id; do
-    docker image inspect --format '{{if ne (index .Config.Labels "tarot.standin") "true"}}image {{or (join .RepoTags " ") .Id}}{{end}}' "$id" 2>/dev/null
+  local ids containers id
+  ids=$(docker image ls --quiet --no-trunc) || return
+  containers=$(docker ps --all --format '{{if not (.Label "tarot.stack")}}container {{.Names}}{{end}}') || return
+  sort -u <<<"$ids" | while IFS= read -r id; do
+    # One that is gone meanwhile is nobody's.
+    docker image inspect --format '{{if ne (index .Config.Labels "tarot.standin") "true"}}image {{or (join .RepoTags " ") .Id}}{{end}}' "$id" 2>/dev/null || true
   done | sed '/^$/d'
-  docker ps --all --format '{{if not (.Label "tarot.stack")}}container {{.Names}}{{end}}' | sed '/^$/d'
+  sed '/^$/d' <<<"$containers"
 }
 
 # The engines that were found to be ours, or that a user has let us treat so.
@@ -41,7 +45,8 @@ consent() { if ! consented; then docker info --format '{{.ID}}' >>"$(_consents)"
 # To be called before anything is pulled: an engine without strangers is ours from then on.
 look_for_strangers() {
   if consented; then return; fi
-  stranger=$(strangers | head -n 3 | paste -sd ',' - | sed 's/,/, /g') || fail "the engine's images could not be listed"
+  stranger=$(strangers) || fail "the engine does not tell its images and containers"
+  stranger=$(sed -n '1,3p' <<<"$stranger" | paste -sd ',' - | sed 's/,/, /g')
   if [ -z "$stranger" ]; then consent; fi
 }
 

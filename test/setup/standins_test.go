@@ -29,7 +29,7 @@ case "$1 $2" in
   *Id*) echo "sha256:$image" ;;
   *) echo "$standin" ;;
   esac ;;
-"image ls") for i in "$engine"/images/*; do [ ! -e "$i" ] || basename "$i"; done ;;
+"image ls") [ -z "${ENGINE_FAILS:-}" ] || exit 1; for i in "$engine"/images/*; do [ ! -e "$i" ] || basename "$i"; done ;;
 "ps --all") for i in "$engine"/containers/*; do [ ! -e "$i" ] || echo "container $(basename "$i")"; done ;;
 "build --tag")
   for argument in "$@"; do case $argument in tarot.standin.recipe=*) recipe=${argument#*recipe=} ;; esac; done
@@ -104,8 +104,11 @@ may_bear python:3.11-slim
 		want       int
 		says       string
 	}{
-		"an engine of ours":     {want: may},
-		"another's image":       {images: map[string]string{"postgres_17": "<no_value>"}, want: refused, says: "others use it, too: image postgres_17 ..."},
+		"an engine of ours": {want: may},
+		"another's image":   {images: map[string]string{"postgres_17": "<no_value>"}, want: refused, says: "others use it, too: image postgres_17 ..."},
+		"many others": {images: map[string]string{"a_1": "<no_value>", "b_1": "<no_value>", "c_1": "<no_value>", "d_1": "<no_value>"}, containers: []string{"shop", "mail"},
+			want: refused, says: "others use it, too: image a_1, image b_1, image c_1 ..."},
+		"an engine that fails":  {env: []string{"ENGINE_FAILS=yes"}, want: own, says: "the engine does not tell"},
 		"another's container":   {containers: []string{"shop"}, want: refused, says: "others use it, too: container shop ..."},
 		"said yes":              {containers: []string{"shop"}, env: []string{"TAROT_STANDIN_NAMES=yes"}, want: may},
 		"said no":               {containers: []string{"shop"}, env: []string{"TAROT_STANDIN_NAMES=no"}, want: own},
