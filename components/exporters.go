@@ -61,6 +61,10 @@ func (m *monitoring) cadvisor() part {
 		w.User, w.Root = "0:0", "it is not known who else may use the engine's socket"
 	}
 	if m.Places.Containerd != "" {
+		w.Groups = []int{m.Places.ContainerdGroup}
+		if m.Places.ContainerdGroup == 0 && w.Root == "" {
+			w.Root = "containerd's socket is that of root's group"
+		}
 		w.Command = append(w.Command, "--containerd="+m.Places.Containerd)
 		w.Mounts = append(w.Mounts, host(m.Places.Containerd))
 	} else {

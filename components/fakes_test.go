@@ -30,6 +30,9 @@ type fakeEngine struct {
 	group    int // of the engine's socket
 	// environment are the variables of every image.
 	environment []string
+	// containerd is its socket, and containerdGroup whose it is, where the images are in its store.
+	containerd      string
+	containerdGroup int
 
 	mu     sync.Mutex
 	asked  []string
@@ -174,6 +177,9 @@ func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, e
 }
 
 func (f *fakeEngine) Places() engine.Places {
+	if f.containerd != "" {
+		return engine.Places{Socket: "/var/run/docker.sock", Group: f.group, Containerd: f.containerd, ContainerdGroup: f.containerdGroup}
+	}
 	return engine.Places{Socket: "/var/run/docker.sock", Group: f.group, Layers: "/var/lib/docker/image/overlay2/layerdb/mounts"}
 }
 

@@ -85,6 +85,47 @@ func TestOnlyOneHasTheEnginesSocketAndIsRootWhereItHasTo(t *testing.T) {
 	}
 }
 
+// containerd's socket belongs to a group of its own, or to root's.
+func TestCadvisorMaySeeContainerdsStore(t *testing.T) {
+	inProject(t)
+	for _, test := range []struct {
+		engine fakeEngine
+		user   string
+		group  any
+	}{
+		{fakeEngine{group: 999, containerd: "/run/c.sock", containerdGroup: 998}, "65534:999", "998"},
+		{fakeEngine{group: 999, containerd: "/run/c.sock"}, "65534:999", "0"},
+		{fakeEngine{containerd: "/run/c.sock"}, "0:0", "0"},
+		{fakeEngine{group: 999}, "65534:999", nil},
+	} {
+		for name, of := range map[string]func(*run) (user, group any, mounts any){
+			"prod": func(r *run) (any, any, any) {
+				spec := func(path ...any) any {
+					return at(r.get(t, "Service", "tarot-test-cadvisor").at("taskSpec", "containerSpec"), path...)
+				}
+				return spec("user"), spec("groups", 0), spec("mounts")
+			},
+			"prod as containers": func(r *run) (any, any, any) {
+				c := containersOf(r)["cadvisor"]
+				return c.at("user"), c.at("groupAdds", 0), c.at("mounts")
+			},
+		} {
+			docker := test.engine
+			r := deploy(stack(t, name, watched), &recorder{}, &docker)
+			if r.err != nil {
+				t.Fatal(r.err)
+			}
+			user, group, mounts := of(r)
+			if user != test.user || group != test.group {
+				t.Errorf("%s: it runs as %v, and in the group %v; want %v and %v", name, user, group, test.user, test.group)
+			}
+			if said := fmt.Sprint(mounts); strings.Contains(said, "/run/c.sock") != (docker.containerd != "") {
+				t.Errorf("%s: it mounts %v", name, said)
+			}
+		}
+	}
+}
+
 // A lock, or a file that only one process may have.
 func TestWhatOwnsItsDataNeverRunsTwice(t *testing.T) {
 	inProject(t)

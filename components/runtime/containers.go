@@ -236,6 +236,9 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 	if w.Limits.CPUs > 0 {
 		args.Cpus = pulumi.String(decimal(w.Limits.CPUs))
 	}
+	if len(w.Groups) > 0 {
+		args.GroupAdds = groups(w)
+	}
 	args.NetworksAdvanced = containerNetworks(w.Networks, w.Name)
 	ports := docker.ContainerPortArray{}
 	for _, p := range w.Ports {
@@ -249,6 +252,15 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 		args.Ports = ports
 	}
 	return args
+}
+
+// groups are by number, as the image may have no names for those of the host.
+func groups(w workload.Workload) pulumi.StringArray {
+	all := pulumi.StringArray{}
+	for _, group := range w.Groups {
+		all = append(all, pulumi.String(strconv.Itoa(group)))
+	}
+	return all
 }
 
 func containerNetworks(networks []*workload.Network, aliases ...string) docker.ContainerNetworksAdvancedArray {

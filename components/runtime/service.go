@@ -61,6 +61,9 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 		Secrets:         secrets,
 		StopGracePeriod: serviceTime(w.StopGrace),
 	}
+	if len(w.Groups) > 0 {
+		spec.Groups = groups(w)
+	}
 	if w.StopSignal != "" {
 		spec.StopSignal = pulumi.String(w.StopSignal)
 	}

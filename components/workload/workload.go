@@ -47,8 +47,11 @@ type Workload struct {
 	Logging Logging
 	// User is "uid:gid"; never root, but for what Root says.
 	User string
-	// Root is why the workload has to be root, without capabilities; empty: it
-	// hasn't. Each one is named in docs/architecture.md.
+	// Groups are those that the user is in besides, by number: whose files of the
+	// host it may use.
+	Groups []int
+	// Root is why the workload has to be root or in root's group, without
+	// capabilities; empty: it hasn't. Each one is named in docs/architecture.md.
 	Root string
 	// Exclusive is true for what can run only once at a time, as it owns the data
 	// of its volume: the next one starts when the last one has stopped. What has

@@ -43,6 +43,7 @@ func TestValidateRefusesWhatNoRuntimeShouldRun(t *testing.T) {
 		{"two owners of a port", func(w *Workload) { w.Replicas = 2 }, []string{`workload "backend": 2 replicas can not share a host port`}},
 		{"no memory limit", func(w *Workload) { w.Limits.Memory = 0 }, []string{`workload "backend": no memory limit`}},
 		{"no user", func(w *Workload) { w.User = "" }, []string{`workload "backend": user "", want uid:gid other than root`}},
+		{"root's group", func(w *Workload) { w.Groups = []int{998, 0} }, []string{`workload "backend": groups [998 0], want none of root's`}},
 		{"root", func(w *Workload) { w.User = "0:0" }, []string{`workload "backend": user "0:0", want uid:gid other than root`}},
 		{"no network", func(w *Workload) { w.Networks, w.Ports = nil, nil }, []string{`workload "backend": no network`}},
 		{"no health check", func(w *Workload) { w.Health = Health{} }, []string{`workload "backend": no health check`}},

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,8 @@ type Places struct {
 	// Layers tell which files are a container's; with containerd's image store it is
 	// empty, and Containerd is the socket that tells.
 	Layers, Containerd string
+	// ContainerdGroup may use containerd's socket; 0, root's, is what it is made with.
+	ContainerdGroup int
 }
 
 // Places are the engine's.
@@ -117,12 +120,44 @@ func (e *Engine) Places() Places {
 		p.Socket = path
 		p.Group = groupOf(path)
 	}
-	if e.Info.Driver == "overlayfs" {
-		p.Containerd = "/run/containerd/containerd.sock"
+	if e.containerdStore() {
+		p.Containerd = e.containerdSocket()
+		if e.Local() {
+			p.ContainerdGroup = groupOf(p.Containerd)
+		}
 	} else {
 		p.Layers = e.Info.DockerRootDir + "/image/" + e.Info.Driver + "/layerdb/mounts"
 	}
 	return p
+}
+
+// containerdStore is true where containerd keeps the images. The driver's name is a
+// snapshotter's then, and some have the name of a driver of the engine's own.
+func (e *Engine) containerdStore() bool {
+	return slices.ContainsFunc(e.Info.DriverStatus, func(status [2]string) bool {
+		return status[0] == "driver-type" && strings.HasPrefix(status[1], "io.containerd.snapshotter.")
+	})
+}
+
+// containerdSockets are where containerd listens: one that was started before the
+// engine, as the packages of Docker and Debian do, and one that dockerd has started
+// as there was none.
+var containerdSockets = []string{"/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock"}
+
+// containerdSocket is the engine's containerd's, on the engine's host. Engines before
+// 27 do not tell; of those it is the first that is there, where that can be seen.
+func (e *Engine) containerdSocket() string {
+	if c := e.Info.Containerd; c != nil && c.Address != "" {
+		return strings.TrimPrefix(c.Address, "unix://")
+	}
+	if e.Local() {
+		for _, path := range containerdSockets {
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
+	}
+	return containerdSockets[0]
 }
 
 // Platform is the engine's own platform, as os/architecture.

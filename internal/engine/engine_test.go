@@ -56,6 +56,49 @@ func TestPlatformIsNamedAsImagesNameIt(t *testing.T) {
 	}
 }
 
+func TestPlacesOfWhatCadvisorHasToSee(t *testing.T) {
+	folder := t.TempDir()
+	socket := filepath.Join(folder, "containerd.sock")
+	defer func(before []string) { containerdSockets = before }(containerdSockets)
+	snapshotter := [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
+	tells := &system.ContainerdInfo{Address: "/run/docker/containerd/containerd.sock"}
+	for name, test := range map[string]struct {
+		info    system.Info
+		there   []string // of the places where containerd may listen
+		address string
+		want    Places
+	}{
+		"its own store":       {system.Info{Driver: "overlay2", Containerd: tells}, nil, "", Places{Layers: "/data/image/overlay2/layerdb/mounts"}},
+		"a driver's old name": {system.Info{Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", "extfs"}}}, nil, "", Places{Layers: "/data/image/overlayfs/layerdb/mounts"}},
+		"containerd's store":  {system.Info{Driver: "overlayfs", DriverStatus: snapshotter, Containerd: tells}, nil, "", Places{Containerd: tells.Address}},
+		"another snapshotter": {system.Info{Driver: "native", DriverStatus: snapshotter, Containerd: tells}, nil, "", Places{Containerd: tells.Address}},
+		"with a scheme": {system.Info{Driver: "overlayfs", DriverStatus: snapshotter, Containerd: &system.ContainerdInfo{Address: "unix:///run/c.sock"}}, nil, "",
+			Places{Containerd: "/run/c.sock"}},
+		"one that doesn't tell":       {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "", Places{Containerd: socket}},
+		"neither, and it isn't there": {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, nil, "", Places{Containerd: folder + "/first"}},
+		"on another machine":          {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "tcp://10.0.0.5:2376", Places{Containerd: folder + "/first"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			containerdSockets = []string{folder + "/first", socket}
+			for _, file := range test.there {
+				if err := os.WriteFile(file, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				defer os.Remove(file)
+			}
+			e := &Engine{Address: "unix:///nowhere.sock", Info: test.info}
+			test.want.Socket = "/nowhere.sock"
+			if test.address != "" {
+				e.Address, test.want.Socket = test.address, "/var/run/docker.sock"
+			}
+			e.Info.DockerRootDir = "/data"
+			if got := e.Places(); got != test.want {
+				t.Errorf("%+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
 func TestCheckSwarm(t *testing.T) {
 	for _, test := range []struct {
 		name  string
