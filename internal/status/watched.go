@@ -30,8 +30,9 @@ func (s *Status) watched(ctx context.Context, prefix string, out Outputs, docker
 	if _, there := out.Services["alertmanager"]; !there {
 		return
 	}
+	var silenced []string
 	var err error
-	if s.Alerts, err = alerts(ctx, prefix, docker); err != nil {
+	if s.Alerts, silenced, err = alerts(ctx, prefix, docker); err != nil {
 		s.problem("the alerts can't be seen: %v", err)
 	}
 	for _, a := range s.Alerts {
@@ -40,35 +41,63 @@ func (s *Status) watched(ctx context.Context, prefix string, out Outputs, docker
 	if s.Backups, err = backups(ctx, prefix, docker, now); err != nil {
 		s.problem("the backups can't be seen: %v", err)
 	}
+	s.targets(ctx, prefix, silenced, docker)
 }
 
 // alerts are asked of Alertmanager by its own client, which is in its image: its
-// port is not published.
-func alerts(ctx context.Context, prefix string, docker Engine) ([]Alert, error) {
-	text, err := docker.Exec(ctx, prefix, "alertmanager", "/bin/amtool", "--alertmanager.url=http://127.0.0.1:9093", "alert", "query", "--output=json")
+// port is not published. silenced are the jobs of which the operator has silenced
+// that they have no metrics.
+func alerts(ctx context.Context, prefix string, docker Engine) (all []Alert, silenced []string, err error) {
+	text, err := docker.Exec(ctx, prefix, "alertmanager", "/bin/amtool", "--alertmanager.url=http://127.0.0.1:9093", "alert", "query", "--active", "--silenced", "--output=json")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var found []struct {
 		Labels, Annotations map[string]string
 		StartsAt            time.Time
-		Status              struct{ State string }
+		Status              struct {
+			State      string
+			SilencedBy []string
+		}
 	}
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
-		return nil, fmt.Errorf("amtool: %w", err)
+		return nil, nil, fmt.Errorf("amtool: %w", err)
 	}
-	all := []Alert{}
+	all = []Alert{}
 	for _, a := range found {
+		if a.Labels["alertname"] == "TargetDown" && len(a.Status.SilencedBy) > 0 {
+			silenced = append(silenced, a.Labels["job"])
+		}
 		if a.Status.State == "active" {
 			all = append(all, Alert{a.Labels["alertname"], a.Labels["severity"], a.Annotations["summary"], a.StartsAt})
 		}
 	}
 	slices.SortFunc(all, func(a, b Alert) int { return strings.Compare(a.Name+a.Summary, b.Name+b.Summary) })
-	return slices.Compact(all), nil
+	return slices.Compact(all), silenced, nil
 }
 
 func backups(ctx context.Context, prefix string, docker Engine, now time.Time) ([]Backup, error) {
-	text, err := docker.Exec(ctx, prefix, "prometheus", "/bin/promtool", "query", "instant", "--format=json", "http://127.0.0.1:9090", "backup_last_success_timestamp_seconds")
+	found, err := query(ctx, prefix, docker, "backup_last_success_timestamp_seconds")
+	if err != nil {
+		return nil, err
+	}
+	var all []Backup
+	for _, b := range found {
+		all = append(all, Backup{b.labels["name"], now.Unix() - int64(b.value)})
+	}
+	slices.SortFunc(all, func(a, b Backup) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// sample is one series' value.
+type sample struct {
+	labels map[string]string
+	value  float64
+}
+
+// query asks Prometheus, likewise by its own client.
+func query(ctx context.Context, prefix string, docker Engine, expression string) ([]sample, error) {
+	text, err := docker.Exec(ctx, prefix, "prometheus", "/bin/promtool", "query", "instant", "--format=json", "http://127.0.0.1:9090", expression)
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +108,13 @@ func backups(ctx context.Context, prefix string, docker Engine, now time.Time) (
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		return nil, fmt.Errorf("promtool: %w", err)
 	}
-	var all []Backup
-	for _, b := range found {
-		value, err := strconv.ParseFloat(fmt.Sprint(b.Value[1]), 64)
+	all := make([]sample, len(found))
+	for i, f := range found {
+		value, err := strconv.ParseFloat(fmt.Sprint(f.Value[1]), 64)
 		if err != nil {
 			return nil, fmt.Errorf("promtool: %w", err)
 		}
-		all = append(all, Backup{b.Metric["name"], now.Unix() - int64(value)})
+		all[i] = sample{f.Metric, value}
 	}
-	slices.SortFunc(all, func(a, b Backup) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
