@@ -101,6 +101,10 @@ test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 RO
 test-monitoring: setup ## metrics, dashboards and rules against a real stack; faults that have to be told
 	@scripts/test.sh monitoring
 
+.PHONY: test-engines
+test-engines: setup ## whole stacks on Debian forky's Docker, beside this engine, with both image stores; takes root
+	@scripts/test.sh all-engines
+
 .PHONY: bench bench-rollout bench-monitoring docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh

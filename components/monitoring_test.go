@@ -89,14 +89,16 @@ func TestOnlyOneHasTheEnginesSocketAndIsRootWhereItHasTo(t *testing.T) {
 func TestCadvisorMaySeeContainerdsStore(t *testing.T) {
 	inProject(t)
 	for _, test := range []struct {
-		engine fakeEngine
-		user   string
-		group  any
+		engine          int // the group of its socket
+		containerd      string
+		containerdGroup int
+		user            string
+		group           any
 	}{
-		{fakeEngine{group: 999, containerd: "/run/c.sock", containerdGroup: 998}, "65534:999", "998"},
-		{fakeEngine{group: 999, containerd: "/run/c.sock"}, "65534:999", "0"},
-		{fakeEngine{containerd: "/run/c.sock"}, "0:0", "0"},
-		{fakeEngine{group: 999}, "65534:999", nil},
+		{999, "/run/c.sock", 998, "65534:999", "998"},
+		{999, "/run/c.sock", 0, "65534:999", "0"},
+		{0, "/run/c.sock", 0, "0:0", "0"},
+		{999, "", 0, "65534:999", nil},
 	} {
 		for name, of := range map[string]func(*run) (user, group any, mounts any){
 			"prod": func(r *run) (any, any, any) {
@@ -110,8 +112,7 @@ func TestCadvisorMaySeeContainerdsStore(t *testing.T) {
 				return c.at("user"), c.at("groupAdds", 0), c.at("mounts")
 			},
 		} {
-			docker := test.engine
-			r := deploy(stack(t, name, watched), &recorder{}, &docker)
+			r := deploy(stack(t, name, watched), &recorder{}, &fakeEngine{group: test.engine, containerd: test.containerd, containerdGroup: test.containerdGroup})
 			if r.err != nil {
 				t.Fatal(r.err)
 			}
@@ -119,7 +120,7 @@ func TestCadvisorMaySeeContainerdsStore(t *testing.T) {
 			if user != test.user || group != test.group {
 				t.Errorf("%s: it runs as %v, and in the group %v; want %v and %v", name, user, group, test.user, test.group)
 			}
-			if said := fmt.Sprint(mounts); strings.Contains(said, "/run/c.sock") != (docker.containerd != "") {
+			if said := fmt.Sprint(mounts); strings.Contains(said, "/run/c.sock") != (test.containerd != "") {
 				t.Errorf("%s: it mounts %v", name, said)
 			}
 		}

@@ -57,9 +57,9 @@ check_gofmt() {
 }
 
 # The tag brings the end-to-end tests in; without it they are not even compiled.
-check_vet() { go vet ./... && go vet -tags e2e,peers,cost ./...; }
+check_vet() { go vet ./... && go vet -tags e2e,peers,cost,engines ./...; }
 
-check_staticcheck() { go run "$staticcheck" -tags e2e,peers,cost ./...; }
+check_staticcheck() { go run "$staticcheck" -tags e2e,peers,cost,engines ./...; }
 
 # The plugins' commands compile the whole providers: minutes, unless set-up has
 # built them on this machine.

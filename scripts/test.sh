@@ -7,9 +7,11 @@
 #   core                   end to end: what each change is tested with
 #   long                   end to end: releases, faults and alerts, under load
 #   rollout monitoring     parts of long, alone and with their figures
+#   engines                parts of both on a current engine beside the machine's own
+#   all-engines            the same with more tests, and with both of its image stores
 #   peers cost             figures, for scripts/bench.sh
 #
-# A test with the tag e2e says above itself which of core, long, peers and cost runs
+# A test with the tag e2e says above itself which of core, long, engines, peers and cost runs
 # it: `//suite:core`. test/workflows/suites_test.go holds each to exactly one.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
@@ -49,12 +51,15 @@ count() {
   printf '  %s: %d passed, %d failed, %d skipped\n' "$1" "$2" "$3" "$4" >&2
 }
 
+# What go_tests runs its command through, where that is not the machine itself.
+through=()
+
 # go_tests SUITE FORMAT ARGUMENTS...: `go test` with its results counted.
 go_tests() {
   local suite=$1 format=$2 status=0 total=0 failures=0 skips=0
   shift 2
   # shellcheck disable=SC2016 # the variables are for the shell that gotestsum starts
-  setup/with.sh go run "$gotestsum" --format "$format" --hide-summary skipped \
+  ${through[@]+"${through[@]}"} setup/with.sh go run "$gotestsum" --format "$format" --hide-summary skipped \
     --post-run-command "sh -c 'echo \$TESTS_TOTAL \$((TESTS_FAILED + TESTS_ERRORS)) \$TESTS_SKIPPED >$results/$suite'" \
     -- "$@" || status=$?
   if [ -s "$results/$suite" ]; then read -r total failures skips <"$results/$suite"; fi
@@ -121,6 +126,37 @@ peers() {
   end_to_end peers peers standard-verbose 60
 }
 
+# The short form: what differs from engine to engine, where images are kept as new
+# installations keep them.
+engines() { on_engine engines containerd 'TestDevStack|TestEngine'; }
+
+# The long form: whole stacks, on both stores, started by whoever starts containerd.
+all-engines() {
+  local stacks='TestDevStack|TestProdStack|TestOwnApplication|TestEngine'
+  on_engine engine-containerd containerd "$stacks"
+  ENGINE_CONTAINERD=system on_engine engine-overlay2 overlay2 "$stacks"
+  ENGINE_CONTAINERD=system on_engine engine-containerd-system containerd TestEngine
+}
+
+# on_engine SUITE STORE TESTS: on a current engine, which refuses what Docker 29 refuses.
+on_engine() {
+  local suite=$1 store=$2 tests=$3 engine=test/engines/current-engine.sh
+  # Its network has no way out: what is compiled has to be here before.
+  if ! setup/with.sh go test -tags e2e,engines -run '^$' ./test/e2e >"$results/$suite.compiled" 2>&1; then
+    cat "$results/$suite.compiled" >&2
+    count "$suite" 0 1 0
+    return
+  fi
+  trap 'test/engines/current-engine.sh down' EXIT
+  DOCKER_MIN_API_VERSION=1.44 "$engine" up "$store"
+  TAROT_SWARM_INIT=yes "$engine" exec setup/swarm.sh
+  through=("$engine" exec)
+  go_tests "$suite" testname -tags e2e,engines -count 1 -timeout 60m -run "$tests" ./test/e2e
+  through=()
+  "$engine" down
+  trap - EXIT
+}
+
 # The prod stack needs a Swarm. Where the engine is in none, it gets one on the
 # loopback address for the time of the tests, and leaves that one again.
 borrow_swarm() {
@@ -137,11 +173,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | core | long | rollout | monitoring | peers | cost)
+    lint | unit | app | core | long | rollout | monitoring | engines | all-engines | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, rollout, monitoring, peers and cost" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, rollout, monitoring, engines, all-engines, peers and cost" ;;
   esac
 done
 

@@ -1,0 +1,69 @@
+//go:build e2e && engines
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestEngine is what differs from engine to engine, on one stack: images are built, both
+// runtimes run it, and it is watched. test/engines/current-engine.sh gives it an engine
+// beside the machine's own.
+//
+//suite:engines
+func TestEngine(t *testing.T) {
+	t.Logf("engine: %s", docker(t, "info", "--format", "{{.ServerVersion}}, {{.Driver}}, {{.DriverStatus}}, containerd {{.Containerd}}"))
+	s := prodStack(t, map[string]any{
+		"runtime": "swarm", "backend.replicas": 2, "backend.workers": 1,
+		"monitoring.enabled": true, "monitoring.interval": "1s", "monitoring.grafana.enabled": false,
+	})
+	s.up()
+	s.unchanged()
+	get(t, fmt.Sprint(s.outputs()["healthUrl"])).want(t, "health", 200)
+	s.checkWatched()
+	s.config("runtime", "containers")
+	s.up()
+	s.unchanged()
+	s.checkWatched()
+
+	// It is healthy by its own word, and Prometheus gets nothing of it.
+	t.Run("the status tells of a target without data", func(t *testing.T) {
+		defer s.in(t)()
+		s.docker("network", "disconnect", "--force", s.prefix()+"-monitoring", s.one("cadvisor"))
+		s.says("no metrics of cadvisor")
+	})
+}
+
+// checkWatched has every part's containers seen, and the status say that all is well.
+func (s *stack) checkWatched() {
+	s.t.Helper()
+	for _, w := range []string{"backend", "nginx", "prometheus", "alertmanager", "node-exporter", "blackbox", "cadvisor"} {
+		want := float64(len(s.containers(w)))
+		s.eventually("the memory of all containers of "+w, func() bool {
+			return s.value(fmt.Sprintf(`count(container_memory_working_set_bytes{workload=%q} > 1e6)`, w)) == want
+		})
+	}
+	said, code := s.operator()("status", s.name, "--json")
+	var told struct{ Problems []string }
+	if err := json.Unmarshal([]byte(said), &told); err != nil || code != 0 || len(told.Problems) > 0 {
+		s.t.Errorf("status: exit code %d, %v\n%s", code, err, said)
+	}
+}
+
+// says waits until the status says so, and that it is a problem.
+func (s *stack) says(what string) {
+	s.t.Helper()
+	look := s.operator()
+	var said string
+	var code int
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(time.Second) {
+		if said, code = look("status", s.name); code == 1 && strings.Contains(strings.Join(strings.Fields(said), " "), what) {
+			return
+		}
+	}
+	s.t.Errorf("status: exit code %d, and nothing of %q\n%s", code, what, said)
+}
