@@ -56,6 +56,12 @@ forward: ## after a rollback: STACK as its file says
 rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
 	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rotate $(STACK) $(SECRET)
 
+.PHONY: destroy
+destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
+	@$(if $(filter command line environment,$(origin STACK)),,$(error make destroy wants STACK=...))
+	@$(WITH) go run ./cmd/stack guests $(STACK)
+	@$(WITH) setup/state.sh exec $(STACK) pulumi destroy --stack $(STACK) $(if $(CI)$(YES),--yes)
+
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
 	@mkdir -p build
 	@$(WITH) scripts/preview-comment.sh build/preview-comment.md dev prod

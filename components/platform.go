@@ -306,18 +306,6 @@ func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *
 	return record, outputs, errors.Join(err, static.Wait())
 }
 
-// mark writes down what the stack has its volumes for: a claim before the application
-// gets them, and the whole truth when it runs. What a pinned release says of itself is
-// not today's.
-func (p *platform) mark(claim bool) error {
-	if p.ctx.DryRun() || p.Pinned && !claim || len(p.Uses) == 0 {
-		return nil
-	}
-	return p.Engine.MarkUses(p.ctx.Context(), p.Uses, claim)
-}
-
-func (p *platform) volumes() *StorageArgs { return &StorageArgs{p.Config.Volumes, p.Volumes} }
-
 func (p *platform) child() pulumi.ResourceOption { return pulumi.Parent(p.Platform) }
 
 // networks declares one network, or one for the edge, and without a way out one for

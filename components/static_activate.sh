@@ -18,6 +18,6 @@ for folder in r/*; do
     continue
   fi
   only "$work/ours" "$work/there" >"$work/left"
-  echo "kept: $folder, of a release that can't be returned to any more, has $(wc -l <"$work/left") files that the application may have written, such as $(names "$work/left" | head -n 1). What users upload belongs below /app/data"
+  echo "kept: $folder, of a release that can't be returned to any more, has files that the application may have written: $(wc -l <"$work/left"), such as $(names "$work/left" | head -n 1). What users upload belongs below /app/data"
 done
 rm -rf "$work"

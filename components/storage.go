@@ -102,3 +102,15 @@ func keepVolume(ctx *pulumi.Context, name, why string, args *StorageArgs, parent
 	_, err := newVolume(ctx, name, before.Name, &kept, parent)
 	return err
 }
+
+// mark writes down what the stack has its volumes for: a claim before the application
+// gets them, and the whole truth when it runs. What a pinned release says of itself is
+// not today's.
+func (p *platform) mark(claim bool) error {
+	if p.ctx.DryRun() || p.Pinned && !claim || len(p.Uses) == 0 {
+		return nil
+	}
+	return p.Engine.MarkUses(p.ctx.Context(), p.Uses, claim)
+}
+
+func (p *platform) volumes() *StorageArgs { return &StorageArgs{p.Config.Volumes, p.Volumes} }

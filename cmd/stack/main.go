@@ -33,7 +33,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand())
+	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand(), guestsCommand())
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
 		os.Exit(exitWrong)

@@ -282,8 +282,9 @@ type Volumes struct {
 	Static string `key:"static" allowed:"empty, or a volume name: letters, digits, _ . and -"`
 	// Files that the application logs to, at /app/logs.
 	Logs string `key:"logs" allowed:"empty, or a volume name: letters, digits, _ . and -"`
-	// Keep the volumes when the stack is destroyed. While it is false, changing a
-	// volume's name has no effect: a rename never destroys data.
+	// Keep the volumes when the stack is destroyed. No update removes one: while this
+	// is false, and in the first `up` after it has become true, a changed name or
+	// driver has no effect, and a volume that is left out stays.
 	Retain bool `key:"retain" allowed:"true or false"`
 }
 
@@ -298,9 +299,9 @@ type Logging struct {
 
 // Swarm is read by the swarm runtime only.
 type Swarm struct {
-	// Which nodes may run the tasks. The volumes are local to a node, so keep
-	// the tasks that share one on one node.
-	Constraints []string `key:"constraints" allowed:"a list of placement constraints such as node.role==manager"`
+	// Which node may run the tasks. The volumes, one-shot tasks and images that are
+	// built are on the engine that Pulumi talks to, so this has to leave that one alone.
+	Constraints []string `key:"constraints" allowed:"a list of placement constraints such as node.hostname==NAME, that one node fulfils"`
 }
 
 // Defaults are the values of keys that a stack file leaves out.
