@@ -288,14 +288,14 @@ func decimal(cores float64) string {
 }
 
 func containerHealth(w workload.Workload) docker.ContainerHealthcheckArgs {
-	health := docker.ContainerHealthcheckArgs{
+	check := healthCheck(w, w.Exports())
+	return docker.ContainerHealthcheckArgs{
 		Interval:    containerTime(w.Health.Interval),
-		Timeout:     containerTime(w.Health.Timeout),
+		Timeout:     containerTime(check.Timeout),
 		StartPeriod: containerTime(w.Health.StartPeriod),
 		Retries:     pulumi.Int(w.Health.Retries),
-		Tests:       healthTest(w, w.Exports()),
+		Tests:       check.Test,
 	}
-	return health
 }
 
 func mounts(w workload.Workload) docker.ContainerMountArray {

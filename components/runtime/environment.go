@@ -25,19 +25,6 @@ func start(w workload.Workload) pulumi.StringArrayInput {
 	return w.Image.Start
 }
 
-// healthTest is the workload's health check, or else the image's. loads: it needs
-// the environment file.
-func healthTest(w workload.Workload, loads bool) pulumi.StringArrayInput {
-	test := w.Image.Health
-	if len(w.Health.Test) > 0 {
-		test = pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput()
-	}
-	if !loads {
-		return test
-	}
-	return test.ApplyT(workload.LoadedCheck).(pulumi.StringArrayOutput)
-}
-
 // shellStartup is ENV=file, so that a shell that `docker exec` starts has the
 // environment; empty where the image has a word of its own in that variable.
 func shellStartup(w workload.Workload) pulumi.StringOutput {

@@ -200,14 +200,14 @@ func objectName(service, name string) (string, error) {
 }
 
 func serviceHealth(w workload.Workload, loads bool) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
-	health := docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
+	check := healthCheck(w, loads)
+	return docker.ServiceTaskSpecContainerSpecHealthcheckArgs{
 		Interval:    serviceTime(w.Health.Interval),
-		Timeout:     serviceTime(w.Health.Timeout),
+		Timeout:     serviceTime(check.Timeout),
 		StartPeriod: serviceTime(w.Health.StartPeriod),
 		Retries:     pulumi.Int(w.Health.Retries),
-		Tests:       healthTest(w, loads),
+		Tests:       check.Test,
 	}
-	return health
 }
 
 func serviceMounts(w workload.Workload) docker.ServiceTaskSpecContainerSpecMountArray {

@@ -67,22 +67,6 @@ func Loaded(name string) []string {
 	return []string{"/bin/sh", "-c", ". " + EnvironmentPath + ` && exec "$@"`, name}
 }
 
-// LoadedCheck is a health check, in the engine's form, that loads the environment
-// file first: what the engine runs in a container gets only the variables that the
-// engine knows.
-func LoadedCheck(test []string) []string {
-	if len(test) < 2 {
-		return test // none, or one that is turned off
-	}
-	switch test[0] {
-	case "CMD":
-		return append(append([]string{"CMD"}, Loaded("health")...), test[1:]...)
-	case "CMD-SHELL":
-		return append([]string{"CMD-SHELL", ". " + EnvironmentPath + "; " + test[1]}, test[2:]...)
-	}
-	return test
-}
-
 // ShellExports writes NAME=value pairs as a POSIX shell script that exports them.
 func ShellExports(pairs []string) string {
 	var script strings.Builder

@@ -51,6 +51,8 @@ func (w Workload) Validate() error {
 		want((m.Kind == Tmpfs) == (m.Source == nil), "mount %q: a %s and its source do not fit", m.Target, m.Kind)
 		targets[m.Target] = true
 	}
+	want(slices.ContainsFunc(w.Mounts, func(m Mount) bool { return m.Kind == Tmpfs && m.Target == "/tmp" }),
+		"no tmpfs at /tmp, where the health check remembers until the next start that it has passed")
 	for _, f := range w.Files {
 		want(f.Name == path.Base(f.Name), "file name %q has a folder", f.Name)
 	}

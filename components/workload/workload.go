@@ -164,9 +164,10 @@ type Port struct {
 
 // Health is a health check.
 type Health struct {
-	// Test is the command in the engine's form ("CMD", ...). Empty: the image's.
+	// Test is "CMD" and the words of the command. Empty: the image's.
 	Test []string
-	// Interval is the time between two checks.
+	// Interval is the time between two checks, until one has passed and after one that
+	// has failed; while they pass, a runtime may take longer.
 	Interval time.Duration
 	// Timeout is when a check counts as failed.
 	Timeout time.Duration

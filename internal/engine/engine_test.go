@@ -158,6 +158,17 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
+	for shell, want := range map[string][]string{"": {"CMD", "/bin/sh", "-c", "a || b"}, "/bin/bash": {"CMD", "/bin/bash", "-c", "a || b"}} {
+		text := config(nil)
+		text.Healthcheck.Test = []string{"CMD-SHELL", "a || b"}
+		if shell != "" {
+			text.Shell = []string{shell, "-c"}
+		}
+		e := &Engine{api: &fakeAPI{images: map[string]image.InspectResponse{"text": {Config: text}}}}
+		if got, err := e.Image(t.Context(), "text"); err != nil || !reflect.DeepEqual(got.Health, want) {
+			t.Errorf("a health check for the shell %q: %q, %v", shell, got.Health, err)
+		}
+	}
 	const want = "image gone is in the stack's state, but no longer on the engine"
 	if _, err := e.Image(t.Context(), "gone"); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("gone: %v", err)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/containerd/errdefs"
 )
@@ -18,7 +19,8 @@ const (
 type Image struct {
 	// Start is its ENTRYPOINT and CMD.
 	Start []string
-	// Health is the command of its HEALTHCHECK; empty where it has none.
+	// Health is its HEALTHCHECK: "CMD" and the words of a command, "NONE", or nothing
+	// where it has none.
 	Health []string
 	// Environment are its variables, as NAME=value.
 	Environment []string
@@ -43,10 +45,22 @@ func (e *Engine) Image(ctx context.Context, reference string) (Image, error) {
 	image.Start = append(append(image.Start, found.Config.Entrypoint...), found.Config.Cmd...)
 	image.Environment = found.Config.Env
 	if found.Config.Healthcheck != nil {
-		image.Health = found.Config.Healthcheck.Test
+		image.Health = words(found.Config.Healthcheck.Test, found.Config.Shell)
 	}
 	if of := found.Config.Labels[standInFor]; of != "" {
 		image.StandIn = of + " is a stand-in: " + found.Config.Labels[standInVersion]
 	}
 	return image, nil
+}
+
+// words are a health check's test, where it is a text with the shell that reads it: the
+// image's SHELL, which only the engine knows otherwise.
+func words(test, shell []string) []string {
+	if len(test) == 0 || test[0] != "CMD-SHELL" {
+		return test
+	}
+	if len(shell) == 0 {
+		shell = []string{"/bin/sh", "-c"}
+	}
+	return slices.Concat([]string{"CMD"}, shell, test[1:])
 }
