@@ -18,7 +18,6 @@ func TestASecretDatabaseURLIsReadWhereTheProcessStarts(t *testing.T) {
 		reads = "DATABASE_URL=$(cat '/run/secrets/database_url') && export DATABASE_URL || return 1\n"
 		load  = `. /run/config/environment && exec "$@"`
 	)
-	wantCheck := []any{"CMD", "/bin/sh", "-c", load, "health", "/healthy"}
 	check := func(t *testing.T, what string, got any, want ...any) {
 		t.Helper()
 		if list, _ := got.([]any); !slices.Equal(list, want) {
@@ -33,7 +32,9 @@ func TestASecretDatabaseURLIsReadWhereTheProcessStarts(t *testing.T) {
 		backend := r.get(t, "Container", "tarot-test-backend-1")
 		check(t, "start", backend.at("entrypoints"), "/bin/sh", "-c", load, "backend")
 		check(t, "command", backend.at("command"), "/start", "it")
-		check(t, "health", backend.at("healthcheck", "tests"), wantCheck...)
+		if tests := backend.list("healthcheck", "tests"); !loadsEnvironment(tests) {
+			t.Errorf("health: %v", tests)
+		}
 		migrate := r.get(t, "Container", "tarot-test-migrate")
 		check(t, "migration", migrate.at("entrypoints"), "/bin/sh", "-c", load, "migrate", "./migrate")
 		for _, x := range []registration{migrate, r.get(t, "Container", "tarot-test-backend-files")} {
@@ -59,7 +60,9 @@ func TestASecretDatabaseURLIsReadWhereTheProcessStarts(t *testing.T) {
 			t.Errorf("%s", script)
 		}
 		for _, name := range []string{"tarot-test-backend", "tarot-test-backend-candidate"} {
-			check(t, "health", r.get(t, "Service", name).at("taskSpec", "containerSpec", "healthcheck", "tests"), wantCheck...)
+			if tests := r.get(t, "Service", name).list("taskSpec", "containerSpec", "healthcheck", "tests"); !loadsEnvironment(tests) {
+				t.Errorf("health of %s: %v", name, tests)
+			}
 		}
 	})
 }
@@ -81,12 +84,12 @@ func TestSwarmsHealthCheckHasTheEnvironment(t *testing.T) {
 		if got := at(spec, "env", "ENV"); got != want {
 			t.Errorf("image with %q: ENV is %v", own, got)
 		}
-		if got := fmt.Sprint(at(spec, "healthcheck", "tests")); got != `[CMD /bin/sh -c . /run/config/environment && exec "$@" health /healthy]` {
-			t.Errorf("health check %s", got)
+		if tests, _ := at(spec, "healthcheck", "tests").([]any); !loadsEnvironment(tests) {
+			t.Errorf("health check %v", tests)
 		}
 		// nginx has no variables, and nothing to load.
-		if got := fmt.Sprint(r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec", "healthcheck", "tests", 1)); got != "curl" {
-			t.Errorf("nginx's check begins with %s", got)
+		if tests := r.get(t, "Service", "tarot-test-nginx").list("taskSpec", "containerSpec", "healthcheck", "tests"); loadsEnvironment(tests) {
+			t.Errorf("nginx's check %v", tests)
 		}
 	}
 }
@@ -107,4 +110,13 @@ func TestOwnValuesGoBeforeThePlatforms(t *testing.T) {
 	if r.err == nil || !strings.Contains(r.err.Error(), "FORWARDED_ALLOW_IPS is \"10.213.1.0/24\" by tarot:networks.backendSubnet") {
 		t.Error(r.err)
 	}
+}
+
+// loadsEnvironment is true for a health check that begins with it.
+func loadsEnvironment(tests []any) bool {
+	if len(tests) < 4 {
+		return false
+	}
+	script, _ := tests[3].(string)
+	return strings.HasPrefix(script, ". /run/config/environment || exit 1\n")
 }

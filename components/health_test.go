@@ -19,11 +19,11 @@ func TestTheEngineStartsAHealthCheckThatPassesOnceForMany(t *testing.T) {
 		timeout  string
 		check    []any
 	}{
-		"image's, containers": {"containers", [2]string{"Container", "tarot-test-backend-1"}, []any{"healthcheck"}, "1m15s", []any{"15", "60", "10", "/healthy"}},
-		"image's, swarm": {"swarm", [2]string{"Service", "tarot-test-backend"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "1m15s",
-			[]any{"15", "60", "10", "/healthy"}},
-		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "1m10s",
-			[]any{"15", "60", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
+		"image's, containers": {"containers", [2]string{"Container", "tarot-test-backend-1"}, []any{"healthcheck"}, "2m15s", []any{"15", "120", "10", "/healthy"}},
+		"image's, swarm": {"swarm", [2]string{"Service", "tarot-test-backend"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2m15s",
+			[]any{"15", "120", "10", "/healthy"}},
+		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2m10s",
+			[]any{"15", "120", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
 	} {
 		x := succeed(t, stack(t, "prod", func(c *config.Config) { c.Runtime = test.runtime }), up).get(t, test.resource[0], test.resource[1])
 		health := x.at(test.at...)
@@ -37,7 +37,7 @@ func TestTheEngineStartsAHealthCheckThatPassesOnceForMany(t *testing.T) {
 		}
 	}
 	slow := succeed(t, stack(t, "prod", func(c *config.Config) { c.Backend.Health.Interval = 90e9 }), up).get(t, "Service", "tarot-test-backend")
-	if words := slow.list("taskSpec", "containerSpec", "healthcheck", "tests"); len(words) < 7 || words[5] != "90" || words[6] != "90" {
+	if words := slow.list("taskSpec", "containerSpec", "healthcheck", "tests"); len(words) < 7 || words[5] != "90" || words[6] != "120" {
 		t.Errorf("a longer interval of one's own: %q", words)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	// workload's own interval is not longer.
 	passing = 15 * time.Second
 	// held is for how long the engine's start of a check goes on with the next ones.
-	held = time.Minute
+	held = 2 * time.Minute
 	// late is what a loaded machine adds to them.
 	late = 5 * time.Second
 )
