@@ -192,15 +192,13 @@ func fitsDNS(name string) error {
 
 func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
 	args := &docker.ContainerArgs{
-		Image:  pulumi.String(w.Image.Reference),
-		Envs:   pulumi.ToStringArray(w.FullEnvironment()),
-		User:   pulumi.String(w.User),
-		Mounts: append(mounts(w), files...),
-		Tmpfs:  tmpfs(w),
-		Init:   pulumi.Bool(true),
-		// An engine that starts after a crash stops what it finds running, and takes
-		// that for a wish: what has unless-stopped stays down (seen with 20.10.24).
-		Restart: pulumi.String("always"),
+		Image:   pulumi.String(w.Image.Reference),
+		Envs:    pulumi.ToStringArray(w.FullEnvironment()),
+		User:    pulumi.String(w.User),
+		Mounts:  append(mounts(w), files...),
+		Tmpfs:   tmpfs(w),
+		Init:    pulumi.Bool(true),
+		Restart: pulumi.String(engine.Restart),
 		// Without it, deletion is SIGTERM and SIGKILL at once; stopTimeout does
 		// not count there.
 		DestroyGraceSeconds: pulumi.Int(int(w.StopGrace / time.Second)),

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"reflect"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
@@ -24,13 +27,18 @@ const (
 	failedStarts = 3
 )
 
+// Restart is the policy of what runs for ever. An engine that starts after a crash stops
+// what it finds running, and takes that for a wish: what has unless-stopped stays down
+// (seen with 20.10.24).
+const Restart = container.RestartPolicyAlways
+
 // AwaitContainer returns when the container is as wanted and healthy, and
 // an error with its last log lines when it can't be, or is not within the time.
 // One that was stopped is started, and one that has become unhealthy since it was
 // made is restarted: plain Docker leaves it hanging.
 func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, within time.Duration) error {
 	var last, check string
-	name, started, seen, revived := id, false, false, false
+	name, started, seen, revived, restored := id, false, false, false, false
 	ask := func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, id)
 		if err == nil {
@@ -44,6 +52,12 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		}
 		if difference := want.difference(c, e.Info); difference != "" {
 			return false, errors.New(difference)
+		}
+		if !restored && c.HostConfig.RestartPolicy.Name != Restart { // StopContainer has
+			restored = true
+			if err := e.restart(ctx, id, Restart); err != nil {
+				return true, err
+			}
 		}
 		if c.State.Health == nil {
 			return false, fmt.Errorf("image %s has no health check", want.Image)
@@ -60,7 +74,8 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		}
 		if c.State.Status == container.StateExited && !started {
 			started = true
-			return false, e.api.ContainerStart(ctx, id, container.StartOptions{})
+			err := e.api.ContainerStart(ctx, id, container.StartOptions{})
+			return err != nil, err // no question: it is not asked again
 		}
 		if checkCannotRun(c.State) {
 			return false, errCheckCannotRun
@@ -236,21 +251,42 @@ func (e *Engine) tail(ctx context.Context, name string) string {
 // errTime begins the error of what is not so within its time.
 var errTime = errors.New("not within")
 
-// poll asks until the answer is yes or an error, or the time is over.
+// poll asks until the answer is yes or no, or the time is over. A question that the
+// engine has not answered is asked again: that says nothing of what was asked for.
 func poll(ctx context.Context, within time.Duration, ask func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	var missed error // the last question, if it has no answer
 	for {
 		done, err := ask(ctx)
-		if done || err != nil && ctx.Err() == nil {
+		switch {
+		case done:
 			return err
+		case err == nil:
+			missed = nil
+		case ctx.Err() != nil: // then it says no more than that
+		case !unanswered(err):
+			return err
+		default:
+			missed = err
 		}
 		select {
 		case <-ctx.Done():
+			if missed != nil {
+				return fmt.Errorf("%w %s: %w", errTime, within, missed)
+			}
 			return fmt.Errorf("%w %s", errTime, within)
 		case <-ticker.C:
 		}
 	}
+}
+
+// unanswered is true where the engine could not be asked, or could not find out: it
+// restarts, a connection broke, a Swarm has no leader for the moment.
+func unanswered(err error) bool {
+	var network net.Error
+	return client.IsErrConnectionFailed(err) || errdefs.IsUnavailable(err) || errdefs.IsInternal(err) || errdefs.IsDeadlineExceeded(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }

@@ -192,7 +192,7 @@ func inspected(image, status, health string, change ...func(*container.State)) c
 	}
 	return container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{Name: "/tarot-backend-1", State: state,
-			HostConfig: &container.HostConfig{Resources: container.Resources{Memory: 512 << 20, NanoCPUs: 250_000_000}}},
+			HostConfig: &container.HostConfig{RestartPolicy: container.RestartPolicy{Name: Restart}, Resources: container.Resources{Memory: 512 << 20, NanoCPUs: 250_000_000}}},
 		Config:          &container.Config{Image: image},
 		NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"tarot-edge": {}, "other": {}}},
 	}

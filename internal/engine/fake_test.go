@@ -36,6 +36,7 @@ type fakeAPI struct {
 	inUse      string       // an image that can not be removed
 	failure    error
 	inspect    error    // of a container alone
+	outages    []error  // of the next questions for a container or a service
 	done       []string // what was changed
 	mu         sync.Mutex
 
@@ -58,6 +59,20 @@ func next[T any](all *[]T) T {
 		*all = (*all)[1:]
 	}
 	return first
+}
+
+func (f *fakeAPI) outage() error {
+	if len(f.outages) == 0 {
+		return nil
+	}
+	err := f.outages[0]
+	f.outages = f.outages[1:]
+	return err
+}
+
+func (f *fakeAPI) ContainerUpdate(_ context.Context, id string, config container.UpdateConfig) (container.UpdateResponse, error) {
+	f.done = append(f.done, fmt.Sprintf("restart policy of %s: %s", id, config.RestartPolicy.Name))
+	return container.UpdateResponse{}, nil
 }
 
 func (f *fakeAPI) ImageInspect(_ context.Context, name string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
@@ -148,12 +163,18 @@ func (f *fakeAPI) ContainerInspect(context.Context, string) (container.InspectRe
 	if len(f.container) == 0 {
 		return container.InspectResponse{}, errdefs.ErrNotFound
 	}
+	if err := f.outage(); err != nil {
+		return container.InspectResponse{}, err
+	}
 	return next(&f.container), nil
 }
 
 func (f *fakeAPI) ServiceInspectWithRaw(context.Context, string, swarm.ServiceInspectOptions) (swarm.Service, []byte, error) {
 	if f.failure != nil {
 		return swarm.Service{}, nil, f.failure
+	}
+	if err := f.outage(); err != nil {
+		return swarm.Service{}, nil, err
 	}
 	now := next(&f.service)
 	f.tasks = now.tasks

@@ -34,12 +34,8 @@ func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration)
 			return false, err
 		case c.State.Status != container.StateExited && c.State.Status != container.StateDead:
 			return false, nil
-		case c.State.OOMKilled:
-			return false, errors.New("it was killed: out of memory")
-		case c.State.ExitCode != 0:
-			return false, fmt.Errorf("it ended with exit code %d", c.State.ExitCode)
 		}
-		return true, nil
+		return true, failure(c.State)
 	})
 	if errors.Is(err, errTime) && ctx.Err() == nil {
 		err = errors.Join(fmt.Errorf("it did not end, and was stopped: %w", err), e.StopContainer(ctx, id, taskGrace))
@@ -102,6 +98,20 @@ func atWork(c container.InspectResponse) bool {
 	return c.State.Running || c.State.Paused || c.State.Restarting
 }
 
+// failure is why a task that has ended has not ended well. What was killed for memory may
+// have been a part of it, and the exit code then says nothing.
+func failure(ended *container.State) error {
+	switch {
+	case ended.OOMKilled:
+		return errors.New("it was killed: out of memory")
+	case ended.ExitCode != 0:
+		return fmt.Errorf("it ended with exit code %d", ended.ExitCode)
+	case ended.Status == container.StateDead:
+		return errors.New("the engine calls it dead")
+	}
+	return nil
+}
+
 // Attempt is the number of the next run of a one-shot task, if it has to run
 // again because the last one has failed or was never started, and otherwise that
 // of the last one.
@@ -124,8 +134,13 @@ func (e *Engine) Attempt(ctx context.Context, prefix, task string) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	if c.State.Status == container.StateCreated || c.State.Status == container.StateExited && c.State.ExitCode != 0 || c.State.Status == container.StateDead {
+	switch c.State.Status {
+	case container.StateCreated:
 		number++
+	case container.StateExited, container.StateDead:
+		if failure(c.State) != nil {
+			number++
+		}
 	}
 	return number, nil
 }
@@ -136,11 +151,21 @@ func (e *Engine) workload(ctx context.Context, prefix, workload string, all bool
 		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel+"="+workload))})
 }
 
-// StopContainer stops a container and keeps it, and its log. The engine may take
-// as long as the grace.
+// StopContainer stops a container and keeps it, and its log. It does not come back with
+// the engine, until AwaitContainer wants it. The engine may take as long as the grace.
 func (e *Engine) StopContainer(ctx context.Context, id string, grace time.Duration) error {
+	ctx = context.WithoutCancel(ctx)
 	seconds := int(grace / time.Second)
-	return e.api.ContainerStop(context.WithoutCancel(ctx), id, container.StopOptions{Timeout: &seconds})
+	return errors.Join(
+		e.restart(ctx, id, container.RestartPolicyDisabled),
+		e.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}),
+	)
+}
+
+// restart sets when the engine starts a container by itself.
+func (e *Engine) restart(ctx context.Context, id string, policy container.RestartPolicyMode) error {
+	_, err := e.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: policy}})
+	return err
 }
 
 // Runs is how many containers of a stack's workload run on this engine.

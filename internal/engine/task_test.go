@@ -16,6 +16,9 @@ func ended(code int) container.InspectResponse {
 	return inspected(wanted, container.StateExited, "", func(s *container.State) { s.ExitCode = code })
 }
 
+// partly is what ends with 0 though a process of it was killed for memory.
+var partly = inspected(wanted, container.StateExited, "", func(s *container.State) { s.OOMKilled = true })
+
 func TestAwaitTask(t *testing.T) {
 	running := inspected(wanted, container.StateRunning, "")
 	killed := inspected(wanted, container.StateExited, "", func(s *container.State) { s.ExitCode, s.OOMKilled = 137, true })
@@ -29,7 +32,8 @@ func TestAwaitTask(t *testing.T) {
 		{"ends well", []container.InspectResponse{running, running, ended(0)}, "", ""},
 		{"fails", []container.InspectResponse{running, ended(3)}, "it ended with exit code 3\nits last log lines:\nno such table", ""},
 		{"runs out of memory", []container.InspectResponse{killed}, "it was killed: out of memory", ""},
-		{"does not end", []container.InspectResponse{running}, "it did not end, and was stopped: not within 1m0s", "stop id in 10 s"},
+		{"ends well without a part that was killed", []container.InspectResponse{partly}, "it was killed: out of memory", ""},
+		{"does not end", []container.InspectResponse{running}, "it did not end, and was stopped: not within 1m0s", "restart policy of id: no,stop id in 10 s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,8 +60,8 @@ func TestAnEarlierRunOfATaskIsAwaited(t *testing.T) {
 		told    string
 	}{
 		"it ends":                   {since: 20 * time.Second, ends: true, waits: pollInterval, told: "is still at work, the container migrate-1: waiting for its end, for 40s at most"},
-		"it does not":               {since: 20 * time.Second, waits: 40 * time.Second, did: "stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
-		"its time has long run out": {since: time.Hour, did: "stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
+		"it does not":               {since: 20 * time.Second, waits: 40 * time.Second, did: "restart policy of a: no,stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
+		"its time has long run out": {since: time.Hour, did: "restart policy of a: no,stop a in 10 s", told: "did not end within its 1m0s, and is stopped"},
 		"it can not be asked":       {failure: errors.New("gone"), want: "its earlier run, the container migrate-1: gone"},
 		"it has just gone":          {gone: true},
 	} {
@@ -99,6 +103,7 @@ func TestAttempt(t *testing.T) {
 		{"the first", nil, ended(0), 0},
 		{"after a good one", []container.Summary{run("a", "2", 1)}, ended(0), 2},
 		{"after a failed one", []container.Summary{run("a", "2", 1)}, ended(1), 3},
+		{"after one that was killed for memory", []container.Summary{run("a", "2", 1)}, partly, 3},
 		{"after one that was not started", []container.Summary{run("a", "0", 1)}, inspected(wanted, container.StateCreated, ""), 1},
 		{"while one runs", []container.Summary{run("a", "0", 1)}, inspected(wanted, container.StateRunning, ""), 0},
 		{"the newest counts", []container.Summary{run("a", "5", 1), run("b", "1", 2), run("c", "9", 0)}, ended(1), 2},
@@ -126,12 +131,12 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// Also at the end of an `up` that was interrupted.
+// It may not come back with the engine. Also at the end of an `up` that was interrupted.
 func TestStopContainer(t *testing.T) {
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
 	api := &fakeAPI{}
-	if err := (&Engine{api: api}).StopContainer(interrupted, "a", 40*time.Second); err != nil || strings.Join(api.done, ",") != "stop a in 40 s" {
+	if err := (&Engine{api: api}).StopContainer(interrupted, "a", 40*time.Second); err != nil || strings.Join(api.done, ",") != "restart policy of a: no,stop a in 40 s" {
 		t.Errorf("%v, %v", api.done, err)
 	}
 }
@@ -184,4 +189,18 @@ func TestAContainerThatHasBecomeUnhealthyIsRestartedOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a failed release has stopped is wanted again.
+func TestAContainerThatWasToldNotToComeBackIsToldTo(t *testing.T) {
+	stopped, healthy := ended(137), inspected(wanted, "running", container.Healthy)
+	stopped.State.Health = &container.Health{Status: container.Unhealthy}
+	stopped.HostConfig.RestartPolicy.Name = container.RestartPolicyDisabled
+	synctest.Test(t, func(t *testing.T) {
+		api := &fakeAPI{container: []container.InspectResponse{stopped, healthy}}
+		check(t, (&Engine{api: api}).AwaitContainer(t.Context(), "id", asked, time.Minute), "", "")
+		if got := strings.Join(api.done, ","); got != "restart policy of id: always,start id" {
+			t.Errorf("did %s", got)
+		}
+	})
 }
