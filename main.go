@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -63,7 +64,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		}
 	}
 	cfg = cfg.With(application)
-	volumes, err := state.Volumes(ctx.Context(), state.Name(ctx.Organization(), ctx.Project(), ctx.Stack()))
+	volumes, err := state.Volumes(ctx.Context(), stackName(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("which volumes the stack has can't be told, and so not whether this update would remove one: %w", err)
 	}
@@ -81,6 +82,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
 		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Uses: uses, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
+		Tasks: tasks(ctx),
 	})
 	if err != nil {
 		return nil, err
@@ -111,6 +113,17 @@ func neighbours(ctx *pulumi.Context, docker *engine.Engine, uses []engine.Use) e
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// tasks reads Pulumi's state, once, if it is asked for.
+func tasks(ctx *pulumi.Context) func(context.Context) (map[string]state.Task, error) {
+	read := sync.OnceValues(func() (map[string]state.Task, error) { return state.Tasks(ctx.Context(), stackName(ctx)) })
+	return func(context.Context) (map[string]state.Task, error) { return read() }
+}
+
+// stackName is what the CLI finds this stack by.
+func stackName(ctx *pulumi.Context) string {
+	return state.Name(ctx.Organization(), ctx.Project(), ctx.Stack())
 }
 
 func check(ctx context.Context, test smoke.Test, within time.Duration) error {

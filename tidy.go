@@ -18,7 +18,7 @@ func tidy(ctx *pulumi.Context, docker *engine.Engine, prefix string, kept []stri
 	if ctx.DryRun() {
 		return func() {}
 	}
-	name := state.Name(ctx.Organization(), ctx.Project(), ctx.Stack())
+	name := stackName(ctx)
 	return func() {
 		c := context.Background() // the program's own is over
 		strays, err := docker.Strays(c, prefix, kept)

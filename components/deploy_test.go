@@ -9,6 +9,7 @@ import (
 
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/state"
 )
 
 // The order is what keeps a bad release from doing harm.
@@ -299,5 +300,39 @@ func TestWhatHasFailedIsDeclaredAnew(t *testing.T) {
 	}
 	if force := r.get(t, "Service", "tarot-test-backend").at("taskSpec", "forceUpdate"); !found || force != 7.0 {
 		t.Errorf("attempt %v, force %v", found, force)
+	}
+}
+
+// What is pruned and is known to have ended well is nothing that must be there. What isn't
+// known to runs again, and where that can't be asked the deploy ends.
+func TestATaskThatWasPruned(t *testing.T) {
+	const id, awaited = "tarot-test-migrate-id", "task tarot-test-migrate ends within 15m0s"
+	for name, test := range map[string]struct {
+		before  state.Task
+		attempt string
+		awaited bool
+	}{
+		"it had ended well": {state.Task{ID: id, Attempt: 3, Ended: true}, "3", false},
+		// The container in the mocks keeps its id, also where Pulumi would make another.
+		"it may have failed":    {state.Task{ID: id, Attempt: 3}, "4", true},
+		"it is another's end":   {state.Task{ID: "earlier", Attempt: 3, Ended: true}, "3", true},
+		"there was none so far": {state.Task{}, "0", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			docker := &fakeEngine{pruned: true, before: map[string]state.Task{"migrate": test.before}}
+			r := deploy(stack(t, "prod as containers"), &recorder{}, docker)
+			if r.err != nil || slices.Contains(docker.asked, awaited) != test.awaited {
+				t.Errorf("%v, asked %v", r.err, docker.asked)
+			}
+			if got := at(r.get(t, "Container", "tarot-test-migrate").list("labels")[2], "value"); got != test.attempt {
+				t.Errorf("attempt %v, want %s", got, test.attempt)
+			}
+		})
+	}
+	inProject(t)
+	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{pruned: true, failures: map[string]error{"state": errors.New("it broke")}})
+	if r.err == nil || !strings.Contains(r.err.Error(), "can not be asked: it broke") || r.has("Container tarot-test-migrate") {
+		t.Errorf("%v", r.err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/smoke"
+	"tarot-platform/internal/state"
 )
 
 // fakeEngine records what it is asked.
@@ -24,7 +25,9 @@ type fakeEngine struct {
 	rotation []string         // that nginx has
 	attempt  int              // of every task
 	earlier  string           // the task that an earlier `up` has left at work
-	force    int              // of every service
+	pruned   bool             // every task's container is
+	before   map[string]state.Task
+	force    int // of every service
 	compared engine.Comparison
 	releases []release.Release
 	group    int // of the engine's socket
@@ -104,8 +107,13 @@ func (f *fakeEngine) RemoveNetwork(context.Context, string, string) (bool, error
 
 func (f *fakeEngine) HasNetwork(context.Context, string, string) (bool, error) { return f.runs, nil }
 
-func (f *fakeEngine) Attempt(context.Context, string, string) (int, error) { return f.attempt, nil }
-func (f *fakeEngine) ServiceForce(context.Context, string) (int, error)    { return f.force, nil }
+func (f *fakeEngine) Attempt(context.Context, string, string) (int, bool, error) {
+	return f.attempt, !f.pruned, nil
+}
+func (f *fakeEngine) tasks(context.Context) (map[string]state.Task, error) {
+	return f.before, f.failures["state"]
+}
+func (f *fakeEngine) ServiceForce(context.Context, string) (int, error) { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
 	return f.compared, nil
 }

@@ -77,6 +77,8 @@ type PlatformArgs struct {
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address.
 	Dial func(base, token string) NginxClient
+	// Tasks are the one-shot tasks that Pulumi's state knows, by their names; nil: none.
+	Tasks func(ctx context.Context) (map[string]state.Task, error)
 	// Sleep waits.
 	Sleep func(time.Duration)
 }
@@ -113,6 +115,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err := ctx.RegisterComponentResource("tarot:index:Platform", name, p.Platform, opts...); err != nil {
 		return nil, err
 	}
+	p.stack.Before = args.Tasks
 	var err error
 	if p.runtime, err = runtime.New(args.Config.Runtime, p.stack, args.Config.Swarm.Constraints); err != nil {
 		return nil, err
@@ -168,7 +171,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 		"volumes":       volumes(storage),
 	})
 	p.outputs(more)
-	return p.Platform, ctx.RegisterResourceOutputs(p.Platform, pulumi.Map{"url": p.Outputs["url"]})
+	return p.Platform, ctx.RegisterResourceOutputs(p.Platform, pulumi.Map{"url": p.Outputs["url"], state.TasksOutput: p.stack.Tasks()})
 }
 
 // monitor declares what watches the site, and returns its outputs.

@@ -13,6 +13,7 @@ import (
 
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/state"
 )
 
 // Runtime declares resources. Every resource that it makes is a child of the
@@ -83,8 +84,9 @@ type Engine interface {
 	// AwaitEarlier returns when no earlier run of the one-shot task is at work.
 	AwaitEarlier(ctx context.Context, prefix, task string, within time.Duration, tell func(string)) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
-	// Attempt is how often the one-shot task has failed.
-	Attempt(ctx context.Context, prefix, task string) (int, error)
+	// Attempt is how often the one-shot task has failed; there is false where no
+	// container of it is left that would say.
+	Attempt(ctx context.Context, prefix, task string) (attempt int, there bool, err error)
 	// Logs are the last log lines of a container, and Tail those of a workload's
 	// containers, for an error.
 	Logs(ctx context.Context, id string) string
@@ -118,12 +120,16 @@ type Stack struct {
 	Engine Engine
 	// Plan is what a preview tells; the runtimes fill it.
 	Plan *Plan
-	kept *kept
+	// Before are the one-shot tasks that Pulumi's state knows, by their names; nil: none.
+	// It is asked only for what the engine can not tell.
+	Before func(ctx context.Context) (map[string]state.Task, error)
+	kept   *kept
+	tasks  *tasks
 }
 
 // NewStack returns a stack that nothing is declared in yet.
 func NewStack(prefix, label string, engine Engine) Stack {
-	return Stack{Prefix: prefix, Label: label, Engine: engine, Plan: &Plan{}, kept: &kept{}}
+	return Stack{Prefix: prefix, Label: label, Engine: engine, Plan: &Plan{}, kept: &kept{}, tasks: &tasks{}}
 }
 
 // New returns the runtime of the name. Constraints are the swarm runtime's.

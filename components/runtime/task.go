@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/state"
 )
 
 // Task is a program that runs to its end, once for what it is made of.
@@ -45,7 +46,12 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 			return nil, fmt.Errorf("task %s: %w", name, err)
 		}
 	}
-	attempt, err := stack.Engine.Attempt(ctx.Context(), stack.Prefix, t.Name)
+	attempt, there, err := stack.Engine.Attempt(ctx.Context(), stack.Prefix, t.Name)
+	var pruned state.Task
+	if err == nil && !there {
+		pruned, err = stack.before(ctx, t.Name)
+		attempt = pruned.Next()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
@@ -94,11 +100,15 @@ func Once(ctx *pulumi.Context, stack Stack, t Task, parent pulumi.Resource) (*St
 	}
 	stack.Plan.declared(container)
 	stack.kept.keep(container)
+	stack.tasks.add(t.Name, container)
 	return &Started{container, func() error {
 		if ctx.DryRun() {
 			return nil
 		}
 		id, err := idOf(ctx, container)
+		if err == nil && id == pruned.ID && pruned.Ended {
+			return nil // it had done its work
+		}
 		if err == nil {
 			err = stack.Engine.AwaitTask(ctx.Context(), id, t.Within)
 		}

@@ -74,9 +74,9 @@ func (e *Engine) Replicas(ctx context.Context, prefix string) ([]Replica, error)
 // containers are those of the stack that are meant to run for ever: not the
 // one-shot tasks, and not what a release has left to its end.
 func (e *Engine) containers(ctx context.Context, prefix string) ([]container.Summary, error) {
-	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel))})
+	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel))})
 	return slices.DeleteFunc(found, func(c container.Summary) bool {
-		_, once := c.Labels[attemptLabel]
+		_, once := c.Labels[AttemptLabel]
 		_, task := c.Labels[taskLabel]
 		return once || task && c.State != container.StateRunning
 	}), err
@@ -88,7 +88,7 @@ func (e *Engine) replica(ctx context.Context, prefix string, summary container.S
 		return Replica{}, err
 	}
 	r := Replica{
-		ID: c.ID, Name: short(strings.TrimPrefix(c.Name, "/"), prefix), Workload: summary.Labels[workloadLabel], Image: c.Config.Image,
+		ID: c.ID, Name: short(strings.TrimPrefix(c.Name, "/"), prefix), Workload: summary.Labels[WorkloadLabel], Image: c.Config.Image,
 		Node: e.Info.Name, State: string(c.State.Status), Restarts: c.RestartCount, OutOfMemory: c.State.OOMKilled,
 		Limit: uint64(c.HostConfig.Memory),
 	}
@@ -226,10 +226,10 @@ type LogSource struct {
 // LogSources are the stack's containers, also those that have ended, and the
 // one-shot tasks among them.
 func (e *Engine) LogSources(ctx context.Context, prefix string) ([]LogSource, error) {
-	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel))})
+	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel))})
 	var all []LogSource
 	for _, c := range found {
-		all = append(all, LogSource{c.ID, short(name(c), prefix), c.Labels[workloadLabel], c.State == container.StateRunning})
+		all = append(all, LogSource{c.ID, short(name(c), prefix), c.Labels[WorkloadLabel], c.State == container.StateRunning})
 	}
 	return all, err
 }

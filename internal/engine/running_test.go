@@ -53,7 +53,7 @@ func TestReplicas(t *testing.T) {
 		return &container.State{Status: "running", Running: true, Health: &container.Health{Status: "healthy"}}
 	}
 	labels := func(more ...string) map[string]string {
-		all := map[string]string{workloadLabel: "backend"}
+		all := map[string]string{WorkloadLabel: "backend"}
 		for _, name := range more {
 			all[name] = "x"
 		}
@@ -71,7 +71,7 @@ func TestReplicas(t *testing.T) {
 			{ID: "tarot-prod-backend.1.old", State: "exited", Labels: labels(taskLabel)},
 			{ID: "tarot-prod-nginx-1", State: "running", Labels: labels()},
 			{ID: "tarot-prod-gone-1-1a2b3c4", State: "exited", Labels: labels()},
-			{ID: "tarot-prod-migrate-1a2b3c4", State: "exited", Labels: labels(attemptLabel)},
+			{ID: "tarot-prod-migrate-1a2b3c4", State: "exited", Labels: labels(AttemptLabel)},
 		}},
 		byID: map[string]container.InspectResponse{
 			"tarot-prod-backend.1.abc":  inspectedAs("tarot-prod-backend.1.abc", healthy()),

@@ -15,8 +15,8 @@ import (
 
 // Labels of what a stack has on the engine, beside StackLabel.
 const (
-	workloadLabel = "tarot.workload"
-	attemptLabel  = "tarot.attempt"
+	WorkloadLabel = "tarot.workload"
+	AttemptLabel  = "tarot.attempt"
 )
 
 // taskGrace is how long a one-shot task may take to end after SIGTERM.
@@ -114,11 +114,11 @@ func failure(ended *container.State) error {
 
 // Attempt is the number of the next run of a one-shot task, if it has to run
 // again because the last one has failed or was never started, and otherwise that
-// of the last one.
-func (e *Engine) Attempt(ctx context.Context, prefix, task string) (int, error) {
+// of the last one. There is none where no container of it is left.
+func (e *Engine) Attempt(ctx context.Context, prefix, task string) (attempt int, there bool, err error) {
 	found, err := e.workload(ctx, prefix, task, true)
 	if err != nil || len(found) == 0 {
-		return 0, err
+		return 0, false, err
 	}
 	last := found[0]
 	for _, c := range found {
@@ -126,13 +126,13 @@ func (e *Engine) Attempt(ctx context.Context, prefix, task string) (int, error) 
 			last = c
 		}
 	}
-	number, err := strconv.Atoi(last.Labels[attemptLabel])
+	number, err := strconv.Atoi(last.Labels[AttemptLabel])
 	if err != nil {
-		return 0, fmt.Errorf("container %s: label %s: %w", name(last), attemptLabel, err)
+		return 0, true, fmt.Errorf("container %s: label %s: %w", name(last), AttemptLabel, err)
 	}
 	c, err := e.api.ContainerInspect(ctx, last.ID)
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	switch c.State.Status {
 	case container.StateCreated:
@@ -142,13 +142,13 @@ func (e *Engine) Attempt(ctx context.Context, prefix, task string) (int, error) 
 			number++
 		}
 	}
-	return number, nil
+	return number, true, nil
 }
 
 // workload lists the containers of one of a stack's workloads.
 func (e *Engine) workload(ctx context.Context, prefix, workload string, all bool) ([]container.Summary, error) {
 	return e.api.ContainerList(ctx, container.ListOptions{All: all, Filters: filters.NewArgs(
-		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel+"="+workload))})
+		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel+"="+workload))})
 }
 
 // StopContainer stops a container and keeps it, and its log. It does not come back with
@@ -177,7 +177,7 @@ func (e *Engine) Runs(ctx context.Context, prefix, workload string) (int, error)
 // Mounted is true where a healthy container of a stack's workload has the volume.
 func (e *Engine) Mounted(ctx context.Context, prefix, workload, volume string) (bool, error) {
 	found, err := e.api.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
-		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", workloadLabel+"="+workload),
+		filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel+"="+workload),
 		filters.Arg("volume", volume), filters.Arg("health", container.Healthy))})
 	return len(found) > 0, err
 }

@@ -92,7 +92,7 @@ func TestAnEarlierRunOfATaskIsAwaited(t *testing.T) {
 
 func TestAttempt(t *testing.T) {
 	run := func(id, attempt string, created int64) container.Summary {
-		return container.Summary{ID: id, Created: created, Labels: map[string]string{attemptLabel: attempt}, Names: []string{"/" + id}}
+		return container.Summary{ID: id, Created: created, Labels: map[string]string{AttemptLabel: attempt}, Names: []string{"/" + id}}
 	}
 	for _, test := range []struct {
 		name  string
@@ -110,13 +110,13 @@ func TestAttempt(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := &Engine{api: &fakeAPI{containers: test.found, container: []container.InspectResponse{test.last}}}
-			if got, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err != nil || got != test.want {
-				t.Errorf("%d, %v, want %d", got, err, test.want)
+			if got, there, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err != nil || got != test.want || there != (len(test.found) > 0) {
+				t.Errorf("%d, there: %v, %v, want %d", got, there, err, test.want)
 			}
 		})
 	}
 	e := &Engine{api: &fakeAPI{containers: []container.Summary{run("a", "x", 1)}}}
-	if _, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err == nil || !strings.Contains(err.Error(), attemptLabel) {
+	if _, _, err := e.Attempt(t.Context(), "tarot-dev", "migrate"); err == nil || !strings.Contains(err.Error(), AttemptLabel) {
 		t.Errorf("%v", err)
 	}
 }

@@ -213,7 +213,7 @@ func (e *Engine) others(ctx context.Context, marks []Use, mine string) (used map
 			return
 		}
 		kind := "files"
-		if w := labels[workloadLabel]; target == dataFolder && (w == "migrate" || strings.HasPrefix(w, "backend")) {
+		if w := labels[WorkloadLabel]; target == dataFolder && (w == "migrate" || strings.HasPrefix(w, "backend")) {
 			kind = kindData
 		}
 		if found[name] == nil {

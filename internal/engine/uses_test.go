@@ -55,7 +55,7 @@ func named(names ...string) (all []*volume.Volume) {
 }
 
 func mounts(stack, workload, volume, target string) container.Summary {
-	return container.Summary{ID: "0123456789abcdef", Names: []string{"/" + stack}, Labels: map[string]string{StackLabel: stack, workloadLabel: workload},
+	return container.Summary{ID: "0123456789abcdef", Names: []string{"/" + stack}, Labels: map[string]string{StackLabel: stack, WorkloadLabel: workload},
 		Mounts: []container.MountPoint{{Type: mount.TypeVolume, Name: volume, Destination: target}}}
 }
 
@@ -87,7 +87,7 @@ func TestVolumesOfOthersAreRefused(t *testing.T) {
 			e.Info.Swarm.ControlAvailable = true
 			s := swarm.Service{}
 			s.Spec.Labels = map[string]string{StackLabel: "tarot-prod"}
-			s.Spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Labels: map[string]string{StackLabel: "tarot-prod", workloadLabel: "backend"},
+			s.Spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Labels: map[string]string{StackLabel: "tarot-prod", WorkloadLabel: "backend"},
 				Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: "tarot_static_data", Target: "/app/static"}}}
 			f.services = []swarm.Service{s}
 		}, []string{static + "tarot-prod"}, ""},

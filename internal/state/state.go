@@ -46,7 +46,8 @@ type resource struct {
 	URN, Type, ID  string
 	Delete         bool // by the next update
 	RetainOnDelete bool
-	Outputs        struct{ Name, Driver any }
+	Inputs         struct{ Labels any }
+	Outputs        struct{ Name, Driver, Tasks any }
 }
 
 func resources(export []byte) ([]resource, error) {
