@@ -2,6 +2,7 @@ package components
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -50,6 +51,8 @@ type proxy struct {
 	// lingers is until when requests on connections that were kept open still go
 	// to the earlier hosts.
 	lingers time.Time
+	// none is true once the engine has said that no nginx runs that could be asked.
+	none bool
 }
 
 var _ runtime.Edge = (*proxy)(nil)
@@ -63,50 +66,12 @@ func (e *proxy) client(base string) (NginxClient, error) {
 	return e.p.Dial(base, token), nil
 }
 
-// running is where the nginx that runs is reached, and nothing where none does. It
-// may have other ports than the one that is wanted.
-func (e *proxy) running(ctx context.Context) (string, error) {
-	ports, err := e.p.Engine.Published(ctx, e.p.Prefix, "nginx")
-	if err != nil {
-		return "", err
-	}
-	if at, ok := ports[nginxHTTPS]; ok {
-		return address("https", e.p.reached(at.Address), at.Port), nil
-	}
-	if at, ok := ports[nginxHTTP]; ok {
-		return address("http", e.p.reached(at.Address), at.Port), nil
-	}
-	return "", nil
-}
-
-// state is what the nginx that runs does; nothing where none runs, or it can not be
-// asked.
-func (e *proxy) state(ctx context.Context) (edge.State, error) {
-	base, err := e.running(ctx)
-	if err != nil || base == "" {
-		return edge.State{}, err
-	}
-	client, err := e.client(base)
-	if err != nil {
-		return edge.State{}, err
-	}
-	state, err := client.State(ctx)
-	if err != nil { // it is about to be replaced, or to be repaired; users can't be worse off
-		_ = e.p.ctx.Log.Warn(fmt.Sprintf("the nginx that runs can not be asked what it does (%v): the release is not proven before users see it", err), nil)
-		return edge.State{}, nil
-	}
-	return state, nil
-}
-
-// Rotation implements runtime.Edge.
-func (e *proxy) Rotation(ctx context.Context) ([]string, error) {
-	state, err := e.state(ctx)
-	return state.Rotation, err
-}
-
 // Prove implements runtime.Edge.
 func (e *proxy) Prove(ctx context.Context, host string) error {
 	base, err := e.running(ctx) // which is not yet where it will be
+	if err == nil && base == "" {
+		err = errors.New("nginx has stopped: the release can not be checked")
+	}
 	if err != nil {
 		return err
 	}
@@ -146,8 +111,14 @@ func (e *proxy) close(ctx context.Context) error {
 	if err != nil || runs == 0 {
 		return err
 	}
-	_, err = e.p.Engine.Exec(ctx, e.p.Prefix, "nginx", "touch", assets.ClosedFile)
-	return err
+	if _, err = e.p.Engine.Exec(ctx, e.p.Prefix, "nginx", "touch", assets.ClosedFile); err == nil {
+		return nil
+	}
+	if condition, unknown := e.p.Engine.Condition(ctx, e.p.Prefix, "nginx"); unknown != nil || !condition.Broken {
+		return err
+	}
+	// Nobody sees anything else, and this `up` is what mends it.
+	return e.p.ctx.Log.Warn(fmt.Sprintf("nginx does not run well, and does not show the maintenance page yet: %v", err), nil)
 }
 
 // turn has nginx take its new configuration, if it doesn't run it, and open again if
@@ -157,16 +128,21 @@ func (e *proxy) turn(ctx context.Context, configuration string) error {
 	if err != nil {
 		return err
 	}
-	// A nginx that has just been started may not listen yet.
+	told := func(err error) error { return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx")) }
 	state, err := client.State(ctx)
-	if err != nil || state.Configuration != configuration {
-		if err == nil {
-			if err := e.p.Engine.Signal(ctx, e.p.Prefix, "nginx", "SIGHUP"); err != nil {
-				return err
-			}
+	if err != nil { // one that has just been started may not listen yet, and has read it
+		e.lingers = time.Now().Add(settle)
+		awaited := client.Await(ctx, configuration, reloadTime)
+		if state, err = client.State(ctx); err != nil {
+			return told(errors.Join(awaited, err))
+		}
+	}
+	if state.Configuration != configuration {
+		if err := e.p.Engine.Signal(ctx, e.p.Prefix, "nginx", "SIGHUP"); err != nil {
+			return err
 		}
 		if err := client.Await(ctx, configuration, reloadTime); err != nil {
-			return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx"))
+			return told(err)
 		}
 		e.lingers = time.Now().Add(settle)
 	}

@@ -17,20 +17,23 @@ import (
 
 // fakeEngine records what it is asked.
 type fakeEngine struct {
-	remote   bool
-	standIn  string
-	failures map[string]error // by the name of a container, service or signal, or a smoke test's host
-	runs     bool             // nginx does, on another port than is wanted
-	closed   bool             // nginx is
-	rotation []string         // that nginx has
-	attempt  int              // of every task
-	earlier  string           // the task that an earlier `up` has left at work
-	pruned   bool             // every task's container is
-	before   map[string]state.Task
-	force    int // of every service
-	compared engine.Comparison
-	releases []release.Release
-	group    int // of the engine's socket
+	remote     bool
+	standIn    string
+	failures   map[string]error  // by the name of a container, service or signal, or a smoke test's host
+	runs       bool              // nginx does, on another port than is wanted
+	closed     bool              // nginx is
+	silent     []bool            // for each of the next questions: nginx does not answer it
+	nginx      *engine.Condition // nil: it is well, if it runs
+	rotation   []string          // that nginx has
+	attempt    int               // of every task
+	earlier    string            // the task that an earlier `up` has left at work
+	pruned     bool              // every task's container is
+	before     map[string]state.Task
+	force      int // of every service
+	compared   engine.Comparison
+	releases   []release.Release
+	group      int    // of the engine's socket
+	configured string // what a nginx that has just started runs
 	// environment are the variables of every image.
 	environment []string
 	// containerd is its socket, and containerdGroup whose it is, where the images are in its store.
@@ -134,6 +137,15 @@ func (f *fakeEngine) MarkUses(_ context.Context, uses []engine.Use, claim bool) 
 	f.marked = append(f.marked, fmt.Sprintf("%d volumes of %s, a claim: %v, after %d questions", len(uses), uses[0].Stack, claim, len(f.asked)))
 	return f.failures["mark"]
 }
+func (f *fakeEngine) Condition(context.Context, string, string) (engine.Condition, error) {
+	if f.nginx != nil {
+		return *f.nginx, f.failures["condition"]
+	}
+	return engine.Condition{There: f.runs, Says: "as the test says"}, f.failures["condition"]
+}
+func (f *fakeEngine) Revive(_ context.Context, prefix, workload string) error {
+	return f.ask("revive", "revive "+prefix+"-"+workload)
+}
 func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
 	if f.runs {
 		return map[int]engine.Published{nginxHTTP: {Address: "0.0.0.0", Port: 80}, nginxHTTPS: {Address: "0.0.0.0", Port: 4443}}, nil
@@ -156,13 +168,27 @@ type fakeNginx struct {
 }
 
 func (f fakeNginx) State(context.Context) (edge.State, error) {
-	if !f.runs {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	silent := f.runs && len(f.silent) > 0 && f.silent[0]
+	if len(f.silent) > 0 {
+		f.silent = f.silent[1:]
+	}
+	switch {
+	case f.configured != "":
+		return edge.State{Configuration: f.configured, Rotation: f.rotation, Closed: f.closed}, nil
+	case !f.runs:
 		return edge.State{}, errors.New("nobody listens")
+	case silent:
+		return edge.State{}, errors.New("no answer")
 	}
 	return edge.State{Configuration: "earlier", Rotation: f.rotation, Closed: f.closed}, nil
 }
 
-func (f fakeNginx) Await(_ context.Context, _ string, within time.Duration) error {
+func (f fakeNginx) Await(_ context.Context, configuration string, within time.Duration) error {
+	if !f.runs {
+		f.configured = configuration // it starts with it
+	}
 	return f.ask("nginx", fmt.Sprintf("nginx runs its configuration within %s", within))
 }
 

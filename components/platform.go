@@ -38,11 +38,14 @@ type Engine interface {
 	Places() engine.Places
 	// Local is true where the engine shares this machine's files.
 	Local() bool
-	// Runs is how many containers of a workload run, and Published where their ports
-	// are reached on the host, by the port in the container.
-	Runs(ctx context.Context, prefix, workload string) (int, error)
 	// Mounted is true where a healthy container of the workload has the volume.
 	Mounted(ctx context.Context, prefix, workload, volume string) (bool, error)
+	// Condition is how a workload does, whatever it answers itself, and Revive restarts
+	// what is unhealthy of it.
+	Condition(ctx context.Context, prefix, workload string) (engine.Condition, error)
+	Revive(ctx context.Context, prefix, workload string) error
+	// Published are where a workload's ports are reached on the host, by the port in
+	// the container.
 	Published(ctx context.Context, prefix, workload string) (map[int]engine.Published, error)
 	// MarkUses writes down what the stack has its volumes for; a claim only where
 	// nothing is written down yet.

@@ -51,7 +51,7 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 	if w.Image.Resource != nil {
 		dependsOn = append(dependsOn, w.Image.Resource)
 	}
-	atOnce, err := rollout.atOnce(ctx)
+	atOnce, err := rollout.atOnce(ctx, c.Stack, w.Name)
 	if err != nil {
 		return nil, err
 	}

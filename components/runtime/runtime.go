@@ -43,8 +43,9 @@ type Rollout struct {
 
 // Edge is the reverse proxy, as a rollout sees it.
 type Edge interface {
-	// Rotation lists the hosts that users' requests go to. Empty: it does not
-	// run yet.
+	// Rotation lists the hosts that users' requests go to. Empty: the engine says that
+	// the proxy does not run, so there is nobody to ask. One that runs and does not
+	// answer is an error.
 	Rotation(ctx context.Context) ([]string, error)
 	// Prove asks the host, through the edge and past the rotation, what a
 	// release has to answer.
@@ -94,6 +95,8 @@ type Engine interface {
 	// CheckWritable has a workload's container try to write; it returns
 	// engine.ErrNotWritable where it can't.
 	CheckWritable(ctx context.Context, prefix, workload string, places ...string) error
+	// Runs is how many containers of a workload run.
+	Runs(ctx context.Context, prefix, workload string) (int, error)
 	// StopContainer keeps it, and its log.
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 	// ServiceForce is the ForceUpdate that the service must get.
@@ -166,13 +169,13 @@ func (s Stack) checkWrites(ctx context.Context, w workload.Workload, called stri
 }
 
 // atOnce is true where all replicas may start together: the release has run
-// before, or there is nobody to disturb yet.
-func (r Rollout) atOnce(ctx *pulumi.Context) (bool, error) {
+// before, or none runs that could be disturbed.
+func (r Rollout) atOnce(ctx *pulumi.Context, stack Stack, workload string) (bool, error) {
 	if r.Proven || r.Edge == nil || ctx.DryRun() {
 		return r.Proven, nil
 	}
-	rotation, err := r.Edge.Rotation(ctx.Context())
-	return len(rotation) == 0, err
+	runs, err := stack.Engine.Runs(ctx.Context(), stack.Prefix, workload)
+	return runs == 0, err
 }
 
 // unproven are the hosts that no user's request goes to yet, and none where

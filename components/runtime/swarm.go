@@ -110,7 +110,7 @@ func (s swarm) candidate(ctx *pulumi.Context, name string, w workload.Workload, 
 }
 
 // prove starts the candidate where it differs from what runs, and has the edge
-// ask it.
+// ask it. Where the engine says that no edge runs, its health has to do.
 func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, w workload.Workload, rollout Rollout) error {
 	trial := candidateOf(name)
 	if _, err := idOf(ctx, service); err != nil {
@@ -124,7 +124,7 @@ func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, 
 	if err != nil {
 		return err
 	}
-	if now.Missing || now.Difference == "" || len(rotation) == 0 {
+	if now.Missing || now.Difference == "" {
 		return s.Engine.ScaleService(ctx.Context(), trial, 0) // an `up` that was killed may have left one
 	}
 	err = s.Engine.ScaleService(ctx.Context(), trial, 1)
@@ -134,7 +134,7 @@ func (s swarm) prove(ctx *pulumi.Context, name string, service *docker.Service, 
 	if err == nil {
 		err = s.checkWrites(ctx.Context(), w, candidateAlias)
 	}
-	if err == nil {
+	if err == nil && len(rotation) > 0 {
 		if err = rollout.Edge.Prove(ctx.Context(), candidateAlias); err != nil {
 			err = fmt.Errorf("%w%s", err, s.Engine.Tail(ctx.Context(), s.Prefix, candidateAlias))
 		}
