@@ -28,7 +28,7 @@ strangers() {
   local ids containers id
   ids=$(docker image ls --quiet --no-trunc) || return
   containers=$(docker ps --all --format '{{if not (.Label "tarot.stack")}}container {{.Names}}{{end}}') || return
-  sort -u <<<"$ids" | while IFS= read -r id; do
+  sed '/^$/d' <<<"$ids" | sort -u | while IFS= read -r id; do
     # One that is gone meanwhile is nobody's.
     docker image inspect --format '{{if ne (index .Config.Labels "tarot.standin") "true"}}image {{or (join .RepoTags " ") .Id}}{{end}}' "$id" 2>/dev/null || true
   done | sed '/^$/d'
