@@ -37,7 +37,7 @@ shift 2
 chosen_backend() {
   [ -n "${PULUMI_BACKEND_URL:-}${PULUMI_ACCESS_TOKEN:-}" ] ||
     grep -qs '"current": *"[^"]' "${PULUMI_HOME:-$home/.pulumi}/credentials.json" ||
-    grep -q '^backend:' "$project/Pulumi.yaml"
+    grep -Eq "^[\"']?backend[\"']?:" "$project/Pulumi.yaml"
 }
 
 log_in() {
