@@ -47,12 +47,12 @@ func (m *monitoring) cadvisor() part {
 	w := workload.Workload{
 		Name: "cadvisor",
 		Command: []string{
-			"/usr/bin/cadvisor", "--docker_only=true", "--docker=unix://" + m.Places.Socket,
+			"/usr/bin/cadvisor", "--docker_only=true", "--docker=unix://" + dockerSocket,
 			"--store_container_labels=false", "--whitelisted_container_labels=" + strings.Join([]string{m.Stack.Label, "tarot.workload", "tarot.attempt"}, ","),
 			"--housekeeping_interval=" + m.Config.Monitoring.Interval.String(), "--max_housekeeping_interval=" + m.Config.Monitoring.Interval.String(),
 			"--enable_metrics=cpu,memory", "--logtostderr",
 		},
-		Mounts: []workload.Mount{host("/sys/fs/cgroup"), host(m.Places.Socket)},
+		Mounts: []workload.Mount{host("/sys/fs/cgroup"), hostAt(m.Places.Socket, dockerSocket)},
 		Health: answers("http://127.0.0.1:8080/healthz"),
 		Limits: workload.Limits{CPUs: 0.25, Memory: 128 << 20},
 		User:   "65534:" + strconv.Itoa(m.Places.Group),
@@ -65,17 +65,26 @@ func (m *monitoring) cadvisor() part {
 		if m.Places.ContainerdGroup == 0 && w.Root == "" {
 			w.Root = "containerd's socket is that of root's group"
 		}
-		w.Command = append(w.Command, "--containerd="+m.Places.Containerd)
-		w.Mounts = append(w.Mounts, host(m.Places.Containerd))
+		w.Command = append(w.Command, "--containerd="+containerdSocket)
+		w.Mounts = append(w.Mounts, hostAt(m.Places.Containerd, containerdSocket))
 	} else {
 		w.Mounts = append(w.Mounts, host(m.Places.Layers))
 	}
 	return part{Workload: w, image: m.Config.Monitoring.Images.Cadvisor}
 }
 
-// host is the engine host's own, to be read.
-func host(path string) workload.Mount {
-	return workload.Mount{Kind: workload.Bind, Source: pulumi.String(path), Target: path, ReadOnly: true}
+// Where cAdvisor finds the sockets, wherever they are on the host: in the image, a
+// folder of that name may be closed to its user, as /root is.
+const (
+	dockerSocket     = "/var/run/docker.sock"
+	containerdSocket = "/run/containerd/containerd.sock"
+)
+
+// host is the engine host's own, to be read, at the same path.
+func host(path string) workload.Mount { return hostAt(path, path) }
+
+func hostAt(path, target string) workload.Mount {
+	return workload.Mount{Kind: workload.Bind, Source: pulumi.String(path), Target: target, ReadOnly: true}
 }
 
 // blackbox asks the site what users ask.

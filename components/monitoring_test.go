@@ -120,7 +120,7 @@ func TestCadvisorMaySeeContainerdsStore(t *testing.T) {
 			if user != test.user || group != test.group {
 				t.Errorf("%s: it runs as %v, and in the group %v; want %v and %v", name, user, group, test.user, test.group)
 			}
-			if said := fmt.Sprint(mounts); strings.Contains(said, "/run/c.sock") != (test.containerd != "") {
+			if said := fmt.Sprint(mounts); strings.Contains(said, "source:/run/c.sock target:/run/containerd/containerd.sock") != (test.containerd != "") {
 				t.Errorf("%s: it mounts %v", name, said)
 			}
 		}

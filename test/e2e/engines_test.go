@@ -19,7 +19,7 @@ func TestEngine(t *testing.T) {
 	t.Logf("engine: %s", docker(t, "info", "--format", "{{.ServerVersion}}, {{.Driver}}, {{.DriverStatus}}, containerd {{.Containerd}}"))
 	s := prodStack(t, map[string]any{
 		"runtime": "swarm", "backend.replicas": 2, "backend.workers": 1,
-		"monitoring.enabled": true, "monitoring.interval": "1s", "monitoring.grafana.enabled": false,
+		"monitoring.enabled": true, "monitoring.interval": "5s", "monitoring.grafana.enabled": false,
 	})
 	s.up()
 	s.unchanged()

@@ -16,9 +16,12 @@ hostname tarot-current-engine
 mount --make-rprivate /
 mount --bind "$root" "$root"
 # At the same path as outside: a container's folders are named by those who see the
-# outside. It holds the engine's data, its socket, and what tests mount.
-mkdir -p "$root$work"
+# outside. It holds the engine's socket, and what tests mount.
+mkdir -p "$root$work" "$root/var/lib/docker" "$root/var/lib/containerd" "$work/data" "$work/containerd"
 mount --bind "$work" "$root$work"
+# At its usual place.
+mount --bind "$work/data" "$root/var/lib/docker"
+mount --bind "$work/containerd" "$root/var/lib/containerd"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
@@ -53,7 +56,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 unset TMPDIR DOCKER_HOST DOCKER_CONTEXT
 ip link set lo up
 
-arguments=(--data-root "$work/data" --exec-root /run/docker --host "unix://$work/docker.sock" --pidfile "$work/docker.pid")
+arguments=(--host "unix://$work/docker.sock" --pidfile "$work/docker.pid")
 case $store in
   containerd) echo '{"features": {"containerd-snapshotter": true}}' >/run/daemon.json ;;
   *) echo '{"features": {"containerd-snapshotter": false}, "storage-driver": "overlay2"}' >/run/daemon.json ;;
