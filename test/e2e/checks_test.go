@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (s *stack) checkSite(out map[string]any, replicas int) {
 		t.Errorf("%d containers, output %v, want %d", n, out["replicas"], replicas)
 	}
 	get(t, url("url")).want(t, "url", http.StatusOK)
-	get(t, url("docsUrl")).want(t, "docs", http.StatusOK)
+	s.checkDocs(url("url"), url("docsUrl"))
 	var cards []map[string]any
 	if err := json.Unmarshal(get(t, url("apiUrl")+"/cards").want(t, "cards", http.StatusOK).body, &cards); err != nil {
 		t.Fatal(err)
@@ -65,6 +66,27 @@ func (s *stack) checkSite(out map[string]any, replicas int) {
 	list := url("apiUrl") + "/readings"
 	get(t, list).want(t, "readings without a token", http.StatusUnauthorized)
 	get(t, list, header("Authorization", fmt.Sprintf("Bearer %v", token["access_token"]))).want(t, "readings", http.StatusOK)
+}
+
+// reference is what a page loads, by an attribute or in Swagger UI's settings.
+var reference = regexp.MustCompile(`(?:src|href)=["']([^"']+)["']|\burl: ["']([^"']+)["']`)
+
+// checkDocs fails where the page of the documentation needs anything from elsewhere.
+func (s *stack) checkDocs(site, page string) {
+	t := s.t
+	t.Helper()
+	found := reference.FindAllStringSubmatch(string(get(t, page).want(t, "docs", http.StatusOK).body), -1)
+	if len(found) < 3 {
+		t.Errorf("the documentation refers to %v", found)
+	}
+	for _, match := range found {
+		address := match[1] + match[2]
+		if !strings.HasPrefix(address, "/") || strings.HasPrefix(address, "//") {
+			t.Errorf("the documentation needs %s", address)
+			continue
+		}
+		get(t, site+address).want(t, address, http.StatusOK)
+	}
 }
 
 // checkEdge checks what only nginx does.

@@ -164,8 +164,12 @@ func prod(t *testing.T, runtime string) {
 		mend()
 		s.up()
 		closed := get(t, fmt.Sprint(out["url"]), header("Accept", "text/html")).want(t, "the maintenance page", http.StatusServiceUnavailable)
-		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" {
+		if !strings.Contains(string(closed.body), "Back in a moment") || closed.header.Get("Retry-After") == "" || closed.header.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Errorf("the page says %.100s, %v", closed.body, closed.header)
+		}
+		machine := get(t, fmt.Sprint(out["url"])).want(t, "the same for programs", http.StatusServiceUnavailable)
+		if kind := machine.header.Get("Content-Type"); kind != "application/json" || machine.json(t)["detail"] == "" {
+			t.Errorf("%q: %s", kind, machine.body)
 		}
 		s.config("maintenance", false)
 		s.up()

@@ -1,0 +1,1 @@
+var ready = true;
