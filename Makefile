@@ -111,7 +111,7 @@ test-monitoring: setup ## metrics, dashboards and rules against a real stack; fa
 test-engines: setup ## whole stacks on Debian forky's Docker, beside this engine, with both image stores; takes root
 	@scripts/test.sh all-engines
 
-.PHONY: bench bench-rollout bench-monitoring docs clean
+.PHONY: bench bench-rollout bench-monitoring bench-idle docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh
 
@@ -120,6 +120,9 @@ bench-rollout: setup ## releases under load beside those of other tools; PEERS_R
 
 bench-monitoring: setup ## what the monitoring costs: requests a second, memory, disk
 	@$(WITH) scripts/bench.sh monitoring
+
+bench-idle: setup swarm ## what prod costs while nobody uses it, in processor time; IDLE_SECONDS=300
+	@$(WITH) scripts/bench.sh idle
 
 docs: ## what is generated: docs/configuration.md
 	go generate ./internal/config

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# bench.sh [rollout | monitoring]: measures the figures of docs/benchmarks.md (test/bench says
+# bench.sh [rollout | monitoring | idle]: measures the figures of docs/benchmarks.md (test/bench says
 # which variables choose what), or those of releases under load (test/e2e/peers_test.go),
-# side by side with their peers, or what the monitoring costs (test/e2e/cost_test.go). Of these, Docker Compose may be missing here: then
-# Debian's package is taken, into the cache folder; kamal-proxy is built there.
+# side by side with their peers, or what the monitoring costs (test/e2e/cost_test.go), or what
+# prod costs while nobody uses it (test/e2e/idle_test.go). Of these, Docker Compose may be
+# missing here: then Debian's package is taken, into the cache folder; kamal-proxy is built there.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,7 +57,8 @@ find_compose() {
 }
 
 step "Benchmark"
-if [ "${1:-}" = monitoring ]; then exec "$here/test.sh" cost; fi
+if [ "${1:-}" = monitoring ]; then PART=TestMonitoring exec "$here/test.sh" cost; fi
+if [ "${1:-}" = idle ]; then PART=TestIdle exec "$here/test.sh" cost; fi
 find_compose
 if [ "${1:-}" = rollout ]; then
   [ -n "$compose" ] || fail "without Docker Compose there is no comparison"

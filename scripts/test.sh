@@ -119,7 +119,10 @@ monitoring() {
     -run 'TestMonitoring|TestPrometheus|TestRules|TestAlertmanager|TestMessages|TestOneFault|TestTestAlert|TestBlackbox' ./test/e2e
 }
 
-cost() { end_to_end cost cost standard-verbose 60; }
+cost() {
+  borrow_swarm
+  end_to_end cost cost standard-verbose 60
+}
 
 peers() {
   borrow_swarm

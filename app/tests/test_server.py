@@ -113,6 +113,20 @@ def test_sigterm_drains(server, workers):
     assert all(line["time"].endswith("Z") for line in running.lines())
 
 
+def test_an_idle_worker_sleeps(server):
+    running = server()
+    switches = Path(f"/proc/{running.process.pid}/status")
+
+    def woken() -> int:
+        text = switches.read_text()
+        return int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = woken()
+    time.sleep(3)
+    assert woken() - before <= 10  # uvicorn's own loop: 30
+    assert running.stop() == 0
+
+
 def test_sigterm_ends_in_time(server):
     running = server(WORKERS="2", GRACEFUL_TIMEOUT="1")
     thread = threading.Thread(target=lambda: running.get("/api/v1/debug/slow?seconds=20"))

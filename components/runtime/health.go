@@ -11,7 +11,7 @@ import (
 	"tarot-platform/components/workload"
 )
 
-// healthScript makes several checks of one start by the engine (docs/adr/0010).
+// healthScript makes several checks of one start by the engine (docs/adr/0011).
 //
 //go:embed health.sh
 var healthScript string

@@ -156,7 +156,7 @@ type SecretVersions struct {
 
 // Health is a health check. The image names the command.
 type Health struct {
-	// The time between two checks.
+	// The time between two checks until one passes, and after one that has failed. While they pass it is 15s, where this one is not longer.
 	Interval time.Duration `key:"interval" allowed:"a duration of at least 1s"`
 	// The time after which a check counts as failed.
 	Timeout time.Duration `key:"timeout" allowed:"a duration of at least 1s"`

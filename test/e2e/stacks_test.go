@@ -110,6 +110,8 @@ func prod(t *testing.T, runtime string) {
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
+	s.checkHealthStarts("backend")
+	s.checkHealthStarts("nginx")
 
 	t.Run("scaling restarts no other task", func(t *testing.T) {
 		defer s.in(t)()
