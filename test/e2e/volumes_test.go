@@ -44,6 +44,37 @@ func TestNoRenameLosesData(t *testing.T) {
 		t.Errorf("the stack uses %v and said\n%s", volume(), said)
 	}
 	s.read(s.outputs(), reading)
+
+	// What the state says counts when a volume is replaced or left out, whatever changes
+	// beside it.
+	s.config("volumes.logs", s.volume("logs"))
+	s.up()
+	s.config("volumes.logs", "")
+	s.config("volumes.retain", true)
+	said = s.up()
+	if volume() != s.volume("data") || strings.Count(said, "run `pulumi up` once more") < 2 {
+		t.Errorf("the stack uses %v and said\n%s", volume(), said)
+	}
+	s.read(s.outputs(), reading)
+	s.up()
+	if volume() != s.volume("static") {
+		t.Errorf("the stack uses %v", volume())
+	}
+	for _, kind := range []string{"data", "logs"} {
+		if !s.hasVolume(s.volume(kind)) {
+			t.Fatalf("the %s volume is gone", kind)
+		}
+	}
+	s.config("volumes.data", s.volume("data"))
+	s.config("volumes.retain", false) // together: it is the state that says that it is kept
+	s.up()
+	s.config("volumes.retain", true)
+	s.up()
+	s.up()
+	s.read(s.outputs(), reading)
+
+	s.config("volumes.retain", false)
+	s.up()
 	s.mustRun("destroy", "--yes", "--skip-preview")
 	if s.hasVolume(s.volume("data")) {
 		t.Error("destroy kept a volume with retain false")
