@@ -192,13 +192,13 @@ func (s *stack) begin(args ...string) *begun {
 	return b
 }
 
-// until waits for a minute or two.
+// until waits for what takes seconds, on a machine that may be busy.
 func (s *stack) until(what string, is func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if is() {
 			return
 		}
 	}
-	s.t.Fatalf("%s: not within two minutes", what)
+	s.t.Fatalf("%s: not within five minutes", what)
 }
