@@ -52,7 +52,7 @@ func TestNothingOfUsersIsLost(t *testing.T) {
 
 	t.Run("what the application wrote among static files", func(t *testing.T) {
 		defer s.in(t)()
-		const find = "find static -name dog.txt -o -name note.txt"
+		const find = "find static/r -name dog.txt -o -name note.txt"
 		inBackend(`mkdir -p "$STATIC_DIR/uploads" && echo a dog >"$STATIC_DIR/uploads/dog.txt"`)
 		edit()
 		s.up()
