@@ -16,7 +16,7 @@ import (
 func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 	prepared := []string{"task tarot-test-publish-static ends within 5m0s", "task tarot-test-migrate ends within 15m0s"}
 	configured := "task tarot-test-nginx-configuration ends within 30s"
-	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "task tarot-test-activate-static ends within 5m0s", "retain 5 of tarot-test and tarot-backend"}
+	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "smoke test of https://localhost/health backend within 30s", "task tarot-test-activate-static ends within 5m0s", "retain 5 of tarot-test and tarot-backend"}
 	container := func(n string) string { return "container tarot-test-backend-" + n + " runs IMAGE within 1m48s" }
 	kept := map[string][]string{
 		"dev":                {"backend-1", "backend-files"},

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +53,10 @@ type proxy struct {
 	// lingers is until when requests on connections that were kept open still go
 	// to the earlier hosts.
 	lingers time.Time
+	// backend is what it sends users' requests to, and configuration names the one with
+	// which it does so, once both are there.
+	backend       *runtime.Running
+	configuration string
 	// none is true once the engine has said that no nginx runs that could be asked.
 	none bool
 }
@@ -79,29 +85,52 @@ func (e *proxy) Prove(ctx context.Context, host string) error {
 	if test.Base, test.Connect, err = e.p.named(base); err != nil {
 		return err
 	}
-	return e.past(ctx, test, host, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port))
+	if err := e.past(ctx, test, fmt.Sprintf("%s:%d", host, e.p.Config.Backend.Port)); err != nil {
+		return fmt.Errorf("%s, before it got users' requests: %w", host, err)
+	}
+	return nil
 }
 
-// past asks a target past the rotation and the maintenance page; an error calls it by
-// its name.
-func (e *proxy) past(ctx context.Context, test smoke.Test, name, target string) error {
+// past asks a target past the rotation and the maintenance page.
+func (e *proxy) past(ctx context.Context, test smoke.Test, target string) error {
 	token, err := runtime.Text(e.p.ctx, e.token)
 	if err != nil {
 		return err
 	}
 	test.Header = edge.For(token, target)
-	if err := e.p.Check(ctx, test, answerTime); err != nil {
-		return fmt.Errorf("%s, before it got users' requests: %w", name, err)
-	}
-	return nil
+	return e.p.Check(ctx, test, answerTime)
 }
 
-// check asks what users ask, behind the maintenance page where that is shown.
+// check asks what users ask, and counts the answers of this release: for a moment after
+// the switch, one of the release before may come. Behind the maintenance page, it passes that.
 func (e *proxy) check(ctx context.Context) error {
-	if e.p.Config.Maintenance && e.p.Config.Nginx.Enabled {
-		return e.past(ctx, e.p.smoke(e.static), edge.Rotated, edge.Rotated)
+	test := e.p.smoke(e.static)
+	if !e.p.Config.Nginx.Enabled {
+		return e.p.Check(ctx, test, answerTime)
 	}
-	return e.p.Check(ctx, e.p.smoke(e.static), answerTime)
+	if !e.p.Config.Maintenance {
+		users := smoke.Test{Base: test.Base, Connect: test.Connect, Health: test.Health}
+		if err := e.p.Check(ctx, users, answerTime); err != nil {
+			return err
+		}
+	}
+	test.From = func(answer http.Header) error { return e.another(ctx, edge.ServedBy(answer)) }
+	return e.past(ctx, test, edge.Rotated)
+}
+
+// another says why an answer is not this release's, if so.
+func (e *proxy) another(ctx context.Context, by edge.Served) error {
+	if by.Configuration != e.configuration {
+		return fmt.Errorf("answered by nginx with the configuration %q, not %s", by.Configuration, e.configuration)
+	}
+	if by.Replica == "" {
+		return nil // nginx itself: a static file, or a fault
+	}
+	replicas, err := e.backend.Reached(ctx)
+	if err == nil && !slices.Contains(replicas, by.Replica) {
+		err = fmt.Errorf("answered by a replica of another release: %s is none of %s", by.Replica, strings.Join(replicas, ", "))
+	}
+	return err
 }
 
 // close has the nginx that runs show the maintenance page before anything else is
@@ -128,6 +157,7 @@ func (e *proxy) turn(ctx context.Context, configuration string) error {
 	if err != nil {
 		return err
 	}
+	e.configuration = configuration
 	told := func(err error) error { return fmt.Errorf("%w%s", err, e.p.Engine.Tail(ctx, e.p.Prefix, "nginx")) }
 	state, err := client.State(ctx)
 	if err != nil { // one that has just been started may not listen yet, and has read it

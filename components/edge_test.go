@@ -2,6 +2,7 @@ package components
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -26,14 +27,14 @@ func TestTheSiteIsAskedWhereItIsPublished(t *testing.T) {
 		last := len(docker.tested) - 1
 		for i, got := range docker.tested {
 			expected := strings.Fields(want)[0] + ":4443 at localhost" // the one that runs, for the replicas
-			if i == last {
+			if i >= last-1 {                                           // as users ask, and as the deploy does
 				expected = want
 			}
 			if got != expected {
 				t.Errorf("%q: asked %s, want %s", published, got, expected)
 			}
 		}
-		if last != 3 {
+		if last != 4 {
 			t.Errorf("%q: %d smoke tests of three replicas and the site", published, last+1)
 		}
 	}
@@ -133,6 +134,38 @@ func TestNginxIsTurnedToTheNewRelease(t *testing.T) {
 		r := deploy(stack(t, "prod"), &recorder{}, docker)
 		if r.err == nil || !strings.Contains(r.err.Error(), want) || r.has("Volume release") {
 			t.Errorf("%s: %v", broken, r.err)
+		}
+	}
+}
+
+// For a moment after the switch, another release may answer.
+func TestTheLastCheckKnowsWhoAnswered(t *testing.T) {
+	for name, c := range map[string]struct{ replica, other string }{
+		"prod": {"tarot-test-backend", "candidate"}, "prod as containers": {"tarot-test-backend-2-id", "tarot-test-backend-2-1a2b3c4"},
+	} {
+		inProject(t)
+		docker := running("earlier")
+		r := deploy(stack(t, name), &recorder{}, docker)
+		if r.err != nil || docker.last.From == nil {
+			t.Fatalf("%s: %v, or every answer counts", name, r.err)
+		}
+		configuration := docker.configured
+		for served, want := range map[string]string{
+			configuration + " " + c.replica + ":8000":                "",
+			configuration + " 10.0.0.9:8000, " + c.replica + ":8000": "",
+			configuration + " ":                     "", // nginx itself
+			configuration + " " + c.other + ":8000": "answered by a replica of another release: " + c.other,
+			"earlier " + c.replica + ":8000":        `answered by nginx with the configuration "earlier"`,
+			"":                                      `answered by nginx with the configuration ""`,
+		} {
+			err := docker.last.From(http.Header{"X-Release-Served": {served}})
+			if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %q: %v, want %q", name, served, err, want)
+			}
+		}
+		docker.failures = map[string]error{"addresses": errors.New("it broke")}
+		if err := docker.last.From(http.Header{"X-Release-Served": {configuration + " " + c.replica + ":8000"}}); err == nil {
+			t.Errorf("%s: an engine that can not be asked says that it is this release", name)
 		}
 	}
 }

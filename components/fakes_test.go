@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ type fakeEngine struct {
 	wanted []engine.Wanted
 	marked []string
 	tested []string // by smoke tests: which address, at which host
+	last   smoke.Test
 	slept  time.Duration
 	// written are the workloads that tried to write, and what.
 	written []string
@@ -116,6 +118,12 @@ func (f *fakeEngine) Attempt(context.Context, string, string) (int, bool, error)
 func (f *fakeEngine) tasks(context.Context) (map[string]state.Task, error) {
 	return f.before, f.failures["state"]
 }
+func (f *fakeEngine) ContainerAddresses(_ context.Context, ids []string) ([]string, error) {
+	return ids, f.failures["addresses"]
+}
+func (f *fakeEngine) ServiceAddresses(_ context.Context, name string) ([]string, error) {
+	return []string{name}, f.failures["addresses"]
+}
 func (f *fakeEngine) ServiceForce(context.Context, string) (int, error) { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
 	return f.compared, nil
@@ -186,9 +194,14 @@ func (f fakeNginx) State(context.Context) (edge.State, error) {
 }
 
 func (f fakeNginx) Await(_ context.Context, configuration string, within time.Duration) error {
-	if !f.runs {
-		f.configured = configuration // it starts with it
+	f.mu.Lock()
+	told := slices.ContainsFunc(f.asked, func(question string) bool { return strings.HasPrefix(question, "SIGHUP to ") })
+	if f.runs && !told {
+		f.mu.Unlock()
+		return errors.New("nginx runs the configuration earlier")
 	}
+	f.configured = configuration
+	f.mu.Unlock()
 	return f.ask("nginx", fmt.Sprintf("nginx runs its configuration within %s", within))
 }
 
@@ -198,6 +211,7 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 	name, _, _ := strings.Cut(host, ":")
 	f.mu.Lock()
 	f.tested = append(f.tested, test.Base+" at "+test.Connect)
+	f.last = test
 	f.mu.Unlock()
 	return f.ask("smoke "+name, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
 }

@@ -270,6 +270,7 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 	if err != nil {
 		return s, err
 	}
+	front.backend = backend.Running
 	s.services["backend"] = describe(backend.Running, image.Reference, p.Config.Backend.Replicas)
 	if p.Config.Nginx.Enabled {
 		nginx, err := p.nginx(front, frontImage, storage, backend.Running)

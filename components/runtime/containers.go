@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -87,10 +88,23 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		}
 	}
 	running.Hosts = running.Names
+	running.Reached = func(within context.Context) ([]string, error) { return c.reached(ctx, within, replicas) }
 	if atOnce {
 		return running, c.await(ctx, w, rollout, replicas, true)
 	}
 	return running, nil
+}
+
+// reached are the addresses of containers that were declared.
+func (c containers) reached(ctx *pulumi.Context, within context.Context, replicas []*docker.Container) ([]string, error) {
+	ids := make([]string, len(replicas))
+	for i, replica := range replicas {
+		var err error
+		if ids[i], err = idOf(ctx, replica); err != nil {
+			return nil, err
+		}
+	}
+	return c.Engine.ContainerAddresses(within, ids)
 }
 
 // address is the container's in a network.

@@ -76,6 +76,8 @@ type Running struct {
 	Addresses pulumi.StringArray
 	// Resources are what others may depend on.
 	Resources []pulumi.Resource
+	// Reached are the addresses of the replicas that run now. Not for previews.
+	Reached func(ctx context.Context) ([]string, error)
 }
 
 // Engine is what a runtime asks of the engine itself.
@@ -95,6 +97,9 @@ type Engine interface {
 	// CheckWritable has a workload's container try to write; it returns
 	// engine.ErrNotWritable where it can't.
 	CheckWritable(ctx context.Context, prefix, workload string, places ...string) error
+	// These are the addresses of containers, and of a service's tasks.
+	ContainerAddresses(ctx context.Context, ids []string) ([]string, error)
+	ServiceAddresses(ctx context.Context, name string) ([]string, error)
 	// Runs is how many containers of a workload run.
 	Runs(ctx context.Context, prefix, workload string) (int, error)
 	// StopContainer keeps it, and its log.

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -69,6 +70,7 @@ func (s swarm) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, pa
 	running := &Running{
 		Names: pulumi.StringArray{pulumi.String(name)}, Hosts: pulumi.StringArray{pulumi.String(w.Name)},
 		Resources: []pulumi.Resource{service},
+		Reached:   func(ctx context.Context) ([]string, error) { return s.Engine.ServiceAddresses(ctx, name) },
 	}
 	if ctx.DryRun() {
 		return running, nil

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ const (
 	Header = "X-Release-Candidate"
 	// Rotated is the host that stands for the rotation itself.
 	Rotated = "backend"
+	// servedHeader tells, in the answer to a request with the token, the configuration's
+	// name and the addresses of the replicas that were tried, the last one at the end.
+	servedHeader = "X-Release-Served"
 	// Path answers with the configuration's name and the hosts in the rotation.
 	Path = "/-/rotation"
 
@@ -45,6 +49,27 @@ type State struct {
 
 // For is the header of a request for the host.
 func For(token, host string) http.Header { return http.Header{Header: {token + "." + host}} }
+
+// Served is who gave an answer to a request with the token.
+type Served struct {
+	// Configuration names the one that nginx gave it with. Empty: it does not say.
+	Configuration string
+	// Replica is the address of the replica. Empty: nginx answered itself.
+	Replica string
+}
+
+// ServedBy reads it from an answer's header.
+func ServedBy(header http.Header) Served {
+	configuration, tried, _ := strings.Cut(header.Get(servedHeader), " ")
+	replica := ""
+	if all := strings.FieldsFunc(tried, func(r rune) bool { return r == ',' || r == ' ' }); len(all) > 0 {
+		replica = all[len(all)-1]
+	}
+	if host, _, err := net.SplitHostPort(replica); err == nil {
+		replica = host
+	}
+	return Served{configuration, replica}
+}
 
 // State asks what it runs.
 func (c Client) State(ctx context.Context) (State, error) {

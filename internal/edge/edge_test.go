@@ -56,3 +56,14 @@ func TestAwait(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestServedBy(t *testing.T) {
+	for text, want := range map[string]Served{
+		"": {}, "c0ffee ": {Configuration: "c0ffee"}, "c0ffee 10.0.0.3:8000": {"c0ffee", "10.0.0.3"},
+		"c0ffee 10.0.0.3:8000, 10.0.0.4:8000": {"c0ffee", "10.0.0.4"}, "c0ffee [2001:db8::7]:8000": {"c0ffee", "2001:db8::7"},
+	} {
+		if got := ServedBy(http.Header{servedHeader: {text}}); got != want {
+			t.Errorf("%q: %+v, want %+v", text, got, want)
+		}
+	}
+}

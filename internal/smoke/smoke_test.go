@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -122,5 +123,56 @@ func TestHealthIsAskedUntilItAnswers(t *testing.T) {
 	server.Close()
 	if err := (Test{Base: server.URL, Health: "/health"}).Run(t.Context(), 200*time.Millisecond); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Just after a switch, another release may answer; whatever it says is neither good nor bad.
+func TestAnAnswerOfAnotherReleaseDoesNotCount(t *testing.T) {
+	for name, test := range map[string]struct {
+		others int // answers of another release to each question
+		bad    string
+		want   string
+	}{
+		"this one":                   {0, "", ""},
+		"the other one first":        {2, "", ""},
+		"the other one always":       {1000, "", "smoke test: not within 300ms: GET URL/health: it was the other"},
+		"the other one can't write":  {2, "POST /readings", ""},
+		"the other one answers 500":  {2, "GET /cards", ""},
+		"the other one is not there": {1, "GET /readings/7", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen, within := map[string]int{}, 10*time.Second
+			if test.want != "" {
+				within = 300 * time.Millisecond
+			}
+			good, _ := site(t, nil)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				key := r.Method + " " + r.URL.Path
+				if seen[key]++; seen[key] <= test.others {
+					w.Header().Set("Served", "the other")
+					if key == test.bad {
+						w.WriteHeader(http.StatusInternalServerError)
+						return
+					}
+				}
+				good.Config.Handler.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health", Read: "/cards", Write: "/readings", Body: `{"q":1}`,
+				Static: "/static/a.css", Admin: "/admin",
+				From: func(h http.Header) error {
+					if served := h.Get("Served"); served != "" {
+						return errors.New("it was " + served)
+					}
+					return nil
+				}}.Run(t.Context(), within)
+			want := strings.ReplaceAll(test.want, "URL", server.URL)
+			if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+			if want == "" && seen["GET /admin"] != test.others+1 {
+				t.Errorf("asked %v", seen)
+			}
+		})
 	}
 }
