@@ -83,6 +83,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
 		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Uses: uses, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 		Tasks: tasks(ctx),
+		Known: func(c context.Context) (map[string]bool, error) { return state.IDs(c, stackName(ctx)) },
 	})
 	if err != nil {
 		return nil, err

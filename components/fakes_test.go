@@ -47,6 +47,7 @@ type fakeEngine struct {
 	marked []string
 	tested []string // by smoke tests: which address, at which host
 	last   smoke.Test
+	strays []engine.Stray // all containers of the stack
 	slept  time.Duration
 	// written are the workloads that tried to write, and what.
 	written []string
@@ -123,6 +124,19 @@ func (f *fakeEngine) ContainerAddresses(_ context.Context, ids []string) ([]stri
 }
 func (f *fakeEngine) ServiceAddresses(_ context.Context, name string) ([]string, error) {
 	return []string{name}, f.failures["addresses"]
+}
+func (f *fakeEngine) known(context.Context) (map[string]bool, error) {
+	return map[string]bool{"known-id": true}, f.failures["known"]
+}
+func (f *fakeEngine) Strays(context.Context, string, []string) ([]engine.Stray, error) {
+	return slices.Clone(f.strays), f.failures["strays"]
+}
+func (f *fakeEngine) Remove(_ context.Context, strays []engine.Stray) error {
+	var names []string
+	for _, s := range strays {
+		names = append(names, s.Name)
+	}
+	return f.ask("remove", "remove "+strings.Join(names, ", "))
 }
 func (f *fakeEngine) ServiceForce(context.Context, string) (int, error) { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {

@@ -50,6 +50,10 @@ type Engine interface {
 	// MarkUses writes down what the stack has its volumes for; a claim only where
 	// nothing is written down yet.
 	MarkUses(ctx context.Context, uses []engine.Use, claim bool) error
+	// Strays are the stack's containers but for those to keep and Swarm's, and Remove
+	// removes some.
+	Strays(ctx context.Context, prefix string, keep []string) ([]engine.Stray, error)
+	Remove(ctx context.Context, strays []engine.Stray) error
 	// Exec runs a command in one of a workload's containers.
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 	// Signal sends a signal to a workload's containers.
@@ -82,6 +86,8 @@ type PlatformArgs struct {
 	Dial func(base, token string) NginxClient
 	// Tasks are the one-shot tasks that Pulumi's state knows, by their names; nil: none.
 	Tasks func(ctx context.Context) (map[string]state.Task, error)
+	// Known are the ids of all that Pulumi's state knows; nil: it is not asked.
+	Known func(ctx context.Context) (map[string]bool, error)
 	// Sleep waits.
 	Sleep func(time.Duration)
 }
@@ -265,6 +271,7 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 			}
 		}
 		args.Rollout = runtime.Rollout{Edge: front, Proven: p.Pinned}
+		defer p.removeStrays(front)()
 	}
 	backend, err := NewBackend(p.ctx, "backend", args, p.child())
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 const taskLabel = "com.docker.swarm.task.id"
 
 // Stray is a container of the stack that nobody has declared.
-type Stray struct{ ID, Name string }
+type Stray struct{ ID, Name, Workload string }
 
 // Strays are the stack's containers but for the kept ones and Swarm's.
 func (e *Engine) Strays(ctx context.Context, prefix string, keep []string) ([]Stray, error) {
@@ -26,7 +26,7 @@ func (e *Engine) Strays(ctx context.Context, prefix string, keep []string) ([]St
 	var all []Stray
 	for _, c := range found {
 		if _, task := c.Labels[taskLabel]; !task && !slices.Contains(keep, c.ID) {
-			all = append(all, Stray{c.ID, name(c)})
+			all = append(all, Stray{c.ID, name(c), c.Labels[WorkloadLabel]})
 		}
 	}
 	return all, err

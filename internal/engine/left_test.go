@@ -13,12 +13,12 @@ import (
 
 func TestStraysAreNeitherKeptNorTasks(t *testing.T) {
 	api := &fakeAPI{containers: []container.Summary{
-		{ID: "kept", Names: []string{"/kept"}}, {ID: "left", Names: []string{"/left"}}, {ID: "earlier", Names: []string{"/earlier"}},
+		{ID: "kept", Names: []string{"/kept"}}, {ID: "left", Names: []string{"/left"}, Labels: map[string]string{WorkloadLabel: "backend"}}, {ID: "earlier", Names: []string{"/earlier"}},
 		{ID: "task", Names: []string{"/task"}, Labels: map[string]string{taskLabel: "x"}},
 	}}
 	e := &Engine{api: api}
 	strays, err := e.Strays(t.Context(), "tarot-prod", []string{"kept"})
-	if want := []Stray{{"left", "left"}, {"earlier", "earlier"}}; err != nil || !slices.Equal(strays, want) {
+	if want := []Stray{{"left", "left", "backend"}, {"earlier", "earlier", ""}}; err != nil || !slices.Equal(strays, want) {
 		t.Errorf("%v, %v, want %v", strays, err, want)
 	}
 	if err := e.Remove(t.Context(), strays); err != nil {
