@@ -43,7 +43,7 @@ prod: engine pulumi swarm ## the same for prod; shows the changes and asks; YES=
 	@$(WITH) setup/endpoints.sh prod
 
 STACK ?= prod
-.PHONY: releases rollback forward rotate
+.PHONY: releases rollback forward rotate clear-pending
 releases: ## what STACK (prod) has run, and can be returned to
 	@$(WITH) scripts/releases.sh list $(STACK)
 
@@ -55,6 +55,9 @@ forward: ## after a rollback: STACK as its file says
 
 rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
 	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rotate $(STACK) $(SECRET)
+
+clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending
+	@$(WITH) setup/state.sh exec $(STACK) pulumi refresh --stack $(STACK) --yes --skip-preview --clear-pending-creates
 
 .PHONY: destroy
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
