@@ -68,16 +68,13 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("which volumes the stack has can't be told, and so not whether this update would remove one: %w", err)
 	}
-	if err := docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix); err != nil {
-		return nil, err
-	}
 	uses := engine.Uses(cfg, application, prefix, ctx.Project())
 	if pinned { // it has run here, and where its image is says nothing of where it came from
 		for i := range uses {
 			uses[i].Application, uses[i].Place = "", ""
 		}
 	}
-	if err := neighbours(ctx, docker, uses); err != nil {
+	if err := errors.Join(docker.Preflight(context.WithoutCancel(ctx.Context()), cfg, prefix), neighbours(ctx, docker, uses)); err != nil {
 		return nil, err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
