@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/smoke"
+	"tarot-platform/internal/stackfile"
 	"tarot-platform/internal/state"
 )
 
@@ -44,6 +44,9 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err := ours(source.all, ctx.Project()); err != nil {
 		return nil, err
 	}
+	if err := config.RefuseSealed(source.sealed, secretsIn(ctx)); err != nil {
+		return nil, err
+	}
 	cfg, err := config.Load(source.all)
 	if err != nil {
 		return nil, err
@@ -57,11 +60,13 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	pinned := cfg.Releases.Pin != ""
-	if pinned {
-		if cfg, source.open, application, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
+	var pinned release.Release
+	if cfg.Releases.Pin != "" {
+		if cfg, pinned, application, err = earlier(ctx, docker, prefix, cfg, source); err != nil {
 			return nil, err
 		}
+	} else if err := overtakes(ctx, docker, prefix); err != nil {
+		return nil, err
 	}
 	cfg = cfg.With(application)
 	volumes, err := state.Volumes(ctx.Context(), stackName(ctx))
@@ -69,7 +74,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		return nil, fmt.Errorf("which volumes the stack has can't be told, and so not whether this update would remove one: %w", err)
 	}
 	uses := engine.Uses(cfg, application, prefix, ctx.Project())
-	if pinned { // it has run here, and where its image is says nothing of where it came from
+	if pinned.Name != "" { // it has run here, and where its image is says nothing of where it came from
 		for i := range uses {
 			uses[i].Application, uses[i].Place = "", ""
 		}
@@ -78,7 +83,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		return nil, err
 	}
 	platform, err := components.NewPlatform(ctx, "platform", &components.PlatformArgs{
-		Config: cfg, Source: source.open, Application: application, Pinned: pinned, Uses: uses, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
+		Config: cfg, Source: source.open, Application: application, Pinned: pinned.Name != "", Release: pinned, Uses: uses, Volumes: volumes, Engine: docker, Prefix: prefix, Check: check, Dial: dial, Sleep: time.Sleep,
 		Tasks: tasks(ctx),
 		Known: func(c context.Context) (map[string]bool, error) { return state.IDs(c, stackName(ctx)) },
 	})
@@ -131,15 +136,17 @@ func check(ctx context.Context, test smoke.Test, within time.Duration) error {
 func dial(base, token string) components.NginxClient { return edge.Client{Base: base, Token: token} }
 
 // values are the stack's configuration: a key with its namespace, and its value
-// as Pulumi passes it on.
-type values struct{ all, open, secret map[string]string }
+// as Pulumi passes it on. Sealed are the keys that Pulumi says hold a secret.
+type values struct {
+	all, open, secret map[string]string
+	sealed            []string
+}
 
 // configuration reads all of it at once: Pulumi's own accessors take a key at a
 // time, and would never see one that is misspelt.
 func configuration() (values, error) {
-	v := values{map[string]string{}, map[string]string{}, map[string]string{}}
-	var secrets []string
-	for variable, target := range map[string]any{pulumi.EnvConfig: &v.all, pulumi.EnvConfigSecretKeys: &secrets} {
+	v := values{map[string]string{}, map[string]string{}, map[string]string{}, nil}
+	for variable, target := range map[string]any{pulumi.EnvConfig: &v.all, pulumi.EnvConfigSecretKeys: &v.sealed} {
 		if text := os.Getenv(variable); text != "" {
 			if err := json.Unmarshal([]byte(text), target); err != nil {
 				return v, fmt.Errorf("%s: %w", variable, err)
@@ -148,7 +155,7 @@ func configuration() (values, error) {
 	}
 	for key, value := range v.all {
 		// Also what should be a secret and is not marked as one.
-		if slices.Contains(secrets, key) || config.IsSecret(strings.TrimPrefix(key, config.Namespace+":")) {
+		if slices.Contains(v.sealed, key) || config.IsSecret(strings.TrimPrefix(key, config.Namespace+":")) {
 			v.secret[key] = value
 		} else {
 			v.open[key] = value
@@ -169,62 +176,13 @@ func ours(all map[string]string, project string) error {
 	return nil
 }
 
-// withImage is the configuration of a backend with a ready image.
-func withImage(backend, image string) (string, error) {
-	all := map[string]any{}
-	if backend != "" {
-		if err := json.Unmarshal([]byte(backend), &all); err != nil {
-			return "", err
-		}
-	}
-	all["image"] = image
-	text, err := json.Marshal(all)
-	return string(text), err
-}
-
-// earlier is the configuration of the release that is pinned, with the secrets
-// of today.
-func earlier(ctx *pulumi.Context, docker *engine.Engine, prefix string, now config.Config, source values) (config.Config, map[string]string, config.Application, error) {
-	var application config.Application
-	releases, err := docker.Releases(ctx.Context(), prefix)
+// secretsIn are the paths of the secrets in the stack's file, for an error; none where
+// it is somewhere else.
+func secretsIn(ctx *pulumi.Context) []string {
+	file, err := os.ReadFile("Pulumi." + ctx.Stack() + ".yaml")
 	if err != nil {
-		return now, nil, application, err
+		return nil
 	}
-	index := slices.IndexFunc(releases, func(r release.Release) bool { return r.Name == now.Releases.Pin })
-	if index < 0 {
-		return now, nil, application, fmt.Errorf("%s:releases.pin: %q is not allowed; allowed: empty, or a release that can be returned to: %s",
-			config.Namespace, now.Releases.Pin, release.Names(releases))
-	}
-	release := releases[index]
-	if err := docker.CheckRelease(ctx.Context(), release); err != nil {
-		return now, nil, application, err
-	}
-	then := maps.Clone(release.Configuration)
-	all := maps.Clone(then)
-	// A secret that came later is nothing that the release knows.
-	var backend struct{ Secrets []string }
-	if text := then[config.Namespace+":backend"]; text != "" {
-		if err := json.Unmarshal([]byte(text), &backend); err != nil {
-			return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
-		}
-	}
-	for key, value := range source.secret {
-		if config.TakesSecret(strings.TrimPrefix(key, config.Namespace+":"), backend.Secrets) {
-			all[key] = value
-		}
-	}
-	// Its image is there: nothing is built, and no folder is looked at.
-	if all[config.Namespace+":backend"], err = withImage(then[config.Namespace+":backend"], release.Image); err != nil {
-		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
-	}
-	cfg, err := config.Load(all)
-	if err == nil {
-		err = json.Unmarshal([]byte(release.Application), &application)
-	}
-	if err != nil {
-		return now, nil, application, fmt.Errorf("release %s: %w", release.Name, err)
-	}
-	cfg.Releases, cfg.Maintenance, cfg.SecretVersions = now.Releases, now.Maintenance, now.SecretVersions
-	cfg.Monitoring, cfg.Networks.MonitoringSubnet = now.Monitoring, now.Networks.MonitoringSubnet
-	return cfg, then, application, nil
+	paths, _ := stackfile.Secrets(file)
+	return paths
 }

@@ -72,6 +72,35 @@ func TestNoSecretGetsIntoARelease(t *testing.T) {
 	}
 }
 
+func TestASecretInsideAnObjectIsRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv(pulumi.EnvConfig, `{"tarot:backend":"{\"databaseUrl\":\"postgresql://shop:pa55word@db/shop\"}","tarot:runtime":"swarm"}`)
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["tarot:backend","tarot:runtime","tarot:API_KEY","other:thing"]`)
+	refused := func() string {
+		err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := deploy(ctx); return err }, pulumi.WithMocks("tarot", "dev", nothing{t}))
+		if err == nil {
+			t.Fatal("it is deployed")
+		}
+		return err.Error()
+	}
+	said := refused()
+	for _, want := range []string{"tarot:backend: a secret is not allowed here", "tarot:runtime: a secret is not allowed here", "pulumi config set --secret tarot:NAME"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in: %s", want, said)
+		}
+	}
+	if strings.Contains(said, "API_KEY") || strings.Contains(said, "other:thing") || strings.Contains(said, "pa55word") {
+		t.Error(said)
+	}
+	file := "config:\n  tarot:runtime:\n    secure: v1:x\n  tarot:backend:\n    databaseUrl:\n      secure: v1:y\n"
+	if err := os.WriteFile("Pulumi.dev.yaml", []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := refused(); !strings.Contains(said, "tarot:backend.databaseUrl: a secret is not allowed here") || !strings.Contains(said, "pulumi config set --secret tarot:databaseUrl") {
+		t.Errorf("where it is, and how to go on, is not in: %s", said)
+	}
+}
+
 // nothing is a Pulumi engine that no resource may be asked of.
 type nothing struct{ t *testing.T }
 

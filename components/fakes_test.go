@@ -33,6 +33,8 @@ type fakeEngine struct {
 	force      int // of every service
 	compared   engine.Comparison
 	releases   []release.Release
+	missing    []string // images that it has not
+	claims     []string
 	group      int    // of the engine's socket
 	configured string // what a nginx that has just started runs
 	// environment are the variables of every image.
@@ -96,8 +98,21 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 	return f.ask(signal, signal+" to "+prefix+"-"+workload)
 }
 
-func (f *fakeEngine) Retain(_ context.Context, prefix, current, repository string, keep int) ([]string, error) {
-	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", keep, prefix, repository))
+func (f *fakeEngine) Retain(_ context.Context, r engine.Retention) ([]string, error) {
+	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", r.Keep, r.Prefix, r.Repository))
+}
+
+// Claim is recorded with how much was asked until it was released.
+func (f *fakeEngine) Claim(_ context.Context, prefix, image string) (func() error, error) {
+	f.claims = append(f.claims, fmt.Sprintf("%s for %s from %d", image, prefix, len(f.asked)))
+	return func() error {
+		f.claims = append(f.claims, fmt.Sprintf("until %d", len(f.asked)))
+		return nil
+	}, f.failures["claim"]
+}
+
+func (f *fakeEngine) HasImage(_ context.Context, reference string) (bool, error) {
+	return !slices.Contains(f.missing, reference), nil
 }
 
 func (f *fakeEngine) CheckWritable(_ context.Context, _, workload string, places ...string) error {
@@ -231,7 +246,7 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 }
 
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
-	image := engine.Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
+	image := engine.Image{ID: "sha256:of " + reference, Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
 	if f.standIn != "" {
 		image.StandIn = f.standIn + " for " + reference
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"testing"
 
 	"tarot-platform/internal/config"
@@ -101,5 +102,28 @@ func TestBuildBeginsWithAnEmptyLogAndShowsItWhenItFails(t *testing.T) {
 	}
 	if hooks := r.get(t, "RemoteImage", "backend-image").RPC.GetHooks().GetOnError(); len(hooks) != 1 {
 		t.Errorf("hooks %v", hooks)
+	}
+}
+
+// Pulumi asks the engine in a refresh only, so what somebody has removed would stay away.
+func TestAnImageThatIsGoneIsMadeAgainByAPlainUp(t *testing.T) {
+	inProject(t)
+	cfg := stack(t, "prod as containers")
+	there := deploy(cfg, &recorder{}, &fakeEngine{})
+	gone := &fakeEngine{missing: []string{there.outputs["image"].Value.(string), cfg.Nginx.Image}}
+	for _, s := range []stage{up, preview} {
+		r := deploy(cfg, &recorder{stage: s}, gone)
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		for _, name := range []string{"backend-image", "nginx-image"} {
+			now, was := r.get(t, "RemoteImage", name), there.get(t, "RemoteImage", name)
+			if now.at("triggers", "missingSince") == nil || len(now.RPC.GetIgnoreChanges()) > 0 || !slices.Contains(now.RPC.GetReplaceOnChanges(), "triggers") {
+				t.Errorf("%s: nothing makes it anew: %v", name, now.RPC)
+			}
+			if was.at("triggers") != nil || !slices.Equal(was.RPC.GetIgnoreChanges(), []string{"triggers"}) {
+				t.Errorf("%s is made anew at every `up`: %v", name, was.RPC)
+			}
+		}
 	}
 }

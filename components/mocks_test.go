@@ -22,6 +22,7 @@ import (
 
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
 	"tarot-platform/internal/state"
 )
 
@@ -223,6 +224,9 @@ func deployPinned(cfg config.Config, rec *recorder, docker *fakeEngine) *run {
 	return deployAs(cfg, rec, docker, true)
 }
 
+// pinnedRelease is its name.
+const pinnedRelease = "r00000000aa"
+
 func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool) *run {
 	r := &run{recorder: rec, engine: docker, warnings: &warnings{}, outputs: map[string]output{}}
 	r.err = pulumi.RunErr(func(ctx *pulumi.Context) error {
@@ -230,7 +234,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Volumes: rec.before, Uses: rec.uses, Tasks: docker.tasks, Known: docker.known})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Tasks: docker.tasks, Known: docker.known})
 		if err != nil {
 			return err
 		}

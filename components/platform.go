@@ -60,7 +60,9 @@ type Engine interface {
 	Signal(ctx context.Context, prefix, workload, signal string) error
 	// Releases are those that have run, and Retain removes the oldest.
 	Releases(ctx context.Context, prefix string) ([]release.Release, error)
-	Retain(ctx context.Context, prefix, current, repository string, keep int) ([]string, error)
+	Retain(ctx context.Context, r engine.Retention) ([]string, error)
+	// Claim has everybody's Retain spare an image until it is released.
+	Claim(ctx context.Context, prefix, image string) (release func() error, err error)
 }
 
 // PlatformArgs describe a stack.
@@ -71,8 +73,9 @@ type PlatformArgs struct {
 	Source map[string]string
 	// Application is what Config has from the application itself.
 	Application config.Application
-	// Pinned is true where Config is that of an earlier release.
-	Pinned bool
+	// Pinned is true where Config has an earlier release, which is Release.
+	Pinned  bool
+	Release release.Release
 	// Uses are what the stack has its volumes for.
 	Uses []engine.Use
 	// Volumes are those in the stack's state, by the names of their resources.
@@ -140,11 +143,11 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	sources := p.backendImage()
-	image, err := NewImage(ctx, "backend-image", sources, p.child())
+	image, sources, unclaim, err := p.backendImage()
 	if err != nil {
 		return nil, err
 	}
+	defer unclaim()
 	if err := p.mark(true); err != nil {
 		return nil, err
 	}
@@ -298,8 +301,8 @@ func (p *platform) site(image *Image, storage *Storage, credentials *Credentials
 }
 
 // follow is what comes when users have the release: its static files become the
-// current ones, it is recorded, and it is watched. These wait for nothing of each
-// other, and a rollback is in a hurry.
+// current ones, it is watched, and then it is recorded as one that ran as wanted. Where
+// something of this fails it is recorded as what users have.
 func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *Credentials) (record pulumi.StringOutput, outputs pulumi.Map, err error) {
 	found, err := p.Engine.Releases(p.ctx.Context(), p.Prefix)
 	if err != nil {
@@ -310,14 +313,15 @@ func (p *platform) follow(s *site, image *Image, storage *Storage, credentials *
 		earlier := p.earlier(image, found)
 		static.Go(func() error { return p.activateStatic(image, storage, earlier) })
 	}
-	record, err = p.record(image, found)
-	if err == nil {
-		err = p.mark(false)
-	}
-	if err == nil {
+	if err = p.mark(false); err == nil {
 		outputs, err = p.monitor(s, image, storage, credentials)
 	}
-	return record, outputs, errors.Join(err, static.Wait())
+	err = errors.Join(err, static.Wait())
+	record, unrecorded := p.record(image, found, err != nil)
+	if err = errors.Join(err, unrecorded); err == nil && !p.ctx.DryRun() {
+		p.retain(p.release(image).Name)
+	}
+	return record, outputs, err
 }
 
 func (p *platform) child() pulumi.ResourceOption { return pulumi.Parent(p.Platform) }
@@ -356,7 +360,33 @@ func (p *platform) edgeNetworks() []*workload.Network {
 	return []*workload.Network{p.internal}
 }
 
-func (p *platform) backendImage() *ImageArgs {
+// backendImage declares the application's image. In an update nobody removes it until it
+// is unclaimed, for which its release has to be recorded.
+func (p *platform) backendImage() (image *Image, args *ImageArgs, unclaim func(), err error) {
+	args = p.backendImageArgs()
+	reference, err := args.reference()
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("image %q: %w", "backend-image", err)
+	}
+	unclaim = func() {}
+	if !p.ctx.DryRun() {
+		release, err := p.Engine.Claim(p.ctx.Context(), p.Prefix, reference)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		unclaim = func() {
+			if err := release(); err != nil { // it spares one image until the next `up`
+				_ = p.ctx.Log.Warn(err.Error(), nil)
+			}
+		}
+	}
+	if image, err = NewImage(p.ctx, "backend-image", args, p.child()); err != nil {
+		unclaim()
+	}
+	return image, args, unclaim, err
+}
+
+func (p *platform) backendImageArgs() *ImageArgs {
 	b := p.Config.Build
 	args := maps.Clone(b.Args)
 	if args == nil {

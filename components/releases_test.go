@@ -2,6 +2,8 @@ package components
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,15 +25,17 @@ func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
 	if record.at("name") != "tarot-test-release-"+name+"-8" || !record.RPC.GetRetainOnDelete() {
 		t.Errorf("record %v, retained %v", record.at("name"), record.RPC.GetRetainOnDelete())
 	}
-	if image := record.at("labels", 2, "value"); image != r.outputs["image"].Value {
-		t.Errorf("of the image %v", image)
+	labels := labelsOf(record)
+	if labels["tarot.image"] != r.outputs["image"].Value || labels["tarot.image-id"] != "sha256:of "+image || labels["tarot.secrets"] != "[]" {
+		t.Errorf("recorded is %v", labels)
 	}
 	_, tag, _ := strings.Cut(image, ":")
 	// The next `up` finds the record of the first.
-	docker.releases = append([]release.Release{{Name: name, Image: image, Sequence: 8, Record: "the record", Before: "r1"}}, docker.releases...)
+	written := map[string]string{"tarot.release": name, "tarot.of": "an older program"}
+	docker.releases = append([]release.Release{{Name: name, Image: image, Sequence: 8, Record: "the record", Labels: written, Before: "r1"}}, docker.releases...)
 	again := deploy(stack(t, "prod", func(c *config.Config) { c.Releases.Keep = 1 }), &recorder{}, docker)
-	if found := again.get(t, "Volume", "release").at("name"); found != "the record" {
-		t.Errorf("what runs on is recorded anew: %v", found)
+	if found := again.get(t, "Volume", "release"); found.at("name") != "the record" || !maps.Equal(labelsOf(found), written) {
+		t.Errorf("what runs on is recorded anew: %v", found.In)
 	}
 	for _, r := range []*run{r, again} {
 		want := []any{"r/" + tag, "r/00000000000000aa"}
@@ -41,12 +45,83 @@ func TestAReleaseIsRecordedAndOldStaticFilesGo(t *testing.T) {
 	}
 }
 
+func labelsOf(volume registration) map[string]string {
+	labels := map[string]string{}
+	for i := range volume.list("labels") {
+		labels[fmt.Sprint(volume.at("labels", i, "label"))] = fmt.Sprint(volume.at("labels", i, "value"))
+	}
+	return labels
+}
+
+// An image that no record names yet is spared by everybody's clean-up, also by that of
+// another stack at the same moment; and this stack cleans up when its own is recorded.
+func TestTheImageIsClaimedUntilItsReleaseIsRecorded(t *testing.T) {
+	inProject(t)
+	docker := &fakeEngine{}
+	r := deploy(stack(t, "prod"), &recorder{}, docker)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	image := r.outputs["image"].Value.(string)
+	if last := docker.asked[len(docker.asked)-1]; !strings.HasPrefix(last, "retain 5 of tarot-test") || !r.has("Volume release") {
+		t.Errorf("the last is %q", last)
+	}
+	if want := []string{image + " for tarot-test from 0", fmt.Sprintf("until %d", len(docker.asked))}; !slices.Equal(docker.claims, want) {
+		t.Errorf("%q, want %q", docker.claims, want)
+	}
+	docker = &fakeEngine{failures: map[string]error{"tarot-test-migrate": errors.New("it broke")}}
+	if r := deploy(stack(t, "prod"), &recorder{}, docker); r.err == nil || len(docker.claims) != 2 {
+		t.Errorf("after a failed one: %q, %v", docker.claims, r.err)
+	}
+	docker = &fakeEngine{failures: map[string]error{"claim": errors.New("no answer")}}
+	if r := deploy(stack(t, "prod"), &recorder{}, docker); r.err == nil || r.has("RemoteImage backend-image") {
+		t.Errorf("it is built without a claim; %v", r.err)
+	}
+	docker = &fakeEngine{}
+	if r := deploy(stack(t, "prod"), &recorder{stage: preview}, docker); r.err != nil || len(docker.claims) > 0 {
+		t.Errorf("a preview claims %q; %v", docker.claims, r.err)
+	}
+}
+
+// Users have it, and its `up` fails: the way back does not lead to it.
+func TestAReleaseWhoseMonitoringFailsIsNoneThatRanAsWanted(t *testing.T) {
+	inProject(t)
+	watched := stack(t, "prod as containers", func(c *config.Config) { c.Monitoring.Enabled = true })
+	docker := &fakeEngine{releases: []release.Release{{Name: "r1", Image: "other:1", Sequence: 7}}, failures: map[string]error{"tarot-test-prometheus-1": errors.New("it broke")}}
+	r := deploy(watched, &recorder{}, docker)
+	if r.err == nil || !strings.Contains(r.err.Error(), "it broke") {
+		t.Fatal(r.err)
+	}
+	labels := labelsOf(r.get(t, "Volume", "release"))
+	if labels["tarot.unfinished"] != "true" || labels["tarot.before"] != "r1" {
+		t.Errorf("recorded is %v", labels)
+	}
+	if slices.ContainsFunc(docker.asked, func(s string) bool { return strings.HasPrefix(s, "retain") }) {
+		t.Error("it is cleaned up after it")
+	}
+	docker.failures = nil
+	docker.releases = append([]release.Release{{Name: labels["tarot.release"], Sequence: 8, Before: "r1", Unfinished: true, Record: "unfinished"}}, docker.releases...)
+	r = deploy(watched, &recorder{}, docker)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	if labels = labelsOf(r.get(t, "Volume", "release")); labels["tarot.unfinished"] != "" || labels["tarot.before"] != "r1" || labels["tarot.sequence"] != "9" {
+		t.Errorf("then recorded is %v", labels)
+	}
+}
+
 // `make rollback` goes to what a record says was before.
 func TestWhereTheWayBackLeads(t *testing.T) {
-	records := func(all ...string) (found []release.Release) { // name before, the latest first
+	records := func(all ...string) (found []release.Release) { // name before; pinned: (name), unfinished: name!; the latest first
 		for i, text := range all {
 			name, before, _ := strings.Cut(text, " ")
-			found = append(found, release.Release{Name: name, Before: before, Sequence: len(all) - i, Record: "record of " + name})
+			r := release.Release{Before: before, Sequence: len(all) - i, Unfinished: strings.HasSuffix(name, "!")}
+			if strings.HasPrefix(name, "(") {
+				r.PinnedBy = "ann@example"
+			}
+			r.Name = strings.Trim(name, "(!)")
+			r.Record = "record of " + r.Name
+			found = append(found, r)
 		}
 		return found
 	}
@@ -61,9 +136,13 @@ func TestWhereTheWayBackLeads(t *testing.T) {
 		{"the second", "b", false, records("a"), "a", "tarot-test-release-b-2"},
 		{"the same", "b", false, records("b a", "a"), "a", "record of b"},
 		{"a rollback", "b", true, records("c b", "b a", "a"), "a", "tarot-test-release-b-4"},
-		{"the same, pinned", "b", true, records("b a", "c b", "a"), "a", "record of b"},
-		{"forward again", "c", false, records("b a", "c b", "a"), "b", "tarot-test-release-c-4"},
-		{"another one after a rollback", "d", false, records("b a", "c b", "a"), "b", "tarot-test-release-d-4"},
+		{"the same, pinned", "b", true, records("(b) a", "c b", "a"), "a", "record of b"},
+		{"the same, pinned for the first time", "b", true, records("b a", "a"), "a", "tarot-test-release-b-3"},
+		{"the same, not pinned any more", "b", false, records("(b) a", "c b", "a"), "a", "tarot-test-release-b-4"},
+		{"forward again", "c", false, records("(b) a", "c b", "a"), "b", "tarot-test-release-c-4"},
+		{"another one after a rollback", "d", false, records("(b) a", "c b", "a"), "b", "tarot-test-release-d-4"},
+		{"after one that was not finished", "d", false, records("c! b", "b a", "a"), "b", "tarot-test-release-d-4"},
+		{"back by a new `up` after one that was not finished", "b", false, records("c! b", "b a", "a"), "a", "tarot-test-release-b-4"},
 		{"its content once more", "a", false, records("b a", "a"), "b", "tarot-test-release-a-3"},
 	} {
 		p := &platform{PlatformArgs: PlatformArgs{Prefix: "tarot-test", Pinned: test.pinned}}

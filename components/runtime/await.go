@@ -25,6 +25,11 @@ func idOf(ctx *pulumi.Context, resource pulumi.CustomResource) (string, error) {
 	return string(id), nil
 }
 
+// ID is the same for whoever needs to know that the engine has the resource.
+func ID(ctx *pulumi.Context, resource pulumi.CustomResource) (string, error) {
+	return idOf(ctx, resource)
+}
+
 // Text returns an output's value once it is known. Not for previews.
 func Text(ctx *pulumi.Context, output pulumi.StringOutput) (string, error) {
 	result, err := internals.UnsafeAwaitOutput(ctx.Context(), output)

@@ -38,3 +38,29 @@ func TestTheSecretDatabaseURLIsCheckedAndNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAddressWithAPasswordIsNoPlainValue(t *testing.T) {
+	for _, address := range []string{
+		"postgresql://shop:pa55word@db.internal:5432/shop", "postgresql+asyncpg://shop:pa55%40word@db/shop?ssl=1",
+		"postgresql://db/shop?user=shop&password=pa55word", "postgresql://shop:pa55/word@db/shop", "mysql://shop:pa55@word@db/shop",
+	} {
+		cfg := Defaults()
+		cfg.Backend.DatabaseURL = address
+		err := cfg.Validate()
+		if err == nil || !strings.Contains(err.Error(), "tarot:backend.databaseUrl: ") {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if strings.Contains(err.Error(), "pa55") || strings.Contains(err.Error(), "word@") {
+			t.Errorf("the password is shown: %v", err)
+		}
+		if HasPassword(address) && !strings.Contains(err.Error(), "pulumi config set --secret tarot:databaseUrl") {
+			t.Errorf("how to go on is not said: %v", err)
+		}
+	}
+	for _, address := range []string{"postgresql://shop@db.internal/shop", "sqlite:///./data/prod.db", "postgresql://db/shop"} {
+		if HasPassword(address) {
+			t.Errorf("%s has none", address)
+		}
+	}
+}

@@ -116,7 +116,7 @@ func (b Backend) check(c *checker) {
 	c.between("backend.publishPort", b.PublishPort, 0, 65535)
 	_, err := netip.ParseAddr(b.PublishAddress)
 	c.want(err == nil, "backend.publishAddress", b.PublishAddress)
-	c.want(databaseInDataFolder(b.DatabaseURL), "backend.databaseUrl", b.DatabaseURL)
+	b.checkDatabase(c)
 	b.checkEnvironment(c)
 	c.matches("backend.user", b.User, userName)
 	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)

@@ -39,7 +39,8 @@ type Engine struct {
 	// Info is what it said of itself.
 	Info system.Info
 
-	api client.APIClient
+	api    client.APIClient
+	opened time.Time // when it said so
 }
 
 // Open connects to the engine that the Docker provider will use: the one that
@@ -67,7 +68,7 @@ func Open(ctx context.Context) (*Engine, error) {
 		return nil, fmt.Errorf("docker engine: no answer at %s: %w\n"+
 			"Start the engine there, or name another one by DOCKER_HOST; `make engine` installs and starts one on Debian and Ubuntu", address, reason(err))
 	}
-	return &Engine{Address: address, Info: info, api: cli.Client()}, nil
+	return &Engine{Address: address, Info: info, api: cli.Client(), opened: time.Now()}, nil
 }
 
 // reason leaves out what the client says around the cause, which names the

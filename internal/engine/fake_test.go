@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -30,7 +31,7 @@ type fakeAPI struct {
 	networks   []network.Summary
 	logs       map[string]string // by container
 	volumes    []*volume.Volume
-	stored     []image.Summary
+	stored     []image.InspectResponse
 	services   []swarm.Service
 	nodes      []swarm.Node // nil: this one
 	inUse      string       // an image that can not be removed
@@ -78,9 +79,36 @@ func (f *fakeAPI) ContainerUpdate(_ context.Context, id string, config container
 func (f *fakeAPI) ImageInspect(_ context.Context, name string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
 	found, ok := f.images[name]
 	if !ok && f.failure == nil {
+		for _, i := range f.stored {
+			if i.ID == name || slices.Contains(i.RepoTags, name) {
+				return i, nil
+			}
+		}
 		return found, errdefs.ErrNotFound
 	}
 	return found, f.failure
+}
+
+// VolumeCreate gives whoever comes second what is there, as the engine does.
+func (f *fakeAPI) VolumeCreate(_ context.Context, o volume.CreateOptions) (volume.Volume, error) {
+	for _, v := range f.volumes {
+		if v.Name == o.Name {
+			return *v, f.failure
+		}
+	}
+	f.done = append(f.done, "create "+o.Name)
+	v := &volume.Volume{Name: o.Name, Labels: o.Labels, CreatedAt: time.Now().Format(time.RFC3339)}
+	f.volumes = append(f.volumes, v)
+	return *v, f.failure
+}
+
+func (f *fakeAPI) VolumeInspect(_ context.Context, name string) (volume.Volume, error) {
+	for _, v := range f.volumes {
+		if v.Name == name {
+			return *v, f.failure
+		}
+	}
+	return volume.Volume{}, errdefs.ErrNotFound
 }
 
 func (f *fakeAPI) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
@@ -140,15 +168,14 @@ func (f *fakeAPI) VolumeRemove(_ context.Context, name string, _ bool) error {
 	return nil
 }
 
-func (f *fakeAPI) ImageList(context.Context, image.ListOptions) ([]image.Summary, error) {
-	return f.stored, nil
-}
-
 func (f *fakeAPI) ImageRemove(_ context.Context, name string, _ image.RemoveOptions) ([]image.DeleteResponse, error) {
 	if name == f.inUse {
 		return nil, errdefs.ErrConflict
 	}
 	f.done = append(f.done, "remove "+name)
+	for i := range f.stored {
+		f.stored[i].RepoTags = slices.DeleteFunc(slices.Clone(f.stored[i].RepoTags), func(tag string) bool { return tag == name })
+	}
 	return nil, nil
 }
 
@@ -230,9 +257,7 @@ func (f *fakeAPI) NodeList(context.Context, swarm.NodeListOptions) ([]swarm.Node
 	return f.nodes, f.failure
 }
 
-func (f *fakeAPI) VolumeCreate(_ context.Context, o volume.CreateOptions) (volume.Volume, error) {
-	f.done = append(f.done, "create "+o.Name)
-	made := volume.Volume{Name: o.Name, Labels: o.Labels}
-	f.volumes = append(f.volumes, &made)
-	return made, nil
+// removals are what was done without what was created.
+func removals(done []string) []string {
+	return slices.DeleteFunc(slices.Clone(done), func(what string) bool { return strings.HasPrefix(what, "create ") })
 }

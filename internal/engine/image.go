@@ -17,6 +17,8 @@ const (
 
 // Image is what an image says of itself.
 type Image struct {
+	// ID is what its name means now.
+	ID string
 	// Start is its ENTRYPOINT and CMD.
 	Start []string
 	// Health is its HEALTHCHECK: "CMD" and the words of a command, "NONE", or nothing
@@ -33,12 +35,12 @@ type Image struct {
 func (e *Engine) Image(ctx context.Context, reference string) (Image, error) {
 	found, err := e.api.ImageInspect(ctx, reference)
 	if errdefs.IsNotFound(err) {
-		return Image{}, fmt.Errorf("image %s is in the stack's state, but no longer on the engine: `pulumi up --refresh` brings it back", reference)
+		return Image{}, fmt.Errorf("image %s is in the stack's state, but no longer on the engine: `pulumi up` brings it back", reference)
 	}
 	if err != nil {
 		return Image{}, fmt.Errorf("image %s: %w", reference, err)
 	}
-	var image Image
+	image := Image{ID: found.ID}
 	if found.Config == nil {
 		return image, nil
 	}
@@ -63,4 +65,16 @@ func words(test, shell []string) []string {
 		shell = []string{"/bin/sh", "-c"}
 	}
 	return slices.Concat([]string{"CMD"}, shell, test[1:])
+}
+
+// HasImage is true where the engine has an image of that name.
+func (e *Engine) HasImage(ctx context.Context, reference string) (bool, error) {
+	_, err := e.api.ImageInspect(ctx, reference)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("image %s: %w", reference, err)
+	}
+	return true, nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,11 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
 
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/release"
 )
 
@@ -29,7 +27,37 @@ const (
 	ApplicationLabel   = "tarot.application"
 	SequenceLabel      = "tarot.sequence"
 	BeforeLabel        = "tarot.before"
+	// The names of the secrets, as JSON. A record that has this label is complete.
+	SecretsLabel    = "tarot.secrets"
+	ImageIDLabel    = "tarot.image-id"
+	PinnedLabel     = "tarot.pinned"
+	UnfinishedLabel = "tarot.unfinished"
 )
+
+// RecordLabels are a release's, on its record.
+func RecordLabels(r release.Release) (map[string]string, error) {
+	configuration, err := json.Marshal(r.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := json.Marshal(append([]string{}, r.Secrets...)) // [] where there is none
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{
+		ApplicationLabel: r.Application, ConfigurationLabel: string(configuration), ImageLabel: r.Image, ReleaseLabel: r.Name,
+		SecretsLabel: string(secrets), SequenceLabel: strconv.Itoa(r.Sequence), StackLabel: r.Stack,
+	}
+	for label, value := range map[string]string{BeforeLabel: r.Before, ImageIDLabel: r.ImageID, PinnedLabel: r.PinnedBy} {
+		if value != "" {
+			labels[label] = value
+		}
+	}
+	if r.Unfinished {
+		labels[UnfinishedLabel] = "true"
+	}
+	return labels, nil
+}
 
 // Releases are a stack's, the one that ran last first. With an empty prefix, all
 // stacks'.
@@ -67,18 +95,9 @@ func (e *Engine) records(ctx context.Context, prefix string) ([]release.Release,
 	}
 	var all []release.Release
 	for _, v := range found.Volumes {
-		r := release.Release{Name: v.Labels[ReleaseLabel], Image: v.Labels[ImageLabel],
-			Application: v.Labels[ApplicationLabel], Configuration: map[string]string{}, Before: v.Labels[BeforeLabel], Record: v.Name, Stack: v.Labels[StackLabel]}
-		if err := json.Unmarshal([]byte(v.Labels[ConfigurationLabel]), &r.Configuration); err != nil {
+		r, err := readRecord(v)
+		if err != nil {
 			return nil, fmt.Errorf("release %s: %w", v.Name, err)
-		}
-		if r.Created, err = time.Parse(time.RFC3339, v.CreatedAt); err != nil {
-			return nil, fmt.Errorf("release %s: %w", v.Name, err)
-		}
-		if text := v.Labels[SequenceLabel]; text != "" {
-			if r.Sequence, err = strconv.Atoi(text); err != nil {
-				return nil, fmt.Errorf("release %s: %w", v.Name, err)
-			}
 		}
 		all = append(all, r)
 	}
@@ -86,6 +105,43 @@ func (e *Engine) records(ctx context.Context, prefix string) ([]release.Release,
 		return cmp.Or(cmp.Compare(b.Sequence, a.Sequence), b.Created.Compare(a.Created), strings.Compare(a.Name, b.Name))
 	})
 	return all, nil
+}
+
+// readRecord reads a record.
+func readRecord(v *volume.Volume) (release.Release, error) {
+	r := release.Release{
+		Name: v.Labels[ReleaseLabel], Image: v.Labels[ImageLabel], ImageID: v.Labels[ImageIDLabel], Application: v.Labels[ApplicationLabel],
+		Configuration: map[string]string{}, Before: v.Labels[BeforeLabel], PinnedBy: v.Labels[PinnedLabel], Unfinished: v.Labels[UnfinishedLabel] != "",
+		Record: v.Name, Stack: v.Labels[StackLabel], Labels: v.Labels,
+	}
+	err := json.Unmarshal([]byte(v.Labels[ConfigurationLabel]), &r.Configuration)
+	if err != nil {
+		return r, err
+	}
+	if text := v.Labels[SecretsLabel]; text != "" {
+		if err := json.Unmarshal([]byte(text), &r.Secrets); err != nil {
+			return r, err
+		}
+		r.Complete = true
+	} else {
+		r.Secrets = listedSecrets(r.Configuration)
+	}
+	if text := v.Labels[SequenceLabel]; text != "" {
+		if r.Sequence, err = strconv.Atoi(text); err != nil {
+			return r, err
+		}
+	}
+	r.Created, err = time.Parse(time.RFC3339, v.CreatedAt)
+	return r, err
+}
+
+// listedSecrets are the names in a configuration's backend.secrets: all that a record of
+// before there was SecretsLabel says of them. What can't be read is found by whoever
+// loads the configuration.
+func listedSecrets(configuration map[string]string) []string {
+	var backend struct{ Secrets []string }
+	_ = json.Unmarshal([]byte(configuration[config.Namespace+":backend"]), &backend)
+	return backend.Secrets
 }
 
 // RecordName is the volume that records a stack's release. A volume's labels and
@@ -97,84 +153,20 @@ func RecordName(prefix, release string, sequence int) string {
 // contentTag is the form of the tags that components/image.go gives.
 var contentTag = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
-// Retain removes the records of all but the newest releases of a stack, the
-// current one apart, and the images of a repository that no release of any stack
-// needs and no container uses. It returns what it has removed.
-func (e *Engine) Retain(ctx context.Context, prefix, current, repository string, keep int) ([]string, error) {
-	all, err := e.records(ctx, prefix)
-	if err != nil {
-		return nil, err
-	}
-	mine, superseded := split(all)
-	var removed []string
-	for _, r := range superseded {
-		if err := e.removeRecord(ctx, r); err != nil {
-			return removed, err
-		}
-	}
-	kept := 0
-	for _, r := range mine {
-		if r.Name == current {
-			continue
-		}
-		if kept++; kept <= keep {
-			continue
-		}
-		if err := e.removeRecord(ctx, r); err != nil {
-			return removed, err
-		}
-		removed = append(removed, "release "+r.Name)
-	}
-	images, err := e.removeImages(ctx, repository)
-	return append(removed, images...), err
-}
-
-func (e *Engine) removeRecord(ctx context.Context, r release.Release) error {
-	if err := e.api.VolumeRemove(ctx, r.Record, false); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("release %s: %w", r.Name, err)
-	}
-	return nil
-}
-
 // CheckRelease says why a release can not be returned to, if so: an image that was
-// built here is in no registry.
+// built here is in no registry, and a record may lack what shaped the release.
 func (e *Engine) CheckRelease(ctx context.Context, r release.Release) error {
+	const goOn = "go forward (make forward), or check out what it was made of and run `pulumi up`"
+	if _, has := r.Configuration[config.Namespace+":backend"]; !has && !r.Complete {
+		return fmt.Errorf("release %s can not be returned to: its record says nothing of %s:backend (a secret was inside, and was left out with all that is beside it), "+
+			"so the application would get default values; %s", r.Name, config.Namespace, goOn)
+	}
 	if _, tag, _ := strings.Cut(r.Image, ":"); !contentTag.MatchString(tag) {
 		return nil
 	}
-	_, err := e.api.ImageInspect(ctx, r.Image)
-	if errdefs.IsNotFound(err) {
-		return fmt.Errorf("release %s can not be returned to: its image %s was removed from this engine", r.Name, r.Image)
+	there, err := e.HasImage(ctx, r.Image)
+	if err == nil && !there {
+		err = fmt.Errorf("release %s can not be returned to: its image %s was removed from this engine; %s", r.Name, r.Image, goOn)
 	}
 	return err
-}
-
-func (e *Engine) removeImages(ctx context.Context, repository string) ([]string, error) {
-	needed, err := e.Releases(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	found, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", repository))})
-	if err != nil {
-		return nil, fmt.Errorf("images: %w", err)
-	}
-	var removed []string
-	var failures []error
-	for _, i := range found {
-		for _, tag := range i.RepoTags {
-			_, suffix, _ := strings.Cut(tag, ":")
-			if !contentTag.MatchString(suffix) || slices.ContainsFunc(needed, func(r release.Release) bool { return r.Image == tag }) {
-				continue
-			}
-			_, err := e.api.ImageRemove(ctx, tag, image.RemoveOptions{})
-			switch {
-			case err == nil:
-				removed = append(removed, "image "+tag)
-			case errdefs.IsConflict(err) || errdefs.IsNotFound(err): // a container uses it: next time
-			default:
-				failures = append(failures, fmt.Errorf("image %s: %w", tag, err))
-			}
-		}
-	}
-	return removed, errors.Join(failures...)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,7 +72,8 @@ func TestAReleaseThatRanAgainIsTheLatest(t *testing.T) {
 		t.Errorf("of all stacks: %+v, %v", all, err)
 	}
 	// Its earlier record has served its time.
-	if _, err := e.Retain(t.Context(), "tarot-prod", "r1", "app", 2); err != nil || !slices.Equal(api.done, []string{"remove tarot-prod-release-r1"}) {
+	keep := Retention{Prefix: "tarot-prod", Current: "r1", Repository: "app", Keep: 2}
+	if _, err := e.Retain(t.Context(), keep); err != nil || !slices.Equal(removals(api.done), []string{"remove tarot-prod-release-r1", "remove " + lockName}) {
 		t.Errorf("%v, %v", api.done, err)
 	}
 	bad := record("tarot-prod", "r1", one, "2026-01-01T00:00:00Z")
@@ -84,37 +86,43 @@ func TestAReleaseThatRanAgainIsTheLatest(t *testing.T) {
 func TestAReleaseWhoseImageIsGoneCanNotBeReturnedTo(t *testing.T) {
 	e := &Engine{api: &fakeAPI{images: map[string]image.InspectResponse{one: {}}}}
 	for reference, want := range map[string]string{one: "", "registry.example/app:2": "", two: "its image " + two + " was removed"} {
-		err := e.CheckRelease(t.Context(), release.Release{Name: "r1", Image: reference})
+		err := e.CheckRelease(t.Context(), release.Release{Name: "r1", Image: reference, Complete: true})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", reference, err)
 		}
 	}
 }
 
-func TestRetain(t *testing.T) {
-	images := []image.Summary{{RepoTags: []string{one}}, {RepoTags: []string{two, "app:latest"}}, {RepoTags: []string{three}},
-		{RepoTags: []string{other}}, {RepoTags: []string{"app:00000000000000aa"}}, {RepoTags: []string{"app:mine"}}}
-	for _, test := range []struct {
-		name, current string
-		keep          int
-		inUse         string
-		want          []string
-	}{
-		{"enough kept", "r3", 2, "", []string{"app:00000000000000aa"}},
-		{"too many", "r3", 1, "", []string{"tarot-prod-release-r1", one, "app:00000000000000aa"}},
-		{"the current one is the oldest", "r1", 1, "", []string{"tarot-prod-release-r2", two, "app:00000000000000aa"}},
-		{"in use", "r3", 1, one, []string{"tarot-prod-release-r1", "app:00000000000000aa"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			api := &fakeAPI{volumes: recorded(), stored: images, inUse: test.inUse}
-			removed, err := (&Engine{api: api}).Retain(t.Context(), "tarot-prod", test.current, "app", test.keep)
-			var got []string
-			for _, done := range api.done {
-				got = append(got, strings.TrimPrefix(done, "remove "))
-			}
-			if err != nil || !slices.Equal(got, test.want) || len(removed) != len(got) {
-				t.Errorf("removed %v, want %v; says %v, %v", got, test.want, removed, err)
-			}
-		})
+// What was read is what was written; what older programs have written can be read, too.
+func TestARecordSaysAllOfARelease(t *testing.T) {
+	r := release.New("app:1", map[string]string{"tarot:backend": "{}"}, []string{"API_KEY"}, "tarot")
+	r.ImageID, r.Application, r.Before, r.PinnedBy, r.Unfinished, r.Sequence, r.Stack = "sha256:1", "{}", "r0", "ann@example", true, 3, "tarot-prod"
+	labels, err := RecordLabels(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readRecord(&volume.Volume{Name: "it", CreatedAt: "2026-01-01T00:00:00Z", Labels: labels})
+	r.Record, r.Labels, r.Created = "it", labels, got.Created
+	if err != nil || !reflect.DeepEqual(got, r) {
+		t.Errorf("%+v, want %+v; %v", got, r, err)
+	}
+	for _, name := range []string{ImageIDLabel, SecretsLabel, PinnedLabel, UnfinishedLabel} {
+		delete(labels, name)
+	}
+	labels[ConfigurationLabel] = `{"tarot:backend":"{\"secrets\":[\"OLD_KEY\"]}"}`
+	if got, err := readRecord(&volume.Volume{CreatedAt: "2026-01-01T00:00:00Z", Labels: labels}); err != nil || got.Complete || !slices.Equal(got.Secrets, []string{"OLD_KEY"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAReleaseWhoseRecordLostItsConfigurationCanNotBeReturnedTo(t *testing.T) {
+	e := &Engine{api: &fakeAPI{images: map[string]image.InspectResponse{one: {}}}}
+	lost := release.Release{Name: "r1", Image: one, Configuration: map[string]string{"tarot:runtime": "swarm"}}
+	if err := e.CheckRelease(t.Context(), lost); err == nil || !strings.Contains(err.Error(), "says nothing of tarot:backend") {
+		t.Error(err)
+	}
+	lost.Complete = true // all keys had their default values
+	if err := e.CheckRelease(t.Context(), lost); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,25 +1,36 @@
-// Package release names releases. A release is an image and a configuration:
-// whatever `up` makes the same of has the same name.
+// Package release names releases. A release is an image and what the stack file says
+// of the application: whatever `up` makes the same of has the same name.
 package release
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
+	"slices"
 	"strings"
 	"time"
 )
+
+// Keys are the top-level keys of the configuration that shape a release, and come back
+// with it. All others are the platform's: how and where it runs, what is in front of it
+// and what watches it stay as they are today.
+var Keys = []string{"backend", "build"}
 
 // Release is one that has run, and can be returned to.
 type Release struct {
 	// Name is what `tarot:releases.pin` takes.
 	Name string
-	// Image is the backend's image.
-	Image string
+	// Image is the backend's image, and ImageID what that name meant when it ran.
+	Image, ImageID string
 	// Configuration is what the stack file said, without secrets: a key with its
 	// namespace, and its value as Pulumi passes it on.
 	Configuration map[string]string
+	// Secrets are the names of the application's own secrets that were set. Their
+	// values are never recorded: those of today are used.
+	Secrets []string
+	// Complete is true where the record is known to hold all of that. Records of before
+	// 2026-11 left out a whole object where a secret was in it.
+	Complete bool
 	// Application is what the application said of itself, as JSON.
 	Application string
 	// Created is when it ran first, or again after another one.
@@ -29,9 +40,14 @@ type Release struct {
 	// Before names the release that is returned to from this one: the one that ran
 	// before it did for the first time, or for another time but by a rollback.
 	Before string
+	// PinnedBy is who has returned to it; empty where it was not a rollback.
+	PinnedBy string
+	// Unfinished is true for one that users have got, and whose `up` failed after that.
+	Unfinished bool
 	// Record is the name of what keeps all this, and Stack the prefix of the stack
-	// that ran it.
+	// that ran it. Labels are the record as it was written.
 	Record, Stack string
+	Labels        map[string]string
 }
 
 // Names lists the names, for an error.
@@ -46,15 +62,17 @@ func Names(all []Release) string {
 	return strings.Join(names, ", ")
 }
 
-// New names a release of an image and a configuration. What the configuration
-// says of releases, of maintenance, of monitoring and of rotated secrets is no part
-// of it: none of these is returned to.
-func New(image string, configuration map[string]string, namespace string) Release {
-	r := Release{Image: image, Configuration: maps.Clone(configuration)}
-	for _, key := range []string{"releases", "maintenance", "monitoring", "secretVersions"} {
-		delete(r.Configuration, namespace+":"+key)
+// New names a release of an image, of what the configuration says of it (Keys), and of
+// the names of the secrets that it has. Their values are no part of it: a password that
+// was rotated because it had leaked must not come back.
+func New(image string, configuration map[string]string, secrets []string, namespace string) Release {
+	r := Release{Image: image, Configuration: map[string]string{}, Secrets: slices.Sorted(slices.Values(secrets)), Complete: true}
+	for _, key := range Keys {
+		if value, set := configuration[namespace+":"+key]; set {
+			r.Configuration[namespace+":"+key] = value
+		}
 	}
-	text, _ := json.Marshal([]any{image, r.Configuration}) // strings always marshal, and maps in order
+	text, _ := json.Marshal([]any{image, r.Configuration, r.Secrets}) // strings always marshal, and maps in order
 	sum := sha256.Sum256(text)
 	r.Name = "r" + hex.EncodeToString(sum[:5])
 	return r

@@ -2,32 +2,47 @@ package release
 
 import (
 	"maps"
+	"slices"
 	"testing"
 )
 
-func TestAReleaseIsAnImageAndAConfiguration(t *testing.T) {
-	configuration := map[string]string{"tarot:runtime": "swarm", "tarot:releases": `{"keep":5}`}
-	first := New("app:1", configuration, "tarot")
-	if len(first.Name) != 11 || first.Name[0] != 'r' || !maps.Equal(first.Configuration, map[string]string{"tarot:runtime": "swarm"}) {
+func TestAReleaseIsAnImageAndWhatShapesIt(t *testing.T) {
+	configuration := map[string]string{"tarot:backend": `{"replicas":2}`, "tarot:runtime": "swarm", "tarot:nginx": "{}", "tarot:releases": `{"keep":5}`}
+	first := New("app:1", configuration, []string{"B", "A"}, "tarot")
+	if len(first.Name) != 11 || first.Name[0] != 'r' || !maps.Equal(first.Configuration, map[string]string{"tarot:backend": `{"replicas":2}`}) {
 		t.Errorf("%+v", first)
 	}
-	if len(configuration) != 2 {
+	if !first.Complete || !slices.Equal(first.Secrets, []string{"A", "B"}) {
+		t.Errorf("%+v", first)
+	}
+	if len(configuration) != 4 {
 		t.Error("the configuration itself was changed")
+	}
+	with := func(key, value string) map[string]string {
+		other := maps.Clone(configuration)
+		other["tarot:"+key] = value
+		return other
 	}
 	for name, test := range map[string]struct {
 		image         string
 		configuration map[string]string
+		secrets       []string
 		same          bool
 	}{
-		"the same":              {"app:1", map[string]string{"tarot:runtime": "swarm"}, true},
-		"pinned":                {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:releases": `{"pin":"r1"}`}, true},
-		"closed":                {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:maintenance": "true"}, true},
-		"with rotated secrets":  {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:secretVersions": `{"adminPassword":1}`}, true},
-		"another image":         {"app:2", configuration, false},
-		"another configuration": {"app:1", map[string]string{"tarot:runtime": "containers"}, false},
-		"one key more":          {"app:1", map[string]string{"tarot:runtime": "swarm", "tarot:x": ""}, false},
+		"the same":                {"app:1", configuration, []string{"A", "B"}, true},
+		"pinned":                  {"app:1", with("releases", `{"pin":"r1"}`), []string{"A", "B"}, true},
+		"closed":                  {"app:1", with("maintenance", "true"), []string{"A", "B"}, true},
+		"with rotated secrets":    {"app:1", with("secretVersions", `{"adminPassword":1}`), []string{"A", "B"}, true},
+		"behind another nginx":    {"app:1", with("nginx", `{"maxBody":"1m"}`), []string{"A", "B"}, true},
+		"in the other runtime":    {"app:1", with("runtime", "containers"), []string{"A", "B"}, true},
+		"another image":           {"app:2", configuration, []string{"A", "B"}, false},
+		"another configuration":   {"app:1", with("backend", `{"replicas":3}`), []string{"A", "B"}, false},
+		"built in another way":    {"app:1", with("build", `{}`), []string{"A", "B"}, false},
+		"with one more secret":    {"app:1", configuration, []string{"A", "B", "C"}, false},
+		"with one secret less":    {"app:1", configuration, []string{"A"}, false},
+		"without a secret at all": {"app:1", configuration, nil, false},
 	} {
-		if got := New(test.image, test.configuration, "tarot"); (got.Name == first.Name) != test.same {
+		if got := New(test.image, test.configuration, test.secrets, "tarot"); (got.Name == first.Name) != test.same {
 			t.Errorf("%s: %s", name, got.Name)
 		}
 	}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// DatabaseURLSecret is the flat secret key that goes before backend.databaseUrl.
+const DatabaseURLSecret = "databaseUrl"
+
+// ApplicationSecrets are the names of the secrets that were set for the application, but
+// for those that have a generated value where they are not.
+func (cfg Config) ApplicationSecrets() []string {
+	names := slices.Clone(cfg.Backend.Secrets)
+	if cfg.Secrets[DatabaseURLSecret] != "" {
+		names = append(names, DatabaseURLSecret)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// RefuseSealed refuses secrets inside the tree of the configuration. They would be in
+// clear wherever the engine shows what a container runs with, and a release's record,
+// which anybody may read, could not have what is beside them. Keys are those top-level
+// keys that Pulumi says hold a secret, and paths where the stack file has secrets.
+func RefuseSealed(keys, paths []string) error {
+	d := decoder{}
+	for _, full := range keys {
+		key, mine := strings.CutPrefix(full, Namespace+":")
+		if !mine || IsSecret(key) {
+			continue
+		}
+		inside := slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+			rest, below := strings.CutPrefix(path, full)
+			return !below || rest != "" && rest[0] != '.' && rest[0] != '['
+		})
+		if len(inside) == 0 { // given by other means than the stack file
+			inside = []string{full}
+		}
+		for _, path := range inside {
+			d.add(fmt.Errorf("%s: a secret is not allowed here; allowed: a plain value. It would be readable in `docker inspect`, "+
+				"and no release with it could be returned to. Take it out, by `pulumi config rm --path '%[1]s'`; %s", path, insteadOf(path)))
+		}
+	}
+	return d.err()
+}
+
+// insteadOf is how a secret is given to the application.
+func insteadOf(path string) string {
+	if path == Namespace+":backend.databaseUrl" {
+		return "a database's URL with a password is set by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret + "`"
+	}
+	return "a secret of the application's is named in backend.secrets, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
+		"what is no secret is set without --secret"
+}
+
+// checkDatabase refuses an address with a password, which would be in clear in the
+// release's record and in `docker inspect`.
+func (b Backend) checkDatabase(c *checker) {
+	if HasPassword(b.DatabaseURL) {
+		c.add(Fault{Namespace, "backend.databaseUrl", quote(withoutPassword(b.DatabaseURL)),
+			"a URL without a password; set the whole URL by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret +
+				"`, and take this one out by `pulumi config rm --path " + Namespace + ":backend.databaseUrl`"})
+		return
+	}
+	c.want(databaseInDataFolder(b.DatabaseURL), "backend.databaseUrl", withoutPassword(b.DatabaseURL))
+}
+
+// HasPassword is true for an address with a password in it.
+func HasPassword(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Get("password") != ""
+}
+
+// between the name and the host, or in the query: also of what is no URL for net/url.
+var passwords = regexp.MustCompile(`(://[^/?#:@]*:).*(@)|([?&]password=)[^&#]*`)
+
+// withoutPassword is an address as an error may show it.
+func withoutPassword(address string) string {
+	return passwords.ReplaceAllString(address, "${1}${3}***${2}")
+}
