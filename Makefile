@@ -45,16 +45,16 @@ prod: engine pulumi swarm ## the same for prod; shows the changes and asks; YES=
 STACK ?= prod
 .PHONY: releases rollback forward rotate clear-pending
 releases: ## what STACK (prod) has run, and can be returned to
-	@$(WITH) scripts/releases.sh list $(STACK)
+	@$(WITH) go run ./cmd/stack releases $(STACK)
 
 rollback: ## return STACK to the release before, or to TO=...
-	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rollback $(STACK) $(TO)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rollback $(STACK) $(TO)
 
 forward: ## after a rollback: STACK as its file says
-	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh forward $(STACK)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack forward $(STACK)
 
 rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
-	@$(WITH) setup/state.sh exec $(STACK) scripts/releases.sh rotate $(STACK) $(SECRET)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rotate $(STACK) $(SECRET)
 
 clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending
 	@$(WITH) setup/state.sh exec $(STACK) pulumi refresh --stack $(STACK) --yes --skip-preview --clear-pending-creates

@@ -48,19 +48,12 @@ copy_project() {
   tar -cf - --null -T "$work/files" | tar -xf - -C "$project"
 }
 
-# forget_secrets STACK: takes the salt, and every value that was encrypted with
-# it, out of the stack's file; prints the keys of these values.
+# forget_secrets STACK: takes the salt, and every value that was encrypted with it,
+# out of the stack's file; prints where these were, as `pulumi config --path` has it.
 forget_secrets() {
   local config=$project/Pulumi.$1.yaml
   [ -f "$config" ] || { printf 'there is no Pulumi.%s.yaml\n' "$1" >&2 && return 1; }
-  awk -v rest="$config.new" '
-    /^encryptionsalt:/ { next }
-    key != "" && /^    secure: / { print key; key = ""; next }
-    key != "" { print "  " key ":" >rest; key = "" }
-    /^  [^ ].*: *$/ { key = $1; sub(/:$/, "", key); next }
-    { print >rest }
-    END { if (key != "") print "  " key ":" >rest }
-  ' "$config" && mv "$config.new" "$config"
+  go run ./cmd/stack forget-secrets "$config"
 }
 
 # quietly ARGUMENTS...: pulumi, heard only when it fails.
@@ -79,7 +72,9 @@ preview() {
     case $key in
       # No placeholder is a key that fits a certificate.
       tarot:tls*) quietly config set --path tarot:nginx.tls.mode selfSigned --stack "$1" || return ;;
-      *) quietly config set --secret "$key" "$placeholder" --stack "$1" || return ;;
+      tarot:databaseUrl) quietly config set --secret "$key" "postgresql://$placeholder/db" --stack "$1" || return ;;
+      # One inside an object is none for the program, which says so.
+      *) quietly config set --secret --path "$key" "$placeholder" --stack "$1" || return ;;
     esac
   done <"$work/keys"
   pulumi preview --cwd "$project" --stack "$1" --diff --non-interactive --color never

@@ -1,5 +1,6 @@
-// Command stack looks at a deployed stack: `make status` and `make logs`. What it
-// knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
+// Command stack looks at a deployed stack (`make status`, `make logs`, `make releases`)
+// and takes it from release to release (`make rollback`, `make forward`, `make rotate`).
+// What it knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
 // what the Docker engine says.
 package main
 
@@ -20,7 +21,7 @@ import (
 	"tarot-platform/internal/engine"
 )
 
-// Exit codes: something is wrong with the stack; it can't be told.
+// Exit codes: something is wrong with the stack, or was not done; it can't be told.
 const (
 	exitWrong   = 1
 	exitUnknown = 2
@@ -32,10 +33,15 @@ var errWrong = errors.New("something is wrong")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand(), guestsCommand())
+	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand(), guestsCommand(), forgetCommand())
+	root.AddCommand(releaseCommands()...)
+	var undone failed
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
+		os.Exit(exitWrong)
+	case errors.As(err, &undone):
+		fmt.Fprintln(os.Stderr, "stack:", err)
 		os.Exit(exitWrong)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "stack:", err)

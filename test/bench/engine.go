@@ -55,6 +55,19 @@ func (b *bench) removeImages(ctx context.Context) error {
 	return errors.Join(err, failure)
 }
 
+// removeRecords removes the records of the run's releases: `pulumi destroy` leaves them,
+// for whoever brings the stack up again.
+func (b *bench) removeRecords(ctx context.Context) error {
+	out, err := output(ctx, "docker", "volume", "ls", "--quiet", "--filter", "label=tarot.release")
+	for _, name := range strings.Fields(out) {
+		if strings.Contains(name, b.id) {
+			_, failure := output(ctx, "docker", "volume", "rm", name)
+			err = errors.Join(err, failure)
+		}
+	}
+	return err
+}
+
 // built is true for an image with this run's mark: one of an `up` that was interrupted.
 func (b *bench) built(ctx context.Context, name string) bool {
 	history, err := output(ctx, "docker", "image", "history", "--no-trunc", "--format", "{{.CreatedBy}}", name)

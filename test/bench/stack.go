@@ -224,7 +224,7 @@ func (s *stack) destroy(ctx context.Context) error {
 	_, _, err := s.pulumi(ctx, nil, "destroy", "--yes", "--skip-preview")
 	if err == nil {
 		s.name = ""
-		err = s.b.dropImage(ctx, image)
+		err = errors.Join(s.b.dropImage(ctx, image), s.b.removeRecords(ctx))
 	}
 	return err
 }

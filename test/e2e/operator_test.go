@@ -38,6 +38,16 @@ func (s *stack) operator() func(args ...string) (string, int) {
 	}
 }
 
+// moves takes the stack to another release, as `make rollback` does.
+func (s *stack) moves(action string, more ...string) string {
+	s.t.Helper()
+	said, code := s.operator()(append([]string{action, s.name}, more...)...)
+	if code != 0 {
+		s.t.Fatalf("%s %v: exit code %d\n%s", action, more, code, said)
+	}
+	return said
+}
+
 // What an operator sees of a stack is held against the engine, in the runtime
 // that the stack has.
 func (s *stack) checkOperating(out map[string]any) {

@@ -50,6 +50,7 @@ func rollout(t *testing.T, runtime string) {
 		tr.phase(fmt.Sprintf("release %d", i+1), deploy)
 	}
 	tr.phase("scale to 3", func() { s.config("backend.replicas", 3); s.foretold() })
+	scaled := s.outputs()
 	tr.phase("scale to 2", func() { s.config("backend.replicas", 2); s.up() })
 	nginx := s.containers("nginx")
 	tr.phase("rotate a secret", func() { s.config("secretVersions.adminPassword", 1); s.foretold() })
@@ -57,7 +58,6 @@ func rollout(t *testing.T, runtime string) {
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(out["adminPassword"]))).want(t, "the earlier password", http.StatusUnauthorized)
 	get(t, fmt.Sprint(rotated["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the new password", http.StatusOK)
 	tr.phase("configure nginx", func() { s.config("nginx.maxBody", "12m"); s.foretold() })
-	configured := s.outputs()
 	tr.phase("renew the certificate", func() { s.config("nginx.serverNames[0]", "localhost"); s.up() })
 	same(t, nginx, s.containers("nginx"), 1)
 
@@ -65,16 +65,16 @@ func rollout(t *testing.T, runtime string) {
 	for _, bad := range badReleases {
 		tr.phase("bad: "+bad.name, func() { s.badRelease(bad, fmt.Sprint(now["image"])) })
 	}
-	tr.phase("back after a failed one", func() { s.script("releases.sh", "rollback", s.name) })
+	tr.phase("back after a failed one", func() { s.moves("rollback") })
 	s.runs(now)
-	tr.phase("the next good release", func() { s.script("releases.sh", "forward", s.name) })
+	tr.phase("the next good release", func() { s.moves("forward") })
 	s.runs(now)
-	tr.phase("roll back", func() { s.script("releases.sh", "rollback", s.name) })
-	s.runs(configured) // before the certificate was renewed
-	tr.phase("and further", func() { s.script("releases.sh", "rollback", s.name, first) })
+	tr.phase("roll back", func() { s.moves("rollback") })
+	s.runs(scaled) // what nginx has got since is none of the release's
+	tr.phase("and further", func() { s.moves("rollback", first) })
 	s.runs(out)
 	get(t, fmt.Sprint(out["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the password of today in an earlier release", http.StatusOK)
-	tr.phase("and forward", func() { s.script("releases.sh", "forward", s.name) })
+	tr.phase("and forward", func() { s.moves("forward") })
 	s.runs(now)
 	if runtime == "containers" { // in swarm, tasks of both ports have one name
 		tr.phase("another port", func() { s.config("backend.port", 8123); s.foretold() })
@@ -101,20 +101,6 @@ func (s *stack) runs(want map[string]any) {
 	if now := s.outputs(); now["release"] != want["release"] || now["image"] != want["image"] {
 		s.t.Errorf("%v of %v runs, want %v of %v", now["release"], now["image"], want["release"], want["image"])
 	}
-}
-
-// script runs one of the project's scripts.
-func (s *stack) script(name string, args ...string) string {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(s.dir, "scripts", name), args...)
-	cmd.Dir, cmd.Env = s.dir, s.env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
 }
 
 // bad is a release that must not reach a user.

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tarot-platform/internal/release"
+	"tarot-platform/internal/state"
+)
+
+// What changes a stack is a change of its configuration and a `pulumi up`, as
+// docs/releases.md has it without this program.
+const pin = "tarot:releases.pin"
+
+// generated are the secrets that have a generation each, below tarot:secretVersions.
+var generated = []string{"jwtSecretKey", "adminPassword", "grafanaPassword"}
+
+// failed is an error of what was to be done, in difference to one of looking at it.
+type failed struct{ error }
+
+func releaseCommands() []*cobra.Command {
+	list := &cobra.Command{Use: "releases STACK", Short: "what it has run, and can be returned to", Args: cobra.ExactArgs(1),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.list(ctx) })}
+	rollback := &cobra.Command{Use: "rollback STACK [RELEASE]", Short: "return to the release before, or to the one named", Args: cobra.RangeArgs(1, 2),
+		Long: "After an `up` that failed, it returns to the last release that ran as wanted.",
+		RunE: onStack(func(ctx context.Context, d deployed, args []string) error {
+			return d.rollback(ctx, strings.Join(args, ""))
+		})}
+	forward := &cobra.Command{Use: "forward STACK", Short: "after a rollback: the stack as its file says", Args: cobra.ExactArgs(1),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.forward(ctx) })}
+	rotate := &cobra.Command{Use: "rotate STACK SECRET", Short: "a new value for " + strings.Join(generated, ", "), Args: cobra.ExactArgs(2),
+		RunE: onStack(func(ctx context.Context, d deployed, args []string) error { return d.rotate(ctx, args[0]) })}
+	return []*cobra.Command{list, rollback, forward, rotate}
+}
+
+// onStack runs something on the stack that the first argument names, with the others.
+func onStack(run func(ctx context.Context, d deployed, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		d, err := open(cmd.Context(), args[0])
+		if err == nil {
+			err = run(cmd.Context(), d, args[1:])
+		}
+		if err != nil {
+			return failed{err}
+		}
+		return nil
+	}
+}
+
+// list writes the releases, the one that ran last first; * is what runs.
+func (d deployed) list(ctx context.Context) error {
+	all, err := d.docker.Releases(ctx, d.prefix)
+	if err != nil {
+		return err
+	}
+	var now struct{ Release string }
+	if err := pulumi(ctx, &now, "stack", "output", "--stack", d.name); err != nil {
+		return err
+	}
+	fmt.Printf("  %-12s %-21s %s\n", "RELEASE", "RUNS SINCE", "IMAGE")
+	for _, r := range all {
+		there, err := d.docker.HasImage(ctx, r.Image)
+		if err != nil {
+			return err
+		}
+		fmt.Println(line(r, r.Name == now.Release, there))
+	}
+	return nil
+}
+
+func line(r release.Release, current, there bool) string {
+	mark, more := " ", ""
+	if current {
+		mark = "*"
+	}
+	if !there {
+		more += " (not on this engine)"
+	}
+	if r.Unfinished {
+		more += " (its `up` failed after users had it)"
+	}
+	if r.PinnedBy != "" {
+		more += " (a rollback by " + r.PinnedBy + ")"
+	}
+	return fmt.Sprintf("%s %-12s %-21s %s%s", mark, r.Name, r.Created.UTC().Format("2006-01-02T15:04:05Z"), r.Image, more)
+}
+
+func (d deployed) rollback(ctx context.Context, named string) error {
+	all, err := d.docker.Releases(ctx, d.prefix)
+	if err != nil {
+		return err
+	}
+	bad := false
+	if named == "" {
+		if bad, err = d.lastFailed(ctx); err != nil {
+			return err
+		}
+	}
+	to, err := release.Target(all, named, bad)
+	if err != nil {
+		return fmt.Errorf("%w (make releases STACK=%s lists them)", err, d.name)
+	}
+	if bad {
+		note("the last `up` has failed: back to %s, the last release that ran as wanted", to)
+	}
+	if err := d.set(ctx, pin, to); err != nil {
+		return err
+	}
+	if err := d.up(ctx); err != nil {
+		return err
+	}
+	note("%s runs the release %s, with its configuration, until %s is empty: make forward STACK=%[1]s", d.name, to, pin)
+	return nil
+}
+
+// lastFailed is true where the last `up` has failed, or was killed: then it is in no
+// history, and its claim is left.
+func (d deployed) lastFailed(ctx context.Context) (bool, error) {
+	killed, err := d.docker.Claimed(ctx, d.prefix)
+	if err != nil || killed {
+		return killed, err
+	}
+	return state.Failed(ctx, d.name)
+}
+
+// forward allows the `up` to replace the release that somebody has returned to.
+func (d deployed) forward(ctx context.Context) error {
+	all, err := d.docker.Releases(ctx, d.prefix)
+	if err != nil {
+		return err
+	}
+	if err := d.set(ctx, pin, ""); err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		return d.up(ctx, "TAROT_FORWARD="+all[0].Name)
+	}
+	return d.up(ctx)
+}
+
+func (d deployed) rotate(ctx context.Context, secret string) error {
+	if !slices.Contains(generated, secret) {
+		return fmt.Errorf("SECRET is %q; allowed: %s. One of your own: pulumi config set --secret tarot:NAME, then pulumi up", secret, strings.Join(generated, ", "))
+	}
+	var all map[string]struct {
+		ObjectValue json.RawMessage
+	}
+	if err := pulumi(ctx, &all, "config", "--stack", d.name); err != nil {
+		return err
+	}
+	if _, own := all["tarot:"+secret]; own {
+		return fmt.Errorf("tarot:%s is a value of your own: pulumi config set --secret tarot:%[1]s, then pulumi up", secret)
+	}
+	versions := map[string]int{}
+	if value := all["tarot:secretVersions"].ObjectValue; value != nil {
+		if err := json.Unmarshal(value, &versions); err != nil {
+			return fmt.Errorf("tarot:secretVersions: %w", err)
+		}
+	}
+	if err := d.set(ctx, "tarot:secretVersions."+secret, strconv.Itoa(versions[secret]+1)); err != nil {
+		return err
+	}
+	return d.up(ctx)
+}
+
+func (d deployed) set(ctx context.Context, path, value string) error {
+	return attached(ctx, nil, "config", "set", "--stack", d.name, "--path", path, value)
+}
+
+func (d deployed) up(ctx context.Context, environment ...string) error {
+	return attached(ctx, environment, "up", "--stack", d.name, "--yes", "--skip-preview")
+}
+
+// attached runs the CLI before the user's eyes.
+func attached(ctx context.Context, environment []string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "pulumi", args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), environment...)
+	// It ends by itself when it is interrupted, and leaves a state behind then.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) { // it has said why
+		return fmt.Errorf("pulumi %s: exit code %d", args[0], exit.ExitCode())
+	}
+	return err
+}
+
+func note(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }
