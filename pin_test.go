@@ -12,6 +12,7 @@ import (
 
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
 )
 
 // engineWith is a Docker engine that has these volumes and nothing else.
@@ -142,5 +143,30 @@ func TestNobodyGoesForwardOverARollbackInSilence(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Before a password was refused there, a record had it: it is nothing to lose, and today's
+// secret goes before it.
+func TestAPasswordInAnEarlierRecordIsASecretToday(t *testing.T) {
+	const then, today = "postgresql://shop:then@db/shop", "postgresql://shop:today@db/shop"
+	r := release.Release{Name: "r1", Image: "app:1", Configuration: map[string]string{"tarot:backend": `{"databaseUrl":"` + then + `"}`}}
+	for _, test := range []struct {
+		name, set, want string
+		release         release.Release
+	}{
+		{"none is set today", "", then, r},
+		{"one is set today", today, today, r},
+		{"a release that had none", today, "", release.New("app:1", map[string]string{"tarot:backend": "{}"}, nil, "tarot")},
+		{"a release that had one", today, today, release.New("app:1", map[string]string{"tarot:backend": "{}"}, []string{"databaseUrl"}, "tarot")},
+	} {
+		source := values{all: map[string]string{}, secret: map[string]string{}}
+		if test.set != "" {
+			source.all["tarot:databaseUrl"], source.secret["tarot:databaseUrl"] = test.set, test.set
+		}
+		all, err := withRelease(source, test.release)
+		if err != nil || all["tarot:databaseUrl"] != test.want || strings.Contains(all["tarot:backend"], "then") {
+			t.Errorf("%s: %v, %v", test.name, all, err)
+		}
 	}
 }

@@ -111,6 +111,18 @@ func (f *fakeEngine) Claim(_ context.Context, prefix, image string) (func() erro
 	}, f.failures["claim"]
 }
 
+// Fix takes what has "moving" in its name for a tag of an image that was built here.
+func (f *fakeEngine) Fix(_ context.Context, name, repository string) (engine.Fixed, error) {
+	if strings.Contains(name, "moving") {
+		return engine.Fixed{Name: repository + ":00000000000000cc", Tag: true, Warning: "it moves"}, nil
+	}
+	return engine.Fixed{Name: name}, f.failures["fix"]
+}
+
+func (f *fakeEngine) TagImage(_ context.Context, image, name string) error {
+	return f.ask("tag", "tag "+image+" as "+name)
+}
+
 func (f *fakeEngine) HasImage(_ context.Context, reference string) (bool, error) {
 	return !slices.Contains(f.missing, reference), nil
 }

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"regexp"
@@ -125,5 +126,27 @@ func TestAnImageThatIsGoneIsMadeAgainByAPlainUp(t *testing.T) {
 				t.Errorf("%s is made anew at every `up`: %v", name, was.RPC)
 			}
 		}
+	}
+}
+
+func TestAReadyImagesTagIsFixed(t *testing.T) {
+	inProject(t)
+	moving := func(c *config.Config) { c.Backend.Image = "shop:moving" }
+	const fixed = "tarot-backend:00000000000000cc"
+	r := deploy(stack(t, "prod as containers", moving), &recorder{}, &fakeEngine{})
+	if r.err != nil || r.outputs["image"].Value != fixed || r.get(t, "Container", "tarot-test-backend-1").at("image") != fixed || r.get(t, "RemoteImage", "backend-image").at("name") != fixed {
+		t.Errorf("%v, %v", r.outputs["image"].Value, r.err)
+	}
+	if !slices.Contains(r.engine.asked, "tag shop:moving as "+fixed) || !slices.Contains(r.warnings.texts, "it moves") || labelsOf(r.get(t, "Volume", "release"))["tarot.image"] != fixed {
+		t.Errorf("asked %q, warned %q", r.engine.asked, r.warnings.texts)
+	}
+	if r := deploy(stack(t, "prod", moving), &recorder{stage: preview}, &fakeEngine{}); r.err != nil || len(r.engine.asked) > 0 || r.outputs["image"].Value != fixed {
+		t.Errorf("a preview: asked %q, %v", r.engine.asked, r.err)
+	}
+	if r := deployPinned(stack(t, "prod", moving), &recorder{}, &fakeEngine{}); r.err != nil || r.outputs["image"].Value != "shop:moving" {
+		t.Errorf("a pinned release runs %v, %v", r.outputs["image"].Value, r.err)
+	}
+	if r := deploy(stack(t, "prod", func(c *config.Config) { c.Backend.Image = "shop:1" }), &recorder{}, &fakeEngine{failures: map[string]error{"fix": errors.New("no answer")}}); r.err == nil {
+		t.Error("nobody knows what the tag means, and it is deployed")
 	}
 }

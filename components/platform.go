@@ -18,7 +18,6 @@ import (
 
 	"tarot-platform/components/runtime"
 	"tarot-platform/components/workload"
-	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -61,6 +60,9 @@ type Engine interface {
 	// Releases are those that have run, and Retain removes the oldest.
 	Releases(ctx context.Context, prefix string) ([]release.Release, error)
 	Retain(ctx context.Context, r engine.Retention) ([]string, error)
+	// Fix says what a ready image's name means now, and TagImage gives one a name more.
+	Fix(ctx context.Context, name, repository string) (engine.Fixed, error)
+	TagImage(ctx context.Context, image, name string) error
 	// Claim has everybody's Retain spare an image until it is released.
 	Claim(ctx context.Context, prefix, image string) (release func() error, err error)
 }
@@ -358,56 +360,6 @@ func (p *platform) edgeNetworks() []*workload.Network {
 		return []*workload.Network{p.edge, p.internal}
 	}
 	return []*workload.Network{p.internal}
-}
-
-// backendImage declares the application's image. In an update nobody removes it until it
-// is unclaimed, for which its release has to be recorded.
-func (p *platform) backendImage() (image *Image, args *ImageArgs, unclaim func(), err error) {
-	args = p.backendImageArgs()
-	reference, err := args.reference()
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("image %q: %w", "backend-image", err)
-	}
-	unclaim = func() {}
-	if !p.ctx.DryRun() {
-		release, err := p.Engine.Claim(p.ctx.Context(), p.Prefix, reference)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		unclaim = func() {
-			if err := release(); err != nil { // it spares one image until the next `up`
-				_ = p.ctx.Log.Warn(err.Error(), nil)
-			}
-		}
-	}
-	if image, err = NewImage(p.ctx, "backend-image", args, p.child()); err != nil {
-		unclaim()
-	}
-	return image, args, unclaim, err
-}
-
-func (p *platform) backendImageArgs() *ImageArgs {
-	b := p.Config.Build
-	args := maps.Clone(b.Args)
-	if args == nil {
-		args = map[string]string{}
-	}
-	for name, value := range map[string]string{"BASE_REGISTRY": b.BaseRegistry, "PIP_INDEX_URL": b.PipIndexURL, "APT_MIRROR": b.AptMirror} {
-		if value != "" {
-			args[name] = value
-		}
-	}
-	target := b.Platform
-	if target == "" {
-		target = p.Engine.Platform() // left out, the provider warns at every run
-	}
-	cfg := p.Config.Backend
-	return &ImageArgs{
-		Reference:  cfg.Image,
-		Repository: p.ctx.Project() + "-backend",
-		Build:      buildcontext.Build{Context: cfg.Context, Dockerfile: cfg.Dockerfile, Target: cfg.Target, Platform: target, Args: args},
-		Inspector:  p.Engine,
-	}
 }
 
 // mountCode is false with an engine on another machine, which does not have the

@@ -40,7 +40,9 @@ type Engine struct {
 	Info system.Info
 
 	api    client.APIClient
-	opened time.Time // when it said so
+	opened time.Time // when it was asked
+	// auth is what the client knows for an image's registry, encoded.
+	auth func(image string) (string, error)
 }
 
 // Open connects to the engine that the Docker provider will use: the one that
@@ -63,12 +65,14 @@ func Open(ctx context.Context) (*Engine, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	opened := time.Now()
 	info, err := cli.Client().Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: no answer at %s: %w\n"+
 			"Start the engine there, or name another one by DOCKER_HOST; `make engine` installs and starts one on Debian and Ubuntu", address, reason(err))
 	}
-	return &Engine{Address: address, Info: info, api: cli.Client(), opened: time.Now()}, nil
+	return &Engine{Address: address, Info: info, api: cli.Client(), opened: opened,
+		auth: func(image string) (string, error) { return command.RetrieveAuthTokenFromImage(cli.ConfigFile(), image) }}, nil
 }
 
 // reason leaves out what the client says around the cause, which names the

@@ -98,7 +98,7 @@ func TestReleases(t *testing.T) {
 		}
 		removed, err := docker.Retain(t.Context(), engine.Retention{Prefix: s.prefix(), Current: fmt.Sprint(s.outputs()["release"]), Repository: "tarot-backend", Keep: 1})
 		if err != nil || len(removed) != 4 {
-			t.Errorf("removed %v, %v", removed, err)
+			t.Errorf("removed %v, %v\n%s", removed, err, s.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.Image}}"))
 		}
 		for i, want := range []bool{false, false, true, true} { // the release that runs, and one earlier
 			if hasImage(t, images[i]) != want {
