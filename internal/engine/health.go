@@ -56,14 +56,23 @@ func checkCannotRun(c container.InspectResponse) bool {
 }
 
 var (
-	// ofOneProgram is a shell's command without a second one, but for what it exits with.
-	ofOneProgram = regexp.MustCompile(`^(\. \S+; )?[^|;&\n]*(\|\|\s*(exit\s+\d+|false)\s*)?$`)
+	// ofOneProgram is a shell's text without a second one, but for what it exits with.
+	ofOneProgram = regexp.MustCompile(`^[^|;&\n]*(\|\|\s*(exit\s+\d+|false)\s*)?$`)
 	// missing is a shell's whole output where it does not find a program.
 	missing = regexp.MustCompile(`^\S*sh: (line )?(\d+: )?\S+: (command )?not found$`)
 )
 
+// oneProgram looks at the end of the test, which is the image's own: what the platform
+// puts around it comes before. A text for a shell follows a -c.
 func oneProgram(test []string) bool {
-	return len(test) > 1 && (test[0] == "CMD" || test[0] == "CMD-SHELL" && ofOneProgram.MatchString(strings.TrimSpace(test[1])))
+	if len(test) < 2 {
+		return false
+	}
+	before, last := test[len(test)-2], test[len(test)-1]
+	if before != "CMD-SHELL" && !(strings.HasPrefix(before, "-") && strings.HasSuffix(before, "c")) {
+		return true
+	}
+	return ofOneProgram.MatchString(strings.TrimSpace(last))
 }
 
 func notFound(r *container.HealthcheckResult) bool {

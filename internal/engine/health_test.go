@@ -126,23 +126,28 @@ func TestAwaitServiceEndsWhereTheCheckCannotRun(t *testing.T) {
 
 func TestACheckWithASecondTryIsNotTakenForOneThatCannotRun(t *testing.T) {
 	for test, want := range map[string]bool{
-		"curl -f http://localhost:8000/health":                                            true,
-		"curl -f http://localhost:8000/health || exit 1":                                  true,
-		". /run/config/environment; curl -f \"http://localhost:$PORT/health\" || exit 1 ": true,
-		"curl -f x || false":               true,
-		"curl -f x || wget -q x":           false,
-		"wget -q x || curl -f x || exit 1": false,
-		"test -f /tmp/ready && curl -f x":  false,
-		"curl -f x; exit $?":               false,
-		"curl -f x | grep ok":              false,
-		"curl -f x\nwget x":                false,
-		". /run/config/environment; curl -f x || python -c 'import urllib.request' || exit 1": false,
+		"curl -f http://localhost:8000/health":                     true,
+		"curl -f http://localhost:8000/health || exit 1":           true,
+		"curl -f x || false":                                       true,
+		"curl -f x || wget -q x":                                   false,
+		"wget -q x || curl -f x || exit 1":                         false,
+		"test -f /tmp/ready && curl -f x":                          false,
+		"curl -f x; exit $?":                                       false,
+		"curl -f x | grep ok":                                      false,
+		"curl -f x\nwget x":                                        false,
+		"curl -f x || python -c 'import urllib.request' || exit 1": false,
 	} {
 		no := result(127, noCurl)
 		c := checked(no, no, no)
-		c.Config.Healthcheck.Test = []string{"CMD-SHELL", test}
-		if got := checkCannotRun(c); got != want {
-			t.Errorf("%s: %v", test, got)
+		for _, around := range [][]string{{"CMD-SHELL"}, {"CMD", "/bin/sh", "-c", "run; \"$@\"", "health", "15", "/bin/sh", "-c"}, {"CMD", "/bin/bash", "-lc"}} {
+			c.Config.Healthcheck.Test = append(around, test)
+			if got := checkCannotRun(c); got != want {
+				t.Errorf("%q: %v", c.Config.Healthcheck.Test, got)
+			}
+		}
+		c.Config.Healthcheck.Test = []string{"CMD", "/bin/sh", "-c", "run; \"$@\"", "health", "15", "curl", "-f", "http://localhost/a;b"}
+		if !checkCannotRun(c) {
+			t.Errorf("a program of the image's, within ours")
 		}
 	}
 	for output, want := range map[string]bool{

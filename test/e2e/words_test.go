@@ -106,7 +106,7 @@ func ownWords(t *testing.T, runtime string) {
 	t.Run("a health check that can't run ends soon, in its own words", func(t *testing.T) {
 		defer s.in(t)()
 		defer s.config("backend.dockerfile", "Dockerfile")
-		for file, words := range map[string]string{"Dockerfile.curl": "sh: 1: curl: not found", "Dockerfile.missing": "exec: curl: not found"} {
+		for file, words := range map[string]string{"Dockerfile.curl": "sh: 1: curl: not found", "Dockerfile.missing": ": curl: not found"} {
 			s.config("backend.dockerfile", file)
 			// Not after the start period and all retries: that is another text.
 			fails(t, "its health check can't run", words, "listening")
