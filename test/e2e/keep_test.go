@@ -113,7 +113,8 @@ func TestNothingOfUsersIsLost(t *testing.T) {
 
 	t.Run("another stack", func(t *testing.T) {
 		defer s.in(t)()
-		other := prodStack(t, map[string]any{"runtime": "containers", "nginx.httpPort": s.http, "networks.edgeSubnet": s.subnet(214)})
+		other := prodStack(t, map[string]any{"runtime": "containers", "nginx.httpPort": s.http, "networks.edgeSubnet": s.subnet(214),
+			"backend.databaseUrl": "sqlite:///./data/other.db"})
 		other.config("volumes.static", s.volume("static"))
 		other.config("volumes.data", s.volume("data"))
 		said, err := other.run("preview")
