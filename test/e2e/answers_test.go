@@ -42,11 +42,11 @@ func unanswered(t *testing.T, runtime string) {
 			t.Error("no migration ran for the release")
 		}
 		s.prune("migrate")
-		s.script("releases.sh", "rollback", s.name)
+		s.moves("rollback")
 		if now := s.outputs(); now["release"] != first {
 			t.Errorf("%v runs, want %s", now["release"], first)
 		}
-		s.script("releases.sh", "forward", s.name)
+		s.moves("forward")
 	})
 
 	// Users' requests wait for nginx meanwhile, and none may meet the bad release.
