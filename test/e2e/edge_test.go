@@ -28,8 +28,8 @@ func TestEdge(t *testing.T) {
 	dev := newStack(t, "Pulumi.dev.yaml", map[string]any{"backend.context": folder, "backend.target": "", "backend.publishPort": port,
 		"backend.debuggerPort": 0})
 	dev.up()
-	prod := prodStack(t, map[string]any{"runtime": "containers", "backend.context": folder, "backend.memory": "128m",
-		"nginx.proxyTimeout": fmt.Sprint(edgeTime, "s"), "nginx.maxBody": "500m"})
+	prod := prodStack(t, map[string]any{"runtime": "containers", "backend.context": folder, "backend.replicas": 2, "backend.memory": "128m",
+		"backend.health.retries": 20, "nginx.proxyTimeout": fmt.Sprint(edgeTime, "s"), "nginx.maxBody": "500m"})
 	prod.up()
 	devURL, prodURL := fmt.Sprintf("http://localhost:%d", port), fmt.Sprintf("https://localhost:%d", prod.https)
 

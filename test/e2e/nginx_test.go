@@ -72,7 +72,7 @@ func TestIdleConnectionsDoNotStopNginx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := dockerLine(t, "create", "--interactive", "--publish", "127.0.0.1::8080", "--ulimit", "nofile=1024:65536", "--read-only", "--user", "101:101",
+	id := dockerLine(t, "create", "--interactive", "--publish", "127.0.0.1::8080", "--ulimit", "nofile=1024:16384", "--read-only", "--user", "101:101",
 		"--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/nginx:mode=1777", "--entrypoint", "/bin/sh", config.Defaults().Nginx.Image, "-s")
 	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", "--volumes", id).Run() })
 	cmd := exec.Command("docker", "start", "--interactive", id)
