@@ -78,7 +78,7 @@ func (s *stack) balanced() {
 		r.Out.Host = "shop.example.test"
 		r.Out.Header.Set("X-Forwarded-For", "203.0.113.7")
 		r.Out.Header.Set("X-Forwarded-Proto", "https")
-	}}
+	}, Transport: &http.Transport{DisableKeepAlives: true}} // one that is kept has one answer more of nginx's earlier process
 	front := startServer(t, balancer)
 	get(t, front+"/echo?all=1").want(t, "a balancer that nobody has named", http.StatusPermanentRedirect)
 
