@@ -46,8 +46,7 @@ func TestNothingOfUsersIsLost(t *testing.T) {
 		if after := inBackend("cat data/migrations"); after != before {
 			t.Errorf("the rollback migrated: %q, before it %q", after, before)
 		}
-		s.config("releases.pin", "")
-		s.up()
+		s.moves("forward")
 	})
 
 	t.Run("what the application wrote among static files", func(t *testing.T) {
