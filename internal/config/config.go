@@ -138,9 +138,9 @@ type Releases struct {
 	// How many earlier releases can be returned to. The images and static files
 	// of older ones are removed.
 	Keep int `key:"keep" allowed:"a whole number from 1 to 100"`
-	// The release to return to, by its name in `make releases`: its image and its
-	// configuration are used in place of what the stack file says. Empty: what
-	// the stack file says.
+	// The release to return to, by its name in `make releases`: its image, and its
+	// `backend` and `build`, are used in place of what the stack file says. Empty:
+	// what the stack file says.
 	Pin string `key:"pin" allowed:"empty, or the name of a release that make releases lists"`
 }
 
