@@ -72,7 +72,7 @@ func project() (string, error) {
 	}
 	var file struct{ Name string }
 	if err := yaml.Unmarshal(text, &file); err != nil {
-		return "", fmt.Errorf("Pulumi.yaml: %w", err)
+		return "", fmt.Errorf("read Pulumi.yaml: %w", err)
 	}
 	if file.Name == "" {
 		return "", errors.New("there is no name in Pulumi.yaml")
