@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154 # work is set by static_list.sh, which comes before
 ln -sfn "$1" current.new
 mv -T current.new current
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 set -eu
 cd "$VOLUME"
 umask 022

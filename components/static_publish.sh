@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154 # work is set by static_list.sh, which comes before
 folder=$1
 published=.published/${folder#r/}
 list "$STATIC" >"$work/image"

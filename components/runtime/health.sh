@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034 # hc_ takes the rest of a line
 # What the engine runs as a health check:
 #   sh -c "$script" health PAUSE HOLD LIMIT CHECK...      (times in seconds)
 # Until CHECK has passed, and after it has failed, it runs once. After it has passed it
