@@ -83,12 +83,15 @@ test-alert: ## sends an alert to whoever is told of STACK's
 
 ## --- the checks ---
 
-.PHONY: test test-unit test-app test-e2e test-long lint
+.PHONY: test test-unit test-app test-e2e test-long test-thorough lint
 test: setup ## lint, unit tests, the application's, dev and prod end to end: 20 min on two cores
 	@scripts/test.sh lint unit app core
 
-test-long: setup ## what is longer: releases, faults and alerts under load, in both runtimes
+test-long: setup ## what is longer: releases, faults and alerts under load
 	@scripts/test.sh long
+
+test-thorough: setup ## the same in the other runtime, and what is rare: before a release of this project
+	@scripts/test.sh thorough
 
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
 	@scripts/test.sh lint

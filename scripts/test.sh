@@ -6,12 +6,13 @@
 #   lint unit app          no engine, or only its builder
 #   core                   end to end: what each change is tested with
 #   long                   end to end: releases, faults and alerts, under load
-#   rollout monitoring     parts of long, alone and with their figures
+#   thorough               end to end: the same in the other runtime, and more of what is rare
+#   rollout monitoring     parts of both, alone and with their figures
 #   engines                parts of both on a current engine beside the machine's own
 #   all-engines            the same with more tests, and with both of its image stores
 #   peers cost             figures, for scripts/bench.sh
 #
-# A test with the tag e2e says above itself which of core, long, engines, peers and cost runs
+# A test with the tag e2e says above itself which of core, long, thorough, engines, peers and cost runs
 # it: `//suite:core`. test/workflows/suites_test.go holds each to exactly one.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
@@ -90,27 +91,32 @@ attribute() {
   printf '%d\n' "${value:-0}"
 }
 
-# end_to_end SUITE TESTS FORMAT MINUTES: the suite with those of TESTS (core, long, peers
-# or cost) whose names the expression PART fits, all of them without one.
+# end_to_end SUITE FORMAT MINUTES: the tests that say they are the suite's.
 end_to_end() {
   local names
-  names=$(tests_of "$2" | grep -E "^(${PART:-.*})" | paste -sd '|' -) || fail "no test is of the suite $2"
-  go_tests "$1" "$3" -tags e2e,peers,cost -count 1 -timeout "$4m" -run "^($names)\$" ./test/...
+  names=$(tests_of "$1" | paste -sd '|' -)
+  [ -n "$names" ] || fail "no test is of the suite $1"
+  go_tests "$1" "$2" -tags e2e,peers,cost -count 1 -timeout "$3m" -run "^($names)\$" ./test/...
 }
 
 core() {
   borrow_swarm
-  end_to_end core core testname 40
+  end_to_end core testname 60
 }
 
 long() {
   borrow_swarm
-  end_to_end long long testname 80
+  end_to_end long testname 80
+}
+
+thorough() {
+  borrow_swarm
+  end_to_end thorough testname 120
 }
 
 rollout() {
   borrow_swarm
-  PART='TestRollout|TestFaults' end_to_end rollout long standard-verbose 120
+  go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout|TestFaults' ./test/e2e
 }
 
 monitoring() {
@@ -121,12 +127,12 @@ monitoring() {
 
 cost() {
   borrow_swarm
-  end_to_end cost cost standard-verbose 60
+  end_to_end cost standard-verbose 60
 }
 
 peers() {
   borrow_swarm
-  end_to_end peers peers standard-verbose 60
+  end_to_end peers standard-verbose 60
 }
 
 # The short form: what differs from engine to engine, where images are kept as new
@@ -176,11 +182,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | core | long | rollout | monitoring | engines | all-engines | peers | cost)
+    lint | unit | app | core | long | thorough | rollout | monitoring | engines | all-engines | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, rollout, monitoring, engines, all-engines, peers and cost" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, thorough, rollout, monitoring, engines, all-engines, peers and cost" ;;
   esac
 done
 

@@ -17,10 +17,10 @@ import (
 
 // "I could not ask" is not "there is nothing", and what is gone is not always missed.
 //
-//suite:long
+//suite:thorough
 func TestAnswersOnContainers(t *testing.T) { unanswered(t, "containers") }
 
-//suite:long
+//suite:thorough
 func TestAnswersOnSwarm(t *testing.T) { unanswered(t, "swarm") }
 
 func unanswered(t *testing.T, runtime string) {
