@@ -10,7 +10,7 @@ import (
 
 const (
 	// firstCheck is the interval of 2 s, on a machine that is slow.
-	firstCheck = 14 * time.Second
+	firstCheck = 30 * time.Second
 	// A hold is two minutes (components/runtime/health.go), and may take a little longer.
 	shortestHold, longestHold = 100 * time.Second, 150 * time.Second
 	// holdShows is the time in which the engine would have started more checks, had it to.

@@ -19,6 +19,7 @@ import (
 //
 //suite:core
 func TestNothingOfUsersIsLost(t *testing.T) {
+	t.Parallel() // these wait more than they work
 	s := prodStack(t, map[string]any{
 		"runtime": "containers", "backend.context": "./keeper", "backend.replicas": 1, "backend.memory": "64m",
 		"nginx.tls.mode": "off", "releases.keep": 1,

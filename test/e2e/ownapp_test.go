@@ -14,6 +14,7 @@ import (
 //
 //suite:core
 func TestOwnApplication(t *testing.T) {
+	t.Parallel() // these wait more than they work
 	for _, runtime := range []string{"swarm", "containers"} {
 		t.Run(runtime, func(t *testing.T) {
 			folder, err := filepath.Abs("testdata/application")

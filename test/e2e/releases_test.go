@@ -74,6 +74,7 @@ func hasImage(t *testing.T, name string) bool {
 
 //suite:core
 func TestReleases(t *testing.T) {
+	t.Parallel() // these wait more than they work
 	s := releasing(t, "containers")
 	s.config("backend.environment.GREETING", "hello")
 	s.up()

@@ -43,9 +43,7 @@ const commandTime = 10 * time.Minute
 // owner on a machine (ports, networks, volumes) is its own.
 func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	t.Helper()
-	id := make([]byte, 3)
-	_, _ = rand.Read(id)
-	s := &stack{t: t, dir: t.TempDir(), id: hex.EncodeToString(id), http: freePort(t), https: freePort(t)}
+	s := &stack{t: t, dir: t.TempDir(), id: freeID(t), http: freePort(t), https: freePort(t)}
 	s.name = "e2e-" + s.id
 	copyProject(t, s.dir)
 	exe, err := program()
@@ -73,6 +71,21 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	s.mustRun("stack", "init", s.name)
 	t.Cleanup(s.remove)
 	return s
+}
+
+// thirds are the third numbers of the subnets of the stacks that are there.
+var thirds sync.Map
+
+// freeID draws an id whose subnets no other stack of this run has at the moment.
+func freeID(t *testing.T) string {
+	for {
+		id := make([]byte, 3)
+		_, _ = rand.Read(id)
+		if _, taken := thirds.LoadOrStore(id[0], true); !taken {
+			t.Cleanup(func() { thirds.Delete(id[0]) })
+			return hex.EncodeToString(id)
+		}
+	}
 }
 
 // subnet is one of the stack's own, of those that begin with 10 and the second number.

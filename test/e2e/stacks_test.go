@@ -96,6 +96,7 @@ func TestProdStackOnSwarm(t *testing.T) { prod(t, "swarm") }
 func TestProdStackOnContainers(t *testing.T) { prod(t, "containers") }
 
 func prod(t *testing.T, runtime string) {
+	t.Parallel() // these wait more than they work
 	s := prodStack(t, map[string]any{"runtime": runtime})
 	s.up()
 	out := s.outputs()
