@@ -39,7 +39,7 @@ func monitored(t *testing.T, runtime string) {
 	s := prodStack(t, map[string]any{
 		"runtime": runtime, "monitoring.enabled": false, "monitoring.interval": "1s", "monitoring.alerts.timeScale": rehearsal,
 		"backend.replicas": watchedReplicas, "backend.workers": 2, "backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
-		"backend.health.interval": "1s", "backend.health.startPeriod": "3s", "backend.health.timeout": "3s",
+		"backend.health.interval": "1s", "backend.health.startPeriod": "15s", "backend.health.timeout": "3s",
 		"monitoring.alerts.diskFree": limit,
 	})
 	s.up()
