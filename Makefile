@@ -84,7 +84,7 @@ test-alert: ## sends an alert to whoever is told of STACK's
 ## --- the checks ---
 
 .PHONY: test test-unit test-app test-e2e test-long test-thorough lint
-test: setup ## lint, unit tests, the application's, dev and prod end to end: 20 min on two cores
+test: setup ## lint, unit tests, the application's, dev and prod end to end
 	@scripts/test.sh lint unit app core
 
 test-long: setup ## what is longer: releases, faults and alerts under load
