@@ -23,7 +23,7 @@ import (
 // each target answers, each dashboard and each rule has data, and nothing fires.
 // Then faults are injected: alerts_test.go.
 //
-//suite:long
+//suite:thorough
 func TestMonitoringOnContainers(t *testing.T) { monitored(t, "containers") }
 
 //suite:thorough
