@@ -144,6 +144,8 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 				if checkCannotRun(e.checkOf(ctx, t)) {
 					return false, errCheckCannotRun
 				}
+			// By now the image is here; while it was not, Swarm tried every two seconds.
+			case t.Status.State == swarm.TaskStateRejected && strings.Contains(t.Status.Err, "No such image"):
 			// What failed before this specification was set says nothing of it.
 			case current && t.Status.Timestamp.After(service.UpdatedAt) && (t.Status.State == swarm.TaskStateFailed || t.Status.State == swarm.TaskStateRejected || t.Status.State == swarm.TaskStateComplete):
 				failed++

@@ -68,6 +68,8 @@ func failed(image, says, container string) swarm.Task {
 func TestAwaitService(t *testing.T) {
 	starting := task(wanted, swarm.TaskStateRunning, swarm.TaskStateStarting)
 	gone := task("app:1", swarm.TaskStateShutdown, swarm.TaskStateShutdown)
+	imageless := failed(wanted, "No such image: "+wanted, "")
+	imageless.Status.State = swarm.TaskStateRejected
 	for _, test := range []struct {
 		name    string
 		moments []moment
@@ -95,6 +97,11 @@ func TestAwaitService(t *testing.T) {
 		{"recovers from a few failures", []moment{
 			{service(wanted, ""), []swarm.Task{failed(wanted, "x", ""), failed(wanted, "x", ""), starting}},
 			{service(wanted, ""), append(running(wanted, 2), failed(wanted, "x", ""), failed(wanted, "x", ""))},
+		}, pollInterval, ""},
+
+		{"was rejected while its image was gone", []moment{
+			{service(wanted, ""), []swarm.Task{imageless, imageless, imageless, imageless, starting}},
+			{service(wanted, ""), append(running(wanted, 2), imageless, imageless, imageless, imageless)},
 		}, pollInterval, ""},
 
 		{"is rolled back", []moment{
