@@ -17,7 +17,7 @@ import (
 // saved (a write in the hands of a replica that dies) is counted; what was
 // acknowledged is stored, and the stack is as wanted afterwards.
 //
-//suite:long
+//suite:thorough
 func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
 
 //suite:thorough

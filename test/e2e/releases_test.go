@@ -21,7 +21,7 @@ import (
 func releasing(t *testing.T, runtime string) *stack {
 	t.Helper()
 	s := prodStack(t, map[string]any{
-		"runtime": runtime, "backend.context": "./released", "backend.replicas": 1, "backend.memory": "64m", "backend.drain": "1s", "backend.stopGrace": "5s",
+		"runtime": runtime, "backend.context": "./released", "backend.replicas": 1, "backend.memory": "64m", "backend.drain": "1s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "5s", "nginx.tls.mode": "off", "releases.keep": 1,
 	})
 	if err := os.CopyFS(filepath.Join(s.dir, "released"), os.DirFS("testdata/releases")); err != nil {
