@@ -87,10 +87,10 @@ test-alert: ## sends an alert to whoever is told of STACK's
 test: setup ## lint, unit tests, the application's, dev and prod end to end
 	@scripts/test.sh lint unit app core
 
-test-long: setup ## what is longer: releases, faults and alerts under load
+test-long: setup ## what is longer: releases under load, alerts to receivers
 	@scripts/test.sh long
 
-test-thorough: setup ## the same in the other runtime, and what is rare: before a release of this project
+test-thorough: setup ## faults, monitoring and what is rare, in both runtimes: before a release of this project
 	@scripts/test.sh thorough
 
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
