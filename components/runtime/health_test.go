@@ -63,8 +63,8 @@ func TestOneStartOfAHealthCheckThatPassesMakesSeveral(t *testing.T) {
 	t.Parallel()
 	c := container{t, t.TempDir()}
 	c.answers(0, "well\n", c.counting("echo well")...)
-	// On a machine that is busy, one of them may take all of the hold.
-	if took := c.answers(0, "well\n", c.counting("echo well")...); took < 2*time.Second && c.runs() < 3 || c.runs() < 2 || c.runs() > 5 {
+	// One check and its pause take one second; on a machine that is busy, one may take all of the hold.
+	if took := c.answers(0, "well\n", c.counting("echo well")...); took < 2*time.Second || c.runs() < 2 || c.runs() > 5 {
 		t.Errorf("%d runs in %s after the first one", c.runs()-1, took)
 	}
 }
