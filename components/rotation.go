@@ -9,8 +9,14 @@ import (
 	"tarot-platform/internal/edge"
 )
 
-// askPause is between two questions to a nginx that does not answer.
-const askPause = time.Second
+const (
+	// askPause is between two questions to a nginx that does not answer.
+	askPause = time.Second
+	// silence is how long a nginx that runs is asked again. It is longer than the engine's
+	// health check takes to find one that hangs, after which it is restarted: 15 s to the
+	// next check, then three that take 5 s each, with 2 s between.
+	silence = 45 * time.Second
+)
 
 // Rotation implements runtime.Edge.
 func (e *proxy) Rotation(ctx context.Context) ([]string, error) {
@@ -46,8 +52,9 @@ func (e *proxy) state(ctx context.Context) (edge.State, error) {
 			if err := e.p.Engine.Revive(ctx, e.p.Prefix, "nginx"); err != nil {
 				silent = errors.Join(silent, err)
 			}
+			begun, try = time.Now(), 1 // to start
 		}
-		over := time.Since(begun) > answerTime || try > int(answerTime/askPause)
+		over := time.Since(begun) > silence || try > int(silence/askPause)
 		switch {
 		case condition.Stopped || condition.Broken && over:
 			e.none = true

@@ -10,8 +10,8 @@ import (
 	"tarot-platform/internal/engine"
 )
 
-// silence is so many questions without an answer.
-func silence(count int) []bool { return slices.Repeat([]bool{true}, count) }
+// silent is so many questions without an answer.
+func silent(count int) []bool { return slices.Repeat([]bool{true}, count) }
 
 const (
 	provenReplica   = "smoke test of https://localhost:4443/health tarot-test-backend-1-1a2b3c4:8000 within 30s"
@@ -33,8 +33,8 @@ func TestANginxThatDoesNotAnswerIsAskedAgainAndThenEndsTheDeploy(t *testing.T) {
 		"it answers":                {0, nil, true, "", "", false},
 		"it answers in the end":     {20, nil, true, "", "", false},
 		"it runs and never answers": {1000, nil, false, "can not be asked which release it serves: no answer", "", false},
-		"it is mended by a restart": {5, unhealthy, true, "", "", true},
-		"it is broken":              {31, unhealthy, false, "", "nginx does not run well (nginx-1: unhealthy)", true},
+		"it is mended by a restart": {40, unhealthy, true, "", "", true},
+		"it is broken":              {46, unhealthy, false, "", "nginx does not run well (nginx-1: unhealthy)", true},
 		"it is stopped":             {1, stopped, false, "", "nginx does not run well (nginx-1: exited)", true},
 		"it is broken, says no one": {1000, unhealthy, false, "the log", "nginx does not run well", true},
 	} {
@@ -46,7 +46,7 @@ func TestANginxThatDoesNotAnswerIsAskedAgainAndThenEndsTheDeploy(t *testing.T) {
 				inProject(t)
 				docker := running("earlier")
 				docker.nginx, docker.compared = test.condition, engine.Comparison{Difference: "Image"}
-				if docker.silent = silence(test.silent); test.silent > 0 && name2 != "prod" {
+				if docker.silent = silent(test.silent); test.silent > 0 && name2 != "prod" {
 					docker.silent = append(docker.silent, true) // the question for strays
 				}
 				r := deploy(stack(t, name2), &recorder{}, docker)

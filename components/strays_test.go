@@ -39,7 +39,7 @@ func TestStrayReplicasAreRemovedWhetherTheDeployFailsOrNot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
 			docker := running(test.rotation...)
-			docker.strays, docker.silent = all, silence(test.silent)
+			docker.strays, docker.silent = all, silent(test.silent)
 			if test.broken != "" {
 				docker.failures = map[string]error{test.broken: errors.New("it broke")}
 			}

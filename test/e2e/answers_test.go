@@ -47,6 +47,12 @@ func unanswered(t *testing.T, runtime string) {
 			t.Errorf("%v runs, want %s", now["release"], first)
 		}
 		s.moves("forward")
+		// A refresh finds what is gone, and the next `up` makes that again, and nothing else.
+		before = s.containers("backend")
+		s.mustRun("refresh", "--yes", "--skip-preview")
+		s.up()
+		same(t, before, s.containers("backend"), 2)
+		s.unchanged()
 	})
 
 	// Users' requests wait for nginx meanwhile, and none may meet the bad release.
@@ -96,7 +102,7 @@ func unanswered(t *testing.T, runtime string) {
 	t.Run("a nginx that hangs is restarted, and then asked", func(t *testing.T) {
 		defer s.in(t)()
 		hung := s.one("nginx")
-		s.exec(hung, "kill -STOP -1")
+		s.exec(hung, stopProcesses("nginx")) // not the health check, as where nginx itself hangs
 		s.docker("kill", "--signal", "STOP", hung)
 		s.edit("tarot/__init__.py", func(code string) string { return code + "# hangs\n" })
 		said := s.up()

@@ -50,7 +50,7 @@ func faults(t *testing.T, runtime string) {
 
 	tr.incident("a replica hangs", func() {
 		hung := s.one("backend")
-		s.exec(hung, stopApplication)
+		s.exec(hung, stopProcesses("python"))
 		s.docker("kill", "--signal", "STOP", hung)
 		s.waitUnhealthy(hung)
 		if runtime == "containers" { // where nothing but an `up` looks at it
@@ -105,9 +105,12 @@ const inHand = 8
 // longestGap is what a replaced nginx may cost, docs/rollouts.md.
 const longestGap = 8 * time.Second
 
-// stopApplication stops a replica's processes but process 1, which is the engine's to stop,
-// and the shell that makes the health check, which no fault of the application's stops.
-const stopApplication = `for p in /proc/[0-9]*; do read -r name <"$p/comm" && case $name in python*) kill -STOP "${p#/proc/}" ;; esac; done`
+// stopProcesses stops the processes whose names begin so, but process 1, which is the
+// engine's to stop, and the shell that makes the health check, which no fault of a program
+// stops.
+func stopProcesses(name string) string {
+	return `for p in /proc/[0-9]*; do read -r name <"$p/comm" && case $name in ` + name + `*) kill -STOP "${p#/proc/}" ;; esac; done`
+}
 
 // lockDatabase holds the database's write lock.
 func (s *stack) lockDatabase(image string, seconds int) {
@@ -229,8 +232,10 @@ func (s *stack) killed(victim string) {
 	if err := up.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- up.Wait() }()
 	started := false
-	for !started && ctx.Err() == nil {
+	for !started && len(ended) == 0 {
 		for _, workload := range []string{"backend", "candidate"} {
 			for id := range s.ids(workload) {
 				started = started || !before[id] && !candidate[id]
@@ -243,8 +248,8 @@ func (s *stack) killed(victim string) {
 	} else if said, err := exec.Command("pkill", "-KILL", "-f", "-P", fmt.Sprint(up.Process.Pid), "pulumi-resource-docker").CombinedOutput(); err != nil {
 		t.Fatalf("no plugin of %d: %v %s", up.Process.Pid, err, said)
 	}
-	if err := up.Wait(); err == nil {
-		t.Errorf("the %s was killed, and up succeeded", victim)
+	if err := <-ended; err == nil || !started {
+		t.Errorf("%v; no replica was started before the %s was killed, or the up succeeded", err, victim)
 	}
 	if victim == "CLI" {
 		if said, err := s.run("up", "--yes", "--skip-preview"); err == nil || !strings.Contains(said, "pulumi cancel") {
