@@ -139,9 +139,10 @@ func TestPreviewOfAPullRequest(t *testing.T) {
 	p.pulumi("config", "set", "--stack", "prod", "--path", "tarot:nginx.tls.mode", "given")
 	p.pulumi("config", "set", "--stack", "prod", "--secret", "tlsCertificate", secret)
 	p.pulumi("config", "set", "--stack", "prod", "--secret", "tlsKey", secret)
+	p.pulumi("config", "set", "--stack", "prod", "--secret", "databaseUrl", "postgresql://shop:"+secret+"@db.internal:5432/shop")
 	encrypted := p.mustRun("sed", "-n", "s/^ *secure: //p", "Pulumi.dev.yaml", "Pulumi.prod.yaml")
-	if n := strings.Count(encrypted, "v1:"); n != 4 {
-		t.Fatalf("%d secrets in the stack files, want 4", n)
+	if n := strings.Count(encrypted, "v1:"); n != 5 {
+		t.Fatalf("%d secrets in the stack files, want 5", n)
 	}
 	p.add()
 
@@ -217,12 +218,15 @@ func images(t *testing.T, preview string) []string {
 	return names
 }
 
-// A preview that fails is a comment with the reason, beside the stack that does
-// not fail; what it quotes cannot end its block of code.
+// A preview that fails is a comment with the reason, and the next stack has its own; what
+// it quotes cannot end its block of code. A secret inside an object, which can't be read
+// here, is refused as it is where it can.
 //
 //suite:core
 func TestPreviewThatFails(t *testing.T) {
 	p := newProject(t)
+	p.pulumi("stack", "init", "dev", "--no-select", "--secrets-provider", "passphrase")
+	p.pulumi("config", "set", "--stack", "dev", "--secret", "--path", "tarot:backend.environment.API_TOKEN", "of the team")
 	file := filepath.Join(p.dir, "Pulumi.prod.yaml")
 	config, err := os.ReadFile(file)
 	if err != nil {
@@ -241,8 +245,9 @@ func TestPreviewThatFails(t *testing.T) {
 		t.Fatalf("make preview-comment succeeded\n%s", out)
 	}
 	comment := p.comment()
-	if !strings.Contains(section(t, comment, "dev"), " to create · ") {
-		t.Errorf("dev has no preview\n%s", comment)
+	dev := section(t, comment, "dev")
+	if !strings.HasPrefix(dev, "the preview failed\n") || !strings.Contains(dev, "tarot:backend.environment.API_TOKEN: a secret is not allowed here") {
+		t.Errorf("the secret in an object is not refused\n%s", comment)
 	}
 	prod := section(t, comment, "prod")
 	if !strings.HasPrefix(prod, "the preview failed\n\n````text\n") || !strings.Contains(prod, "tarot:backend.replicas: \"```\" is not allowed") {
