@@ -38,7 +38,7 @@ if [ "${1:-}" = --list ]; then
   exit
 fi
 
-readonly gotestsum=gotest.tools/gotestsum@v1.13.0
+readonly gotestsum=$PWD/build/tools/gotestsum gotestsum_module=gotest.tools/gotestsum@v1.13.0
 results=$PWD/build/tests
 rm -rf "$results"
 mkdir -p "$results"
@@ -55,12 +55,20 @@ count() {
 # What go_tests runs its command through, where that is not the machine itself.
 through=()
 
+# have_gotestsum builds it once: `go run` of a module asks the network each time, which is
+# not there for what runs on the current engine.
+have_gotestsum() {
+  if [ "$("$gotestsum" --version 2>/dev/null)" = "gotestsum version ${gotestsum_module#*@}" ]; then return; fi
+  GOBIN=${gotestsum%/*} setup/with.sh go install "$gotestsum_module"
+}
+
 # go_tests SUITE FORMAT ARGUMENTS...: `go test` with its results counted.
 go_tests() {
   local suite=$1 format=$2 status=0 total=0 failures=0 skips=0
   shift 2
+  have_gotestsum
   # shellcheck disable=SC2016 # the variables are for the shell that gotestsum starts
-  ${through[@]+"${through[@]}"} setup/with.sh go run "$gotestsum" --format "$format" --hide-summary skipped \
+  ${through[@]+"${through[@]}"} setup/with.sh "$gotestsum" --format "$format" --hide-summary skipped \
     --post-run-command "sh -c 'echo \$TESTS_TOTAL \$((TESTS_FAILED + TESTS_ERRORS)) \$TESTS_SKIPPED >$results/$suite'" \
     -- "$@" || status=$?
   if [ -s "$results/$suite" ]; then read -r total failures skips <"$results/$suite"; fi
@@ -151,6 +159,7 @@ all-engines() {
 on_engine() {
   local suite=$1 store=$2 tests=$3 engine=test/engines/current-engine.sh
   # Its network has no way out: what is compiled has to be here before.
+  have_gotestsum
   if ! setup/with.sh go test -tags e2e,engines -run '^$' ./test/e2e >"$results/$suite.compiled" 2>&1; then
     cat "$results/$suite.compiled" >&2
     count "$suite" 0 1 0
