@@ -87,10 +87,10 @@ test-alert: ## sends an alert to whoever is told of STACK's
 test: setup ## lint, unit tests, the application's, dev and prod end to end
 	@scripts/test.sh lint unit app core
 
-test-long: setup ## what is longer: releases under load, alerts to receivers
+test-long: setup ## what is longer: releases and faults under load, alerts, what is gone or does not answer
 	@scripts/test.sh long
 
-test-thorough: setup ## faults, monitoring and what is rare, in both runtimes: before a release of this project
+test-thorough: setup ## the same in the other runtime: before a release of this project
 	@scripts/test.sh thorough
 
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
@@ -113,7 +113,10 @@ test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 RO
 test-monitoring: setup ## metrics, dashboards and rules against a real stack; faults that have to be told
 	@scripts/test.sh monitoring
 
-.PHONY: test-engines
+.PHONY: test-engine test-engines
+test-engine: setup ## the short form of test-engines: a dev stack, and prod in both runtimes, on one store; takes root
+	@scripts/test.sh engines
+
 test-engines: setup ## whole stacks on Debian forky's Docker, beside this engine, with both image stores; takes root
 	@scripts/test.sh all-engines
 

@@ -20,10 +20,11 @@ import (
 //suite:thorough
 func TestAnswersOnContainers(t *testing.T) { unanswered(t, "containers") }
 
-//suite:thorough
+//suite:long
 func TestAnswersOnSwarm(t *testing.T) { unanswered(t, "swarm") }
 
 func unanswered(t *testing.T, runtime string) {
+	t.Parallel() // these wait more than they work
 	s := rolloutStack(t, runtime, false)
 	s.up()
 	out := s.outputs()

@@ -17,10 +17,10 @@ import (
 // saved (a write in the hands of a replica that dies) is counted; what was
 // acknowledged is stored, and the stack is as wanted afterwards.
 //
-//suite:thorough
+//suite:long
 func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
 
-//suite:thorough
+//suite:long
 func TestFaultsOnSwarm(t *testing.T) { faults(t, "swarm") }
 
 func faults(t *testing.T, runtime string) {

@@ -200,6 +200,7 @@ func TestReleases(t *testing.T) {
 //
 //suite:long
 func TestAnImageThatIsGoneInSwarm(t *testing.T) {
+	t.Parallel() // these wait more than they work
 	s := releasing(t, "swarm")
 	s.up()
 	s.note("another tag of the same image")

@@ -18,13 +18,14 @@ import (
 // database that it can't write. And what the platform says reaches the application: its
 // environment in the health check and in a shell, a password in its database's URL.
 //
-//suite:thorough
+//suite:long
 func TestOwnWordsOnContainers(t *testing.T) { ownWords(t, "containers") }
 
 //suite:thorough
 func TestOwnWordsOnSwarm(t *testing.T) { ownWords(t, "swarm") }
 
 func ownWords(t *testing.T, runtime string) {
+	t.Parallel() // these wait more than they work
 	const site = "words.invalid" // leads nowhere
 	source, err := filepath.Abs("testdata/words")
 	if err != nil {
