@@ -10,15 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/state"
 )
 
 // Exit codes: something is wrong with the stack, or was not done; it can't be told.
@@ -80,14 +79,11 @@ func project() (string, error) {
 	return file.Name, nil
 }
 
-// pulumi runs the CLI, and reads the JSON that it prints.
+// pulumi asks the CLI, and reads the JSON that it prints.
 func pulumi(ctx context.Context, into any, args ...string) error {
-	cmd := exec.CommandContext(ctx, "pulumi", append(args, "--json", "--non-interactive")...)
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
+	out, err := state.Ask(ctx, append(args, "--json")...)
 	if err != nil {
-		return fmt.Errorf("pulumi %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(said.String()))
+		return err
 	}
 	return json.Unmarshal(out, into)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"strconv"
-	"strings"
 )
 
 // operation is what Pulumi's history says of one.
@@ -20,13 +18,9 @@ const pageSize = 20
 // is an error: nobody can tell then.
 func Failed(ctx context.Context, stack string) (bool, error) {
 	for page := 1; ; page++ {
-		cmd := exec.CommandContext(ctx, "pulumi", "stack", "history", "--stack", stack, "--json", "--non-interactive",
-			"--page-size", strconv.Itoa(pageSize), "--page", strconv.Itoa(page))
-		var said strings.Builder
-		cmd.Stderr = &said
-		out, err := cmd.Output()
+		out, err := Ask(ctx, "stack", "history", "--stack", stack, "--json", "--page-size", strconv.Itoa(pageSize), "--page", strconv.Itoa(page))
 		if err != nil {
-			return false, fmt.Errorf("pulumi stack history: %w: %s", err, strings.TrimSpace(said.String()))
+			return false, err
 		}
 		failed, done, err := lastUp(out)
 		if done || err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 )
 
@@ -30,15 +29,7 @@ func IDs(ctx context.Context, stack string) (map[string]bool, error) {
 }
 
 func export(ctx context.Context, stack string) ([]byte, error) {
-	out, err := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack, "--non-interactive").Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
-		}
-		return nil, fmt.Errorf("pulumi stack export: %w", err)
-	}
-	return out, nil
+	return Ask(ctx, "stack", "export", "--stack", stack)
 }
 
 // resource is one in an exported state.
