@@ -111,6 +111,13 @@ func TestWhatTheApplicationWroteAmongStaticFilesStays(t *testing.T) {
 	if said := v.release("r/a", nil, "style.css", "a", "logo.svg", "a"); !strings.Contains(said, "kept: r/a/logo.svg was changed by the application") {
 		t.Errorf("said %q", said)
 	}
+	// It is told when users do not get it any more, also where the release can be returned to.
+	said := v.release("r/b", []string{"r/a"}, "style.css", "b")
+	if want := "kept: r/a, of an earlier release, has files that the application may have written: 1, such as ./uploads/dog.txt"; !strings.Contains(said, want) {
+		t.Errorf("said %q, nothing says %q", said, want)
+	}
+	v.release("r/a", []string{"r/b"}, "style.css", "a", "logo.svg", "a")
+	v.release("r/a", nil, "style.css", "a", "logo.svg", "a")
 	users := []string{"r/a/uploads/dog.txt", "a dog", "r/a/logo.svg", "changed", "uploads/cat.txt", "a cat"}
 	v.has(append([]string{"current", "-> r/a", "r/a/style.css", "a"}, users...)...)
 	for range 2 {

@@ -55,7 +55,9 @@ func TestNothingOfUsersIsLost(t *testing.T) {
 		const find = "find static/r -name dog.txt -o -name note.txt"
 		inBackend(`mkdir -p "$STATIC_DIR/uploads" && echo a dog >"$STATIC_DIR/uploads/dog.txt"`)
 		edit()
-		s.up()
+		if said := s.up(); !strings.Contains(said, "of an earlier release, has files that the application may have written: 1, such as ./uploads/dog.txt") {
+			t.Errorf("nothing says what users do not get any more:\n%s", said)
+		}
 		edit()
 		said := s.up()
 		if found := inBackend(find); strings.Count(found, "dog.txt") != 1 || strings.Count(found, "note.txt") != 2 {
