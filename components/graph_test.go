@@ -1,0 +1,179 @@
+package components
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/golden"
+)
+
+// graphs are the configurations whose resources are in testdata/graph. What a stack's
+// state knows is in there: a line that changes is a resource that an `up` changes,
+// replaces, or (where a name or a parent changes without an alias) makes anew.
+var graphs = map[string]struct {
+	stack   string
+	changes []func(*config.Config)
+	pinned  bool
+}{
+	"dev":                    {stack: "dev"},
+	"dev-behind-nginx":       {stack: "dev behind nginx"},
+	"dev-watched":            {stack: "dev, watched"},
+	"prod":                   {stack: "prod"},
+	"prod-without-grafana":   {stack: "prod, watched", changes: []func(*config.Config){func(c *config.Config) { c.Monitoring.Grafana.Enabled = false }}},
+	"prod-own-secrets":       {stack: "prod with own secrets", changes: []func(*config.Config){watched, toldAndRotated}},
+	"prod-maintenance":       {stack: "prod, watched", changes: []func(*config.Config){func(c *config.Config) { c.Maintenance = true }}},
+	"prod-pinned":            {stack: "prod", pinned: true},
+	"prod-one-network":       {stack: "prod, watched", changes: []func(*config.Config){func(c *config.Config) { c.Networks.Isolated = false }}},
+	"containers":             {stack: "prod as containers"},
+	"containers-own-secrets": {stack: "prod with own secrets", changes: []func(*config.Config){asContainers, watched, toldAndRotated, func(c *config.Config) { c.Networks.BackendEgress = true }}},
+	"containers-pinned":      {stack: "prod as containers", pinned: true},
+	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
+		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
+	}}},
+}
+
+// toldAndRotated has somebody told of alerts, and passwords of a later generation.
+func toldAndRotated(c *config.Config) {
+	c.Secrets["alertWebhookUrl"], c.Secrets["grafanaPassword"] = "https://robot.example/send", "own-grafana-password"
+	c.SecretVersions.AdminPassword, c.SecretVersions.JWTSecretKey = 2, 1
+}
+
+func TestTheGraphOfResources(t *testing.T) {
+	for name, test := range graphs {
+		t.Run(name, func(t *testing.T) {
+			inProject(t)
+			r := deployAs(stack(t, test.stack, test.changes...), &recorder{}, &fakeEngine{}, test.pinned)
+			if r.err != nil {
+				t.Fatal(r.err)
+			}
+			golden.Check(t, filepath.Join(repository, "components/testdata/graph", name+".txt"), graph(t, r))
+		})
+	}
+}
+
+// long is what a golden file has only the hash of.
+const long = 120
+
+// graph writes all that the program asks Pulumi for, a resource a paragraph.
+func graph(t *testing.T, r *run) string {
+	t.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A certificate is renewed with the year, and nginx's configuration named by it.
+	replace := []string{folder, "PROJECT", engine.Who(), "WHO"}
+	for _, x := range r.find("Container") {
+		for _, upload := range x.list("uploads") {
+			if name, _ := at(upload, "content").(string); at(upload, "file") == "/run/config/name" {
+				replace = append(replace, name, "NGINX")
+			}
+		}
+	}
+	stable := strings.NewReplacer(replace...)
+	var text strings.Builder
+	for _, x := range r.all {
+		_, parent, _ := strings.Cut(x.RPC.GetParent(), "::tarot::")
+		fmt.Fprintf(&text, "%s %s\n  in %s\n", x.Type, x.Name, parent)
+		written := map[string]any{}
+		for key, value := range x.In {
+			written[key] = readable(value, stable)
+		}
+		for _, key := range slices.Sorted(maps.Keys(written)) {
+			line, err := json.Marshal(written[key])
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&text, "  %s %s\n", key, line)
+		}
+		option := func(name string, values ...string) {
+			if len(values) > 0 {
+				fmt.Fprintf(&text, "  # %s: %s\n", name, strings.Join(values, ", "))
+			}
+		}
+		option("dependsOn", short(x.RPC.GetDependencies())...)
+		for _, key := range slices.Sorted(maps.Keys(x.RPC.GetPropertyDependencies())) {
+			option("of "+key, short(x.RPC.GetPropertyDependencies()[key].GetUrns())...)
+		}
+		option("aliases", aliases(x)...)
+		option("ignoreChanges", x.RPC.GetIgnoreChanges()...)
+		option("replaceOnChanges", x.RPC.GetReplaceOnChanges()...)
+		option("secret outputs", x.RPC.GetAdditionalSecretOutputs()...)
+		for name, set := range map[string]bool{"retainOnDelete": x.RPC.GetRetainOnDelete(), "protect": x.RPC.GetProtect()} {
+			if set {
+				option(name, "true")
+			}
+		}
+		if x.RPC.GetDeleteBeforeReplaceDefined() {
+			option("deleteBeforeReplace", fmt.Sprint(x.RPC.GetDeleteBeforeReplace()))
+		}
+		option("on error", x.RPC.GetHooks().GetOnError()...)
+	}
+	return text.String()
+}
+
+func aliases(x registration) []string {
+	var all []string
+	for _, a := range x.RPC.GetAliases() {
+		all = append(all, a.String())
+	}
+	return all
+}
+
+// short are URNs' types and names, in order.
+func short(urns []string) []string {
+	all := make([]string, len(urns))
+	for i, urn := range urns {
+		parts := strings.Split(urn, "::")
+		types := strings.Split(parts[2], "$")
+		all[i] = types[len(types)-1] + "::" + parts[3]
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+var pemBlock = regexp.MustCompile(`(?s)-----BEGIN.*-----END[^\n]*`)
+
+// readable is a value as a golden file has it: what is long by its hash.
+func readable(value any, stable *strings.Replacer) any {
+	switch value := value.(type) {
+	case sealed:
+		return map[string]any{"secret": readable(value.value, stable)}
+	case unknown:
+		return "UNKNOWN"
+	case []any:
+		all := make([]any, len(value))
+		for i, element := range value {
+			all[i] = readable(element, stable)
+		}
+		return all
+	case map[string]any:
+		all := map[string]any{}
+		for key, member := range value {
+			all[key] = readable(member, stable)
+		}
+		if content, certified := all["content"]; certified && strings.Contains(fmt.Sprint(all["file"]), "tls_") {
+			if s, ok := content.(map[string]any); ok {
+				s["secret"] = "of this year"
+			}
+		}
+		return all
+	case string:
+		text := stable.Replace(pemBlock.ReplaceAllString(value, "PEM"))
+		if len(text) > long {
+			return fmt.Sprintf("%d bytes, %x", len(text), sha256.Sum256([]byte(text)))
+		}
+		return text
+	}
+	return value
+}
