@@ -50,14 +50,14 @@ func TestLoadConfig(t *testing.T) {
 }
 
 func TestKeysOfARenamedProjectAreNotOverlooked(t *testing.T) {
-	if err := ours(map[string]string{"tarot:backend": "{}", "docker:host": "x"}, "shop"); err != nil {
+	if err := rejectForeignNamespace(map[string]string{"tarot:backend": "{}", "docker:host": "x"}, "shop"); err != nil {
 		t.Error(err)
 	}
-	err := ours(map[string]string{"shop:backend": "{}"}, "shop")
+	err := rejectForeignNamespace(map[string]string{"shop:backend": "{}"}, "shop")
 	if err == nil || !strings.HasPrefix(err.Error(), "shop:backend is not allowed; allowed: tarot:backend") {
 		t.Errorf("%v", err)
 	}
-	if err := ours(map[string]string{"tarot:backend": "{}"}, config.Namespace); err != nil {
+	if err := rejectForeignNamespace(map[string]string{"tarot:backend": "{}"}, config.Namespace); err != nil {
 		t.Error(err)
 	}
 }

@@ -162,11 +162,11 @@ func TestVolumesAreMarked(t *testing.T) {
 func TestNoTaskStartsBesideAnEarlierRunOfIt(t *testing.T) {
 	inProject(t)
 	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{earlier: "migrate"})
-	if r.err != nil || !slices.Contains(r.warnings.texts, "task tarot-test-migrate: an earlier run is still at work") {
+	if r.err != nil || !slices.Contains(r.warnings.texts, "job tarot-test-migrate: an earlier run is still at work") {
 		t.Errorf("%v; said %q", r.err, r.warnings.texts)
 	}
 	r = deploy(stack(t, "prod"), &recorder{}, &fakeEngine{failures: map[string]error{"earlier migrate": errors.New("it can not be stopped")}})
-	if r.err == nil || !strings.Contains(r.err.Error(), "task tarot-test-migrate: it can not be stopped") || r.has("Container tarot-test-migrate") {
+	if r.err == nil || !strings.Contains(r.err.Error(), "job tarot-test-migrate: it can not be stopped") || r.has("Container tarot-test-migrate") {
 		t.Errorf("%v", r.err)
 	}
 	if r := deploy(stack(t, "prod"), &recorder{stage: unchanged}, &fakeEngine{earlier: "migrate"}); r.err != nil || len(r.warnings.texts) > 0 {
@@ -183,7 +183,7 @@ func TestAnImageThatCanNotBeReadFailsTheUpdate(t *testing.T) {
 }
 
 // running is an engine on which nginx runs, and knows the hosts.
-func running(hosts ...string) *fakeEngine { return &fakeEngine{runs: true, rotation: hosts} }
+func running(hosts ...string) *fakeEngine { return &fakeEngine{runs: true, upstreams: hosts} }
 
 func TestACandidateIsProvenBeforeTheServiceIsTouched(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -308,19 +308,19 @@ func TestWhatHasFailedIsDeclaredAnew(t *testing.T) {
 func TestATaskThatWasPruned(t *testing.T) {
 	const id, awaited = "tarot-test-migrate-id", "task tarot-test-migrate ends within 15m0s"
 	for name, test := range map[string]struct {
-		before  state.Task
+		before  state.Job
 		attempt string
 		awaited bool
 	}{
-		"it had ended well": {state.Task{ID: id, Attempt: 3, Ended: true}, "3", false},
+		"it had ended well": {state.Job{ID: id, Attempt: 3, Ended: true}, "3", false},
 		// The container in the mocks keeps its id, also where Pulumi would make another.
-		"it may have failed":    {state.Task{ID: id, Attempt: 3}, "4", true},
-		"it is another's end":   {state.Task{ID: "earlier", Attempt: 3, Ended: true}, "3", true},
-		"there was none so far": {state.Task{}, "0", true},
+		"it may have failed":    {state.Job{ID: id, Attempt: 3}, "4", true},
+		"it is another's end":   {state.Job{ID: "earlier", Attempt: 3, Ended: true}, "3", true},
+		"there was none so far": {state.Job{}, "0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
-			docker := &fakeEngine{pruned: true, before: map[string]state.Task{"migrate": test.before}}
+			docker := &fakeEngine{pruned: true, before: map[string]state.Job{"migrate": test.before}}
 			r := deploy(stack(t, "prod as containers"), &recorder{}, docker)
 			if r.err != nil || slices.Contains(docker.asked, awaited) != test.awaited {
 				t.Errorf("%v, asked %v", r.err, docker.asked)

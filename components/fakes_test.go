@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"tarot-platform/components/nginx"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -25,11 +26,11 @@ type fakeEngine struct {
 	closed     bool              // nginx is
 	silent     []bool            // for each of the next questions: nginx does not answer it
 	nginx      *engine.Condition // nil: it is well, if it runs
-	rotation   []string          // that nginx has
+	upstreams  []string          // that nginx has
 	attempt    int               // of every task
 	earlier    string            // the task that an earlier `up` has left at work
 	pruned     bool              // every task's container is
-	before     map[string]state.Task
+	before     map[string]state.Job
 	force      int // of every service
 	compared   engine.Comparison
 	releases   []release.Release
@@ -43,14 +44,15 @@ type fakeEngine struct {
 	containerd      string
 	containerdGroup int
 
-	mu     sync.Mutex
-	asked  []string
-	wanted []engine.Wanted
-	marked []string
-	tested []string // by smoke tests: which address, at which host
-	last   smoke.Test
-	strays []engine.Stray // all containers of the stack
-	slept  time.Duration
+	mu      sync.Mutex
+	asked   []string
+	wanted  []engine.Wanted
+	marked  []string
+	tested  []string // by smoke tests: which address, at which host
+	last    smoke.Test
+	orphans []engine.Orphan // all containers of the stack
+	needs   engine.Needs
+	slept   time.Duration
 	// written are the workloads that tried to write, and what.
 	written []string
 }
@@ -98,7 +100,7 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 	return f.ask(signal, signal+" to "+prefix+"-"+workload)
 }
 
-func (f *fakeEngine) Retain(_ context.Context, r engine.Retention) ([]string, error) {
+func (f *fakeEngine) PruneReleases(_ context.Context, r engine.Prune) ([]string, error) {
 	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", r.Keep, r.Prefix, r.Repository))
 }
 
@@ -143,7 +145,7 @@ func (f *fakeEngine) HasNetwork(context.Context, string, string) (bool, error) {
 func (f *fakeEngine) Attempt(context.Context, string, string) (int, bool, error) {
 	return f.attempt, !f.pruned, nil
 }
-func (f *fakeEngine) tasks(context.Context) (map[string]state.Task, error) {
+func (f *fakeEngine) jobs(context.Context) (map[string]state.Job, error) {
 	return f.before, f.failures["state"]
 }
 func (f *fakeEngine) ContainerAddresses(_ context.Context, ids []string) ([]string, error) {
@@ -155,10 +157,10 @@ func (f *fakeEngine) ServiceAddresses(_ context.Context, name string) ([]string,
 func (f *fakeEngine) known(context.Context) (map[string]bool, error) {
 	return map[string]bool{"known-id": true}, f.failures["known"]
 }
-func (f *fakeEngine) Strays(context.Context, string, []string) ([]engine.Stray, error) {
-	return slices.Clone(f.strays), f.failures["strays"]
+func (f *fakeEngine) Orphans(context.Context, string, []string) ([]engine.Orphan, error) {
+	return slices.Clone(f.orphans), f.failures["orphans"]
 }
-func (f *fakeEngine) Remove(_ context.Context, strays []engine.Stray) error {
+func (f *fakeEngine) Remove(_ context.Context, strays []engine.Orphan) error {
 	var names []string
 	for _, s := range strays {
 		names = append(names, s.Name)
@@ -197,7 +199,7 @@ func (f *fakeEngine) Revive(_ context.Context, prefix, workload string) error {
 }
 func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
 	if f.runs {
-		return map[int]engine.Published{nginxHTTP: {Address: "0.0.0.0", Port: 80}, nginxHTTPS: {Address: "0.0.0.0", Port: 4443}}, nil
+		return map[int]engine.Published{8080: {Address: "0.0.0.0", Port: 80}, 8443: {Address: "0.0.0.0", Port: 4443}}, nil
 	}
 	return nil, nil
 }
@@ -208,7 +210,7 @@ func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error
 	return f.releases, nil
 }
 
-func (f *fakeEngine) dial(base, _ string) NginxClient { return fakeNginx{f, base} }
+func (f *fakeEngine) dial(base, _ string) nginx.Client { return fakeNginx{f, base} }
 
 // fakeNginx runs an earlier configuration until it is told to reload.
 type fakeNginx struct {
@@ -225,13 +227,13 @@ func (f fakeNginx) State(context.Context) (edge.State, error) {
 	}
 	switch {
 	case f.configured != "":
-		return edge.State{Configuration: f.configured, Rotation: f.rotation, Closed: f.closed}, nil
+		return edge.State{Configuration: f.configured, Upstreams: f.upstreams, Closed: f.closed}, nil
 	case !f.runs:
 		return edge.State{}, errors.New("nobody listens")
 	case silent:
 		return edge.State{}, errors.New("no answer")
 	}
-	return edge.State{Configuration: "earlier", Rotation: f.rotation, Closed: f.closed}, nil
+	return edge.State{Configuration: "earlier", Upstreams: f.upstreams, Closed: f.closed}, nil
 }
 
 func (f fakeNginx) Await(_ context.Context, configuration string, within time.Duration) error {
@@ -265,12 +267,18 @@ func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, e
 	return image, f.failures[reference]
 }
 
-func (f *fakeEngine) Places() engine.Places {
+func (f *fakeEngine) HostPaths() engine.HostPaths {
 	if f.containerd != "" {
-		return engine.Places{Socket: "/var/run/docker.sock", Group: f.group, Containerd: f.containerd, ContainerdGroup: f.containerdGroup}
+		return engine.HostPaths{Socket: "/var/run/docker.sock", Group: f.group, Containerd: f.containerd, ContainerdGroup: f.containerdGroup}
 	}
-	return engine.Places{Socket: "/var/run/docker.sock", Group: f.group, Layers: "/var/lib/docker/image/overlay2/layerdb/mounts"}
+	return engine.HostPaths{Socket: "/var/run/docker.sock", Group: f.group, Layers: "/var/lib/docker/image/overlay2/layerdb/mounts"}
 }
+
+func (f *fakeEngine) Preflight(_ context.Context, needs engine.Needs) error {
+	f.needs = needs
+	return nil
+}
+func (f *fakeEngine) CheckMemory(engine.Needs) string { return "" }
 
 func (f *fakeEngine) Platform() string { return "linux/amd64" }
 func (f *fakeEngine) Local() bool      { return !f.remote }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"tarot-platform/components/runtime"
 	"tarot-platform/internal/config"
 )
 
@@ -94,11 +95,11 @@ func TestBuildBeginsWithAnEmptyLogAndShowsItWhenItFails(t *testing.T) {
 	if err := os.Mkdir(".build", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(BuildLog, []byte("of the last time"), 0o600); err != nil {
+	if err := os.WriteFile(runtime.BuildLog, []byte("of the last time"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := succeed(t, stack(t, "dev"), up)
-	if text, err := os.ReadFile(BuildLog); err != nil || len(text) > 0 {
+	if text, err := os.ReadFile(runtime.BuildLog); err != nil || len(text) > 0 {
 		t.Errorf("%q, %v", text, err)
 	}
 	if hooks := r.get(t, "RemoteImage", "backend-image").RPC.GetHooks().GetOnError(); len(hooks) != 1 {

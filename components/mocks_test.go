@@ -234,11 +234,11 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Tasks: docker.tasks, Known: docker.known})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Jobs: docker.jobs, Known: docker.known})
 		if err != nil {
 			return err
 		}
-		r.kept = platform.Kept
+		r.kept = platform.Declared
 		for name, value := range platform.Outputs {
 			ctx.Export(name, value)
 			result, err := internals.UnsafeAwaitOutput(ctx.Context(), pulumi.ToOutput(value))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"tarot-platform/components/alertmanager"
 	"tarot-platform/internal/config"
 )
 
@@ -171,7 +172,7 @@ func TestAReleaseRestartsNothingThatWatches(t *testing.T) {
 func TestReceiversAreSecretsAndTurnOnByThem(t *testing.T) {
 	inProject(t)
 	const url = "https://robot.example/send?key=0123456789"
-	keys := slices.Sorted(maps.Keys(receivers))
+	keys := slices.Sorted(maps.Keys(alertmanager.Receivers))
 	for _, name := range []string{"prod", "prod as containers"} {
 		silent := succeed(t, stack(t, name, watched), up)
 		told := succeed(t, stack(t, name, watched, func(c *config.Config) {

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	assets "tarot-platform/assets/nginx"
+	"tarot-platform/components/nginx"
+	"tarot-platform/components/part"
+	"tarot-platform/components/site"
 	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/golden"
@@ -43,11 +44,7 @@ func TestNginxConfiguration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(repository, "assets/nginx/testdata", name+".conf")
 			inProject(t)
-			args := &NginxArgs{Config: cfg(t), Storage: &Storage{}}
-			if args.Config.Volumes.Static != "" {
-				args.Storage.Static = pulumi.String(args.Config.Volumes.Static)
-			}
-			c := args.render()
+			c := nginx.Render(contextOf(t, cfg(t)))
 			c.Name, c.Hosts, c.Addresses = "c0ffee", []string{"one", "two"}, []string{"10.0.0.1", "10.0.0.2"}
 			got, err := assets.Render(c)
 			if err != nil {
@@ -186,8 +183,8 @@ func TestGivenCertificateIsServed(t *testing.T) {
 func TestKeptBodiesFitNginxMemory(t *testing.T) {
 	inProject(t)
 	for _, memory := range []config.Bytes{6 << 20, 128 << 20, 2 << 30} {
-		args := &NginxArgs{Config: stack(t, "prod", func(c *config.Config) { c.Nginx.Memory, c.Nginx.MaxBody = memory, 1<<30 }), Storage: &Storage{}}
-		if kept := args.render().KeptBodies; kept < 1 || config.Bytes(kept)<<20 > memory/4 && kept > 1 {
+		cfg := stack(t, "prod", func(c *config.Config) { c.Nginx.Memory, c.Nginx.MaxBody = memory, 1<<30 })
+		if kept := nginx.Render(part.Context{Config: cfg}).KeptBodies; kept < 1 || config.Bytes(kept)<<20 > memory/4 && kept > 1 {
 			t.Errorf("%d of 1 MB with %s", kept, memory)
 		}
 	}
@@ -195,11 +192,12 @@ func TestKeptBodiesFitNginxMemory(t *testing.T) {
 
 func TestPortSuffix(t *testing.T) {
 	for _, test := range []struct {
-		port, usual int
-		want        string
-	}{{80, 80, ""}, {443, 443, ""}, {443, 80, ":443"}, {8443, 443, ":8443"}} {
-		if got := portSuffix(test.port, test.usual); got != test.want {
-			t.Errorf("%d for %d: %q", test.port, test.usual, got)
+		port   int
+		scheme string
+		want   string
+	}{{80, "http", ""}, {443, "https", ""}, {443, "http", ":443"}, {8443, "https", ":8443"}} {
+		if got := site.URL(test.scheme, "host", test.port); got != test.scheme+"://host"+test.want {
+			t.Errorf("%d for %s: %q", test.port, test.scheme, got)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func TestServicesLoadTheirEnvironmentFromAFile(t *testing.T) {
 			t.Errorf("%s: the file is %v", name, got)
 		}
 		nginx := r.get(t, "Service", "tarot-test-nginx").at("taskSpec", "containerSpec")
-		if at(nginx, "env") != nil || at(nginx, "args") != nil || at(nginx, "commands", 2) != startScript {
+		if at(nginx, "env") != nil || at(nginx, "args") != nil || at(nginx, "commands", 2) != serviceOf(t, stack(t, "prod", test.change), "nginx").Command[2] {
 			t.Errorf("nginx: env %v, commands %v, args %v", at(nginx, "env"), at(nginx, "commands"), at(nginx, "args"))
 		}
 	}

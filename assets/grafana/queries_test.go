@@ -42,9 +42,11 @@ var known = []string{
 func kept(t *testing.T) func(metric string) bool {
 	t.Helper()
 	c := prometheus.Config{
-		Interval: time.Second, Edge: true, TLS: true, BackendPort: 8000, MetricsPath: "/metrics", HealthPath: "/health", Probe: "https://nginx:8443/health",
+		Interval: time.Second, Edge: true, TLS: true, MetricsPath: "/metrics", HealthPath: "/health", Probe: "https://nginx:8443/health",
 		Stack: "stack", Availability: 99.9, LatencyObjective: 99, LatencyThreshold: time.Second, CertificateDays: 14, BackupMaxAge: time.Hour,
 		DiskFreePercent: 10, TimeScale: 1, Runbooks: "docs/",
+		Jobs: []prometheus.Job{prometheus.Replicas("backend", "/metrics", 8000, time.Second), prometheus.Static("nginx", "nginx:8082", ""),
+			prometheus.Static("node", "node-exporter:9100", prometheus.NodeMetrics), prometheus.Containers("cadvisor", "stack"), prometheus.Probe("probe", "https://nginx:8443/health", "")},
 	}
 	text, err := prometheus.Settings(c)
 	if err != nil {

@@ -50,7 +50,7 @@ type Config struct {
 	BackendPort int
 	// Name is this configuration's own.
 	Name string
-	// Hosts are the DNS names in the rotation.
+	// Hosts are the DNS names that users' requests go to.
 	Hosts []string
 	// Addresses are those of the hosts, where they are known.
 	Addresses []string
@@ -85,8 +85,17 @@ type Config struct {
 	StaticMaxAge int
 	// Metrics has nginx count what it answers, by njs, and show it on its port 8082.
 	Metrics bool
-	// GrafanaPath is where Grafana is served; empty: it isn't.
-	GrafanaPath string
+	// Routes are the operator's own pages: what is below a path goes to its host.
+	Routes []Route
+}
+
+// Route is where requests below a path go.
+type Route struct {
+	// Path begins with / and does not end in one.
+	Path string
+	// Host is a DNS name that is a variable's, too: letters, digits and _.
+	Host string
+	Port int
 }
 
 // Files beside nginx.conf.

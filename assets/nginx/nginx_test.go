@@ -17,7 +17,7 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 			c.TrustedProxies = []string{"10.1.0.0/16"}
 		}
 		if grafana {
-			c.GrafanaPath = "/grafana"
+			c.Routes = []Route{{"/grafana", "grafana", 3000}}
 		}
 		if limited {
 			c.RequestRate, c.Burst = 5, 10
@@ -84,7 +84,7 @@ func TestTheSlowPageDoesNotAskAgain(t *testing.T) {
 
 // default_type takes no variable: what stands there is sent as it is.
 func TestNoContentTypeIsAVariable(t *testing.T) {
-	text, err := Render(Config{TLS: true, Metrics: true, GrafanaPath: "/grafana", StaticFolder: "/srv"})
+	text, err := Render(Config{TLS: true, Metrics: true, Routes: []Route{{"/grafana", "grafana", 3000}}, StaticFolder: "/srv"})
 	if err != nil {
 		t.Fatal(err)
 	}

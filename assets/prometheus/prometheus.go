@@ -37,15 +37,13 @@ type Config struct {
 	Edge bool
 	// TLS: what is probed shows a certificate.
 	TLS bool
-	// BackendPort, MetricsPath and HealthPath are the application's.
-	BackendPort             int
+	// MetricsPath and HealthPath are the application's.
 	MetricsPath, HealthPath string
+	// Jobs are what is asked for metrics, beside Prometheus and Alertmanager.
+	Jobs []Job
 	// Probe is the URL that blackbox asks for. Empty: there is no blackbox, and so
 	// no Edge.
 	Probe string
-	// ProbeHost is the name that it asks by: an application may answer to no other.
-	// Empty: the one in Probe.
-	ProbeHost string
 	// Stack is what the containers' label tarot.stack says, and what their names
 	// begin with.
 	Stack string

@@ -13,10 +13,23 @@ import (
 // a twentieth of the time.
 func prod() Config {
 	return Config{
-		Interval: 15 * time.Second, Edge: true, TLS: true, BackendPort: 8000, MetricsPath: "/metrics", HealthPath: "/health",
+		Interval: 15 * time.Second, Edge: true, TLS: true, MetricsPath: "/metrics", HealthPath: "/health",
 		Probe: "https://nginx:8443/health", Stack: "tarot-prod", Availability: 99.9, LatencyObjective: 99, LatencyThreshold: 500 * time.Millisecond,
 		CertificateDays: 14, BackupMaxAge: 26 * time.Hour, DiskFreePercent: 10, TimeScale: 1, Runbooks: "docs/runbooks/",
 	}
+}
+
+// jobs are those of the stack files.
+func jobsOf(c Config) []Job {
+	all := []Job{Replicas("backend", c.MetricsPath, 8000, c.Interval)}
+	if c.Edge {
+		all = append(all, Static("nginx", "nginx:8082", ""))
+	}
+	all = append(all, Static("node", "node-exporter:9100", NodeMetrics), Containers("cadvisor", c.Stack))
+	if c.Probe != "" {
+		all = append(all, Probe("probe", c.Probe, ""))
+	}
+	return all
 }
 
 func dev() Config {
@@ -40,7 +53,9 @@ func TestGoldenFiles(t *testing.T) {
 		for kind, render := range map[string]func(Config) (string, error){"prometheus": Settings, "rules": Rules} {
 			file := filepath.Join("testdata", name+"."+kind+".yml")
 			t.Run(filepath.Base(file), func(t *testing.T) {
-				got, err := render(c())
+				cfg := c()
+				cfg.Jobs = jobsOf(cfg)
+				got, err := render(cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -120,7 +135,7 @@ func TestValuesAreWrittenAsPrometheusReadsThem(t *testing.T) {
 
 func TestTheSiteIsProbedByItsName(t *testing.T) {
 	c := prod()
-	c.ProbeHost = "tarot.example"
+	c.Jobs = []Job{Probe("probe", c.Probe, "tarot.example")}
 	text, err := Settings(c)
 	if want := "replacement: blackbox:9115\n      - target_label: __param_hostname\n        replacement: \"tarot.example\"\n    metric_relabel_configs:"; err != nil || !strings.Contains(text, want) {
 		t.Errorf("%v\n%s", err, text)

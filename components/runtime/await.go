@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 )
 
-// A deploy is a sequence: migrate, start, prove, switch. So in an update the
+// A deploy is a sequence: migrate, start, verify, switch. So in an update the
 // program waits for each step before it declares the next: what fails leaves
 // everything after it undeclared, and Pulumi deletes nothing of a program that
 // has failed. A preview declares the same and waits for nothing.
@@ -23,11 +23,6 @@ func idOf(ctx *pulumi.Context, resource pulumi.CustomResource) (string, error) {
 		return "", fmt.Errorf("resource %v has no id", resource)
 	}
 	return string(id), nil
-}
-
-// ID is the same for whoever needs to know that the engine has the resource.
-func ID(ctx *pulumi.Context, resource pulumi.CustomResource) (string, error) {
-	return idOf(ctx, resource)
 }
 
 // Text returns an output's value once it is known. Not for previews.

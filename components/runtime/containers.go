@@ -21,20 +21,28 @@ import (
 // containers realises workloads as plain containers on one engine.
 type containers struct{ Stack }
 
-func (c containers) Network(ctx *pulumi.Context, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error) {
-	return network(ctx, c.Stack, "bridge", name, args, parent)
+func (c containers) Network(ctx *pulumi.Context, n Network, parent pulumi.Resource) (*workload.Network, error) {
+	return network(ctx, c.Stack, "bridge", n, parent)
 }
 
-// Run declares one container for each replica.
+// containerService is one container for each replica.
 //
 // A changed one is made beside the one that runs: under a name of its own, and
-// not in the rotation, as the edge names the replicas one by one. Pulumi deletes
+// not among the upstreams, as the edge names the replicas one by one. Pulumi deletes
 // what was replaced at the end of a program that has succeeded, so after the
-// edge has turned to the new ones.
+// edge has switched to the new ones.
 //
 // A workload with host ports can not: they have one owner; nor can one that owns
 // its data. Its container is stopped before the next one starts.
-func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error) {
+type containerService struct {
+	containers
+	workload workload.Workload
+	rollout  Rollout
+	files    mountedFiles
+	parent   pulumi.Resource
+}
+
+func (c containers) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (Service, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
@@ -42,47 +50,33 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 		w = withEnvironmentFile(w)
 	}
 	files, err := c.files(ctx, w, parent)
-	if err != nil {
-		return nil, err
-	}
-	if w, err = rollout.prepare(w); err != nil {
-		return nil, err
-	}
-	dependsOn := append(slices.Clone(w.DependsOn), files.resources...)
+	return containerService{c, w, rollout, files, parent}, err
+}
+
+func (c containerService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*Running, error) {
+	w := c.workload
+	dependsOn := slices.Concat(after, c.files.resources)
 	if w.Image.Resource != nil {
 		dependsOn = append(dependsOn, w.Image.Resource)
 	}
-	atOnce, err := rollout.atOnce(ctx, c.Stack, w.Name)
+	atOnce, err := c.rollout.atOnce(ctx, c.Stack, w.Name)
 	if err != nil {
 		return nil, err
 	}
 	running := &Running{}
-	planned := c.Plan.workload(w.Name, w.Replicas, !w.Alone())
+	planned := c.plan.workload(w.Name, w.Replicas, !w.StopFirst())
 	var replicas []*docker.Container
 	for i := range w.Replicas {
 		name := fmt.Sprintf("%s-%s-%d", c.Prefix, w.Name, i+1)
-		if err := fitsDNS(name); err != nil {
-			return nil, err
-		}
-		args := c.args(w, files.mounts)
-		opts := []pulumi.ResourceOption{pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(w.Alone()),
-			pulumi.ReplaceOnChanges(inertFields), c.Plan.container(ctx, name, planned)}
-		if w.Alone() {
-			args.Name = pulumi.String(name)
-			opts = append(opts, c.overLeft(ctx, "container", name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
-		}
-		replica, err := docker.NewContainer(ctx, name, args, opts...)
+		replica, err := c.replica(ctx, name, dependsOn, planned)
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", name, err)
 		}
-		c.Plan.declared(replica)
-		c.kept.keep(replica)
 		replicas = append(replicas, replica)
 		running.Names = append(running.Names, replica.Name)
 		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
-		running.Resources = append(running.Resources, replica)
 		if !atOnce {
-			if err := c.await(ctx, w, rollout, replicas[i:], i == 0); err != nil {
+			if err := c.await(ctx, w, c.rollout, replicas[i:], i == 0); err != nil {
 				return nil, err
 			}
 		}
@@ -90,9 +84,30 @@ func (c containers) Run(ctx *pulumi.Context, w workload.Workload, rollout Rollou
 	running.Hosts = running.Names
 	running.Reached = func(within context.Context) ([]string, error) { return c.reached(ctx, within, replicas) }
 	if atOnce {
-		return running, c.await(ctx, w, rollout, replicas, true)
+		return running, c.await(ctx, w, c.rollout, replicas, true)
 	}
 	return running, nil
+}
+
+// replica declares one container.
+func (c containerService) replica(ctx *pulumi.Context, name string, dependsOn []pulumi.Resource, planned *planned) (*docker.Container, error) {
+	if err := fitsDNS(name); err != nil {
+		return nil, err
+	}
+	args := c.args(c.workload, c.files.mounts)
+	stopFirst := c.workload.StopFirst()
+	opts := []pulumi.ResourceOption{pulumi.Parent(c.parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(stopFirst),
+		pulumi.ReplaceOnChanges(notApplied), c.plan.container(ctx, name, planned)}
+	if stopFirst {
+		args.Name = pulumi.String(name)
+		opts = append(opts, c.retryWithoutLeftover(ctx, "container", name, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
+	}
+	replica, err := docker.NewContainer(ctx, name, args, opts...)
+	if err == nil {
+		c.plan.declared(replica)
+		c.declared.container(replica)
+	}
+	return replica, err
 }
 
 // reached are the addresses of containers that were declared.
@@ -119,13 +134,13 @@ func address(c *docker.Container, network string) pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// inertFields are those of which the provider writes a change to the state and
-// leaves the container as it is. Of mounts it does so where only a source differs:
+// notApplied are the fields that the provider does not apply: it writes a change of them
+// to the state, and leaves the container as it is. Of mounts it does so where only a source differs:
 // a container would go on with a secret that was rotated.
-var inertFields = []string{"healthcheck", "tmpfs", "init", "cpus", "mounts", "networksAdvanced", "ports", "labels"}
+var notApplied = []string{"healthcheck", "tmpfs", "init", "cpus", "mounts", "networksAdvanced", "ports", "labels"}
 
-// await returns when the containers are healthy and those that are not in the
-// rotation are proven. One that isn't is stopped: it would only cost memory. first: the
+// await returns when the containers are healthy and those that are no upstreams are
+// verified. One that isn't is stopped: it would only cost memory. first: the
 // workload's first one is among them, and does what one does for all.
 func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Rollout, replicas []*docker.Container, first bool) error {
 	if ctx.DryRun() {
@@ -141,7 +156,7 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 			return err
 		}
 	}
-	unproven, err := rollout.unproven(ctx.Context(), names)
+	unverified, err := rollout.unverified(ctx.Context(), names)
 	if err != nil {
 		return err
 	}
@@ -150,9 +165,9 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 		if err == nil && first && i == 0 {
 			err = c.checkWrites(ctx.Context(), w, w.Name)
 		}
-		if slices.Contains(unproven, name) {
+		if slices.Contains(unverified, name) {
 			if err == nil {
-				if err = rollout.Edge.Prove(ctx.Context(), name); err != nil {
+				if err = rollout.Edge.Verify(ctx.Context(), name); err != nil {
 					err = fmt.Errorf("%w%s", err, c.Engine.Logs(ctx.Context(), ids[i]))
 				}
 			}
@@ -174,8 +189,8 @@ func (c containers) giveUp(ctx *pulumi.Context, w workload.Workload, rollout Rol
 	if rollout.Edge == nil {
 		return nil
 	}
-	rotation, err := rollout.Edge.Rotation(ctx.Context())
-	if err != nil || len(rotation) > 0 {
+	upstreams, err := rollout.Edge.Upstreams(ctx.Context())
+	if err != nil || len(upstreams) > 0 {
 		return err
 	}
 	failures := make([]error, len(ids))

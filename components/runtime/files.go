@@ -83,11 +83,11 @@ func (c containers) files(ctx *pulumi.Context, w workload.Workload, parent pulum
 	container, err := docker.NewContainer(ctx, base, seed, pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
 		// What it holds does not depend on the image that it is made from.
 		pulumi.IgnoreChanges([]string{"image"}), pulumi.DeleteBeforeReplace(true),
-		c.overLeft(ctx, "container", base, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
+		c.retryWithoutLeftover(ctx, "container", base, func(name string) (bool, error) { return c.Engine.RemoveContainer(ctx.Context(), c.Prefix, name) }))
 	if err != nil {
 		return out, fmt.Errorf("container %s: %w", base, err)
 	}
-	c.kept.keep(container)
+	c.declared.container(container)
 	out.resources = []pulumi.Resource{container}
 	return out, nil
 }

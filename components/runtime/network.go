@@ -13,8 +13,8 @@ import (
 // network declares a network of the driver. Its subnet is fixed: what the
 // application trusts, and what a preview shows, must not depend on what the
 // engine has free.
-func network(ctx *pulumi.Context, stack Stack, driver, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error) {
-	full := stack.Prefix + "-" + name
+func network(ctx *pulumi.Context, stack Stack, driver string, args Network, parent pulumi.Resource) (*workload.Network, error) {
+	full := stack.Prefix + "-" + args.Name
 	subnet, err := netip.ParsePrefix(args.Subnet)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
@@ -32,7 +32,7 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 		Labels: docker.NetworkLabelArray{docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}},
 	}
 	if driver == "overlay" {
-		declared.Attachable = pulumi.Bool(true) // for the one-shot tasks
+		declared.Attachable = pulumi.Bool(true) // for the jobs
 	}
 	there, err := stack.Engine.HasNetwork(ctx.Context(), stack.Prefix, full)
 	if err != nil {
@@ -44,11 +44,11 @@ func network(ctx *pulumi.Context, stack Stack, driver, name string, args Network
 	}
 	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent), pulumi.DependsOn(after),
 		// The name and the subnet are taken until the old network is gone.
-		pulumi.DeleteBeforeReplace(true), stack.Plan.network(ctx, full, there),
-		stack.overLeft(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
+		pulumi.DeleteBeforeReplace(true), stack.plan.network(ctx, full, there),
+		stack.retryWithoutLeftover(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}
-	stack.Plan.declared(n)
+	stack.plan.declared(n)
 	return &workload.Network{Name: full, ID: n.ID().ToStringOutput(), Internal: args.Internal, Resource: n}, nil
 }

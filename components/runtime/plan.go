@@ -12,13 +12,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 )
 
-// Plan is what a preview tells of the workloads: which ones an update would
+// plan is what a preview tells of the workloads: which ones an update would
 // restart. It is made of the steps that Pulumi itself plans, as they come: a
 // second opinion would be another one some day.
-type Plan struct {
+type plan struct {
 	mu        sync.Mutex
 	workloads []*planned
-	tasks     []string
+	jobs      []string
 	resources []pulumi.Resource
 	// moved is true where a network is made anew: Pulumi then takes what is on it away
 	// first, whatever that would do by itself.
@@ -39,7 +39,7 @@ type planned struct {
 }
 
 // workload is told of a workload before its resources are declared.
-func (p *Plan) workload(name string, replicas int, rolling bool) *planned {
+func (p *plan) workload(name string, replicas int, rolling bool) *planned {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w := &planned{name: name, wanted: replicas, rolling: rolling, before: -1}
@@ -49,7 +49,7 @@ func (p *Plan) workload(name string, replicas int, rolling bool) *planned {
 
 // watch makes the option that has the steps of a resource of a kind noted. Nothing is
 // noted in an update, and by a CLI that knows no hooks.
-func (p *Plan) watch(ctx *pulumi.Context, kind, name string, create, update func(*pulumi.ResourceHookArgs)) pulumi.ResourceOption {
+func (p *plan) watch(ctx *pulumi.Context, kind, name string, create, update func(*pulumi.ResourceHookArgs)) pulumi.ResourceOption {
 	if !ctx.DryRun() {
 		return pulumi.ResourceHooks(nil)
 	}
@@ -75,11 +75,11 @@ func (p *Plan) watch(ctx *pulumi.Context, kind, name string, create, update func
 	return pulumi.ResourceHooks(binding)
 }
 
-func (p *Plan) container(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
+func (p *plan) container(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
 	return p.watch(ctx, "container", name, func(*pulumi.ResourceHookArgs) { w.made++ }, nil)
 }
 
-func (p *Plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
+func (p *plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.ResourceOption {
 	w.service = true
 	return p.watch(ctx, "service", name, func(*pulumi.ResourceHookArgs) { w.made++ }, func(args *pulumi.ResourceHookArgs) {
 		w.replaced = !args.NewInputs["taskSpec"].DeepEquals(args.OldInputs["taskSpec"])
@@ -90,16 +90,16 @@ func (p *Plan) service(ctx *pulumi.Context, name string, w *planned) pulumi.Reso
 }
 
 // network is told whether there is one already.
-func (p *Plan) network(ctx *pulumi.Context, name string, there bool) pulumi.ResourceOption {
+func (p *plan) network(ctx *pulumi.Context, name string, there bool) pulumi.ResourceOption {
 	return p.watch(ctx, "network", name, func(*pulumi.ResourceHookArgs) { p.moved = p.moved || there }, nil)
 }
 
-func (p *Plan) task(ctx *pulumi.Context, name, shown string) pulumi.ResourceOption {
-	return p.watch(ctx, "task", name, func(*pulumi.ResourceHookArgs) { p.tasks = append(p.tasks, shown) }, nil)
+func (p *plan) job(ctx *pulumi.Context, name, shown string) pulumi.ResourceOption {
+	return p.watch(ctx, "job", name, func(*pulumi.ResourceHookArgs) { p.jobs = append(p.jobs, shown) }, nil)
 }
 
 // declared has the plan wait for a resource before it tells.
-func (p *Plan) declared(r pulumi.Resource) {
+func (p *plan) declared(r pulumi.Resource) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.resources = append(p.resources, r)
@@ -119,9 +119,14 @@ func replicasOf(service resource.PropertyMap) (int, bool) {
 	return int(value.NumberValue()), true
 }
 
-// Tell returns a sentence for each workload, once all that has been declared is
+// Summary implements Runtime.
+func (s Stack) Summary(ctx *pulumi.Context) (string, error) {
+	return s.plan.summary(ctx.Context(), func(workload string) (int, error) { return s.Engine.Runs(ctx.Context(), s.Prefix, workload) })
+}
+
+// summary returns a sentence for each workload, once all that has been declared is
 // planned. Runs is how many containers of a workload run.
-func (p *Plan) Tell(ctx context.Context, runs func(workload string) (int, error)) (string, error) {
+func (p *plan) summary(ctx context.Context, runs func(workload string) (int, error)) (string, error) {
 	for _, r := range p.resources {
 		if _, err := internals.UnsafeAwaitOutput(ctx, r.URN()); err != nil {
 			return "", err
@@ -140,9 +145,9 @@ func (p *Plan) Tell(ctx context.Context, runs func(workload string) (int, error)
 		}
 		lines = append(lines, w.name+": "+w.fate(running, p.moved))
 	}
-	if len(p.tasks) > 0 {
-		slices.Sort(p.tasks)
-		lines = append(lines, "runs once: "+strings.Join(p.tasks, ", "))
+	if len(p.jobs) > 0 {
+		slices.Sort(p.jobs)
+		lines = append(lines, "runs once: "+strings.Join(p.jobs, ", "))
 	}
 	return "what this update restarts:\n" + strings.Join(lines, "\n"), nil
 }

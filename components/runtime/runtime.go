@@ -1,6 +1,10 @@
-// Package runtime turns the description of a workload into resources. There is
-// one file a runtime; what they share is here. Another runtime is another
-// implementation of Runtime, and nothing else changes.
+// Package runtime turns the description of a workload, and of what it needs, into
+// resources: networks, volumes, images, services, jobs and records. Nothing outside of it
+// names a resource of the Docker provider.
+//
+// There is one file a runtime (containers.go, swarm.go with service.go); what both share
+// is in the others. Another runtime is another implementation of Runtime, and nothing else
+// changes.
 package runtime
 
 import (
@@ -16,16 +20,39 @@ import (
 	"tarot-platform/internal/state"
 )
 
-// Runtime declares resources. Every resource that it makes is a child of the
-// component that is given as parent.
+// Runtime declares resources. Every resource that it makes is a child of the component
+// that is given as parent.
 type Runtime interface {
 	// Network declares a network.
-	Network(ctx *pulumi.Context, name string, args NetworkArgs, parent pulumi.Resource) (*workload.Network, error)
-	// Run declares what keeps the workload running. In an update it returns when
-	// that runs as wanted, and an error with the reason and the last log lines
-	// when it doesn't; what ran before still does then, in its place in the
-	// rotation.
-	Run(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (*Running, error)
+	Network(ctx *pulumi.Context, n Network, parent pulumi.Resource) (*workload.Network, error)
+	// Volume declares a volume, and returns what it is called.
+	Volume(ctx *pulumi.Context, v Volume, parent pulumi.Resource) (pulumi.StringInput, error)
+	// Image declares an image: one that is built, or a ready one.
+	Image(ctx *pulumi.Context, i ImageArgs, parent pulumi.Resource) (*Image, error)
+	// Job declares a program that runs to its end.
+	Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun, error)
+	// Service declares what a service needs, and what has no effect before it is started.
+	Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (Service, error)
+	// Record declares labels that outlive the stack. In an update it returns when they are
+	// there.
+	Record(ctx *pulumi.Context, r Record, parent pulumi.Resource) error
+
+	// Summary tells what an update would restart. For previews.
+	Summary(ctx *pulumi.Context) (string, error)
+	// Declared are the ids of the containers that were declared. Not for previews.
+	Declared(ctx *pulumi.Context) ([]string, error)
+	// JobRuns are the ids of the jobs' containers that were declared, by the jobs' names:
+	// to be registered under state.JobRunsOutput when all of them have ended well.
+	JobRuns() pulumi.StringMap
+}
+
+// Service is one that can be started.
+type Service interface {
+	// Start declares what keeps the workload running, once the resources are there that it
+	// comes after. In an update it returns when the service runs as wanted, and an error
+	// with the reason and the last log lines when it doesn't; what ran before still does
+	// then, among the edge's upstreams.
+	Start(ctx *pulumi.Context, after []pulumi.Resource) (*Running, error)
 }
 
 // Rollout is how a changed workload takes the place of the one that runs.
@@ -33,27 +60,26 @@ type Rollout struct {
 	// Edge is what sends the users' requests to it; nil where they come to its
 	// own ports.
 	Edge Edge
-	// Prepare is called when all is declared that has no effect yet, and returns
-	// what must exist before the first replica starts. nil: nothing.
-	Prepare func() ([]pulumi.Resource, error)
-	// Proven is true for a release that has run before, and is wanted back soon:
-	// all replicas are replaced together.
-	Proven bool
+	// SkipCanary is true for a release that has run before, and is wanted back soon:
+	// it is not verified again, and all replicas are replaced together.
+	SkipCanary bool
 }
 
 // Edge is the reverse proxy, as a rollout sees it.
 type Edge interface {
-	// Rotation lists the hosts that users' requests go to. Empty: the engine says that
+	// Upstreams lists the hosts that users' requests go to. Empty: the engine says that
 	// the proxy does not run, so there is nobody to ask. One that runs and does not
 	// answer is an error.
-	Rotation(ctx context.Context) ([]string, error)
-	// Prove asks the host, through the edge and past the rotation, what a
-	// release has to answer.
-	Prove(ctx context.Context, host string) error
+	Upstreams(ctx context.Context) ([]string, error)
+	// Verify asks the host, through the edge and past the upstreams, what a release has
+	// to answer.
+	Verify(ctx context.Context, host string) error
 }
 
-// NetworkArgs describes a network.
-type NetworkArgs struct {
+// Network describes a network.
+type Network struct {
+	// Name is what follows the stack's prefix.
+	Name string
 	// Subnet is its addresses, in CIDR form.
 	Subnet string
 	// Internal networks have no way out.
@@ -74,8 +100,6 @@ type Running struct {
 	// Addresses are where the hosts were found when they were made, for the moment
 	// in which a name is not looked up yet. Empty where a name stands for all.
 	Addresses pulumi.StringArray
-	// Resources are what others may depend on.
-	Resources []pulumi.Resource
 	// Reached are the addresses of the replicas that run now. Not for previews.
 	Reached func(ctx context.Context) ([]string, error)
 }
@@ -84,12 +108,12 @@ type Running struct {
 type Engine interface {
 	AwaitContainer(ctx context.Context, id string, want engine.Wanted, within time.Duration) error
 	AwaitTask(ctx context.Context, id string, within time.Duration) error
-	// AwaitEarlier returns when no earlier run of the one-shot task is at work.
-	AwaitEarlier(ctx context.Context, prefix, task string, within time.Duration, tell func(string)) error
+	// AwaitEarlier returns when no earlier run of the job is at work.
+	AwaitEarlier(ctx context.Context, prefix, job string, within time.Duration, tell func(string)) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
-	// Attempt is how often the one-shot task has failed; there is false where no
-	// container of it is left that would say.
-	Attempt(ctx context.Context, prefix, task string) (attempt int, there bool, err error)
+	// Attempt is how often the job has failed; there is false where no container of it is
+	// left that would say.
+	Attempt(ctx context.Context, prefix, job string) (attempt int, there bool, err error)
 	// Logs are the last log lines of a container, and Tail those of a workload's
 	// containers, for an error.
 	Logs(ctx context.Context, id string) string
@@ -115,6 +139,9 @@ type Engine interface {
 	RemoveNetwork(ctx context.Context, prefix, name string) (bool, error)
 	// HasNetwork is true where the stack has a network of the name.
 	HasNetwork(ctx context.Context, prefix, name string) (bool, error)
+	// Image says what is in an image that the engine has, and HasImage whether it has it.
+	Image(ctx context.Context, reference string) (engine.Image, error)
+	HasImage(ctx context.Context, reference string) (bool, error)
 }
 
 // Stack is what the runtimes know of the stack.
@@ -126,22 +153,17 @@ type Stack struct {
 	Label string
 	// Engine answers after the resources are there.
 	Engine Engine
-	// Plan is what a preview tells; the runtimes fill it.
-	Plan *Plan
-	// Before are the one-shot tasks that Pulumi's state knows, by their names; nil: none.
-	// It is asked only for what the engine can not tell.
-	Before func(ctx context.Context) (map[string]state.Task, error)
-	kept   *kept
-	tasks  *tasks
-}
+	// Jobs are those that Pulumi's state knows, by their names; nil: none. It is asked
+	// only for what the engine can not tell.
+	Jobs func(ctx context.Context) (map[string]state.Job, error)
 
-// NewStack returns a stack that nothing is declared in yet.
-func NewStack(prefix, label string, engine Engine) Stack {
-	return Stack{Prefix: prefix, Label: label, Engine: engine, Plan: &Plan{}, kept: &kept{}, tasks: &tasks{}}
+	plan     *plan
+	declared *declared
 }
 
 // New returns the runtime of the name. Constraints are the swarm runtime's.
 func New(name string, stack Stack, constraints []string) (Runtime, error) {
+	stack.plan, stack.declared = &plan{}, &declared{}
 	switch name {
 	case "containers":
 		return containers{stack}, nil
@@ -149,16 +171,6 @@ func New(name string, stack Stack, constraints []string) (Runtime, error) {
 		return swarm{stack, constraints}, nil
 	}
 	return nil, fmt.Errorf("runtime %q: want containers or swarm", name)
-}
-
-// prepare returns the workload with what it depends on.
-func (r Rollout) prepare(w workload.Workload) (workload.Workload, error) {
-	if r.Prepare == nil {
-		return w, nil
-	}
-	prepared, err := r.Prepare()
-	w.DependsOn = append(slices.Clone(w.DependsOn), prepared...)
-	return w, err
 }
 
 // checkWrites has one container of the workload, that is called so, try what it has to
@@ -176,22 +188,22 @@ func (s Stack) checkWrites(ctx context.Context, w workload.Workload, called stri
 // atOnce is true where all replicas may start together: the release has run
 // before, or none runs that could be disturbed.
 func (r Rollout) atOnce(ctx *pulumi.Context, stack Stack, workload string) (bool, error) {
-	if r.Proven || r.Edge == nil || ctx.DryRun() {
-		return r.Proven, nil
+	if r.SkipCanary || r.Edge == nil || ctx.DryRun() {
+		return r.SkipCanary, nil
 	}
 	runs, err := stack.Engine.Runs(ctx.Context(), stack.Prefix, workload)
 	return runs == 0, err
 }
 
-// unproven are the hosts that no user's request goes to yet, and none where
+// unverified are the hosts that no user's request goes to yet, and none where
 // there is no edge that could send one.
-func (r Rollout) unproven(ctx context.Context, hosts []string) ([]string, error) {
+func (r Rollout) unverified(ctx context.Context, hosts []string) ([]string, error) {
 	if r.Edge == nil {
 		return nil, nil
 	}
-	rotation, err := r.Edge.Rotation(ctx)
-	if err != nil || len(rotation) == 0 {
+	upstreams, err := r.Edge.Upstreams(ctx)
+	if err != nil || len(upstreams) == 0 {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return slices.Contains(rotation, host) }), nil
+	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool { return slices.Contains(upstreams, host) }), nil
 }

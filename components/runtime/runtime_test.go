@@ -68,7 +68,7 @@ func TestNamesFitTheEngine(t *testing.T) {
 }
 
 func TestTmpfsIsHalfOfTheMemory(t *testing.T) {
-	w := workload.Workload{Limits: workload.Limits{Memory: 64 << 20}, Mounts: []workload.Mount{
+	w := workload.Workload{Program: workload.Program{Limits: workload.Limits{Memory: 64 << 20}}, Mounts: []workload.Mount{
 		{Kind: workload.Tmpfs, Target: "/tmp"}, {Kind: workload.Volume, Source: pulumi.String("data"), Target: "/data"}}}
 	got := tmpfs(w)
 	if len(got) != 1 || got["/tmp"] != pulumi.String("mode=1777,nodev,noexec,nosuid,size=33554432") {
@@ -83,7 +83,7 @@ func TestTmpfsIsHalfOfTheMemory(t *testing.T) {
 }
 
 func TestMonitorSeesAHealthCheck(t *testing.T) {
-	w := workload.Workload{Health: workload.Health{Interval: 30 * time.Second}}
+	w := workload.Workload{Program: workload.Program{Health: workload.Health{Interval: 30 * time.Second}}}
 	if got := monitor(w); got < w.Health.Interval {
 		t.Errorf("%s", got)
 	}
@@ -98,13 +98,13 @@ func TestContainersHaveNamesThatDNSKnows(t *testing.T) {
 	}
 }
 
-// edge is a reverse proxy with a rotation.
+// edge is a reverse proxy with these upstreams.
 type edge []string
 
-func (e edge) Rotation(context.Context) ([]string, error) { return e, nil }
-func (e edge) Prove(context.Context, string) error        { return nil }
+func (e edge) Upstreams(context.Context) ([]string, error) { return e, nil }
+func (e edge) Verify(context.Context, string) error        { return nil }
 
-func TestWhoIsNotInTheRotationIsUnproven(t *testing.T) {
+func TestWhoIsNoUpstreamIsUnverified(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		rollout Rollout
@@ -116,7 +116,7 @@ func TestWhoIsNotInTheRotationIsUnproven(t *testing.T) {
 		{"one not in it", Rollout{Edge: edge{"b"}}, []string{"a"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.rollout.unproven(t.Context(), []string{"a", "b"})
+			got, err := test.rollout.unverified(t.Context(), []string{"a", "b"})
 			if err != nil || !slices.Equal(got, test.want) {
 				t.Errorf("%v, %v", got, err)
 			}

@@ -97,10 +97,10 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 // service declares a service. It does not wait for it to converge, as the
 // provider's waiting ends too early; the engine is asked afterwards.
 func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, tasks docker.ServiceTaskSpecArgs, replicas int,
-	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource, opts ...pulumi.ResourceOption) (*docker.Service, error) {
-	dependsOn := w.DependsOn
+	update docker.ServiceUpdateConfigArgs, parent pulumi.Resource, after []pulumi.Resource, opts ...pulumi.ResourceOption) (*docker.Service, error) {
+	dependsOn := slices.Clone(after)
 	if w.Image.Resource != nil {
-		dependsOn = append(slices.Clone(dependsOn), w.Image.Resource)
+		dependsOn = append(dependsOn, w.Image.Resource)
 	}
 	service, err := docker.NewService(ctx, name, &docker.ServiceArgs{
 		Name:           on(w.Networks, name),
@@ -113,7 +113,7 @@ func (s swarm) service(ctx *pulumi.Context, name string, w workload.Workload, ta
 			docker.ServiceLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
 		},
 	}, append(opts, pulumi.Parent(parent), pulumi.DependsOn(dependsOn), pulumi.DeleteBeforeReplace(true),
-		s.overLeft(ctx, "service", name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
+		s.retryWithoutLeftover(ctx, "service", name, func(name string) (bool, error) { return s.Engine.RemoveService(ctx.Context(), s.Prefix, name) }))...)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
@@ -228,7 +228,7 @@ func serviceMounts(w workload.Workload) docker.ServiceTaskSpecContainerSpecMount
 // wanted, but where there may be only one: the new task would wait for the port, or
 // the lock on its data, that the old one holds.
 func order(w workload.Workload) string {
-	if w.Alone() {
+	if w.StopFirst() {
 		return "stop-first"
 	}
 	return "start-first"

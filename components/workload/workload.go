@@ -13,28 +13,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Workload is a long-running program in one or more containers.
-type Workload struct {
+// Program is what runs in a container, as far as it is known before anything exists.
+type Program struct {
 	// Name is the workload's name and its DNS name on its networks.
 	Name string
-	// Image is what runs.
-	Image Image
 	// Command replaces the image's ENTRYPOINT and CMD where it is not empty.
 	Command []string
 	// Environment is readable by whoever may inspect the container.
 	Environment map[string]string
-	// Files are mounted read-only, each at its path, below ConfigDir.
-	Files []File
-	// Secrets are mounted read-only below SecretDir, and are found by the
-	// variable NAME_FILE. One that is exported is in a variable, too.
-	Secrets []Secret
-	// Mounts are the volumes, host folders and memory file systems.
-	Mounts []Mount
 	// Writes are folders, and files where they exist, that the process has to be able
 	// to write: it is tried in a container that is healthy, before users see it.
 	Writes []string
-	// Networks are the ones that the workload is on.
-	Networks []*Network
 	// Ports are published on the host. Nothing else is reachable from outside.
 	Ports []Port
 	// Health is the health check that gates every start.
@@ -64,12 +53,26 @@ type Workload struct {
 	StopSignal string
 	// StopGrace is the time from the stop signal to SIGKILL.
 	StopGrace time.Duration
-	// DependsOn must exist before the workload starts.
-	DependsOn []pulumi.Resource
 }
 
-// Alone is true where two generations of a replica can not run side by side.
-func (w Workload) Alone() bool { return w.Exclusive || len(w.Ports) > 0 }
+// StopFirst is true where two generations of a replica can not run side by side.
+func (p Program) StopFirst() bool { return p.Exclusive || len(p.Ports) > 0 }
+
+// Workload is a program with all that it uses.
+type Workload struct {
+	Program
+	// Image is what runs.
+	Image Image
+	// Files are mounted read-only, each at its path, below ConfigDir.
+	Files []File
+	// Secrets are mounted read-only below SecretDir, and are found by the
+	// variable NAME_FILE. One that is exported is in a variable, too.
+	Secrets []Secret
+	// Mounts are the volumes, host folders and memory file systems.
+	Mounts []Mount
+	// Networks are the ones that the workload is on.
+	Networks []*Network
+}
 
 // Image is an image that the engine has, or will have once Resource is there.
 type Image struct {
@@ -160,6 +163,8 @@ type Port struct {
 	Host int
 	// Container is the port in the container.
 	Container int
+	// Key and AddressKey are the configuration's keys of Host and Address, for errors.
+	Key, AddressKey string
 }
 
 // Health is a health check.
@@ -188,6 +193,9 @@ type Limits struct {
 	CPUs float64
 	// Memory is in bytes.
 	Memory int64
+	// Key is the configuration's object that sets them, for errors. Empty: they are the
+	// platform's own.
+	Key string
 }
 
 // Logging is the engine's logging driver and its options.

@@ -14,16 +14,17 @@ import (
 // valid is a workload that uses everything.
 func valid() Workload {
 	return Workload{
-		Name:     "backend",
+		Program: Program{
+			Name: "backend", Ports: []Port{{Host: 80, Container: 8080}},
+			Health:   Health{Interval: time.Second, Timeout: time.Second, StartPeriod: time.Second, Retries: 1},
+			Limits:   Limits{Memory: 6 << 20},
+			Replicas: 1, User: "10001:10001", StopGrace: time.Second,
+		},
 		Image:    Image{Reference: "app:1"},
 		Files:    []File{{Name: "app.conf", Content: pulumi.String("x")}},
 		Secrets:  []Secret{{Name: "jwt", Variable: "JWT_FILE"}},
 		Mounts:   []Mount{{Kind: Tmpfs, Target: "/tmp"}, {Kind: Volume, Source: pulumi.String("data"), Target: "/data"}},
 		Networks: []*Network{{Name: "inner", Internal: true}, {Name: "edge"}},
-		Ports:    []Port{{Host: 80, Container: 8080}},
-		Health:   Health{Interval: time.Second, Timeout: time.Second, StartPeriod: time.Second, Retries: 1},
-		Limits:   Limits{Memory: 6 << 20},
-		Replicas: 1, User: "10001:10001", StopGrace: time.Second,
 	}
 }
 
@@ -112,8 +113,8 @@ func TestShellExportsSurviveARealShell(t *testing.T) {
 
 func TestFullEnvironmentIsSortedAndNamesTheSecretsFiles(t *testing.T) {
 	w := Workload{
-		Environment: map[string]string{"PORT": "8000", "HOST": "0.0.0.0", "ZONE": "a=b"},
-		Secrets:     []Secret{{Name: "jwt_secret_key", Variable: "JWT_SECRET_KEY_FILE"}, {Name: "tls_key"}},
+		Program: Program{Environment: map[string]string{"PORT": "8000", "HOST": "0.0.0.0", "ZONE": "a=b"}},
+		Secrets: []Secret{{Name: "jwt_secret_key", Variable: "JWT_SECRET_KEY_FILE"}, {Name: "tls_key"}},
 	}
 	want := []string{"HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key", "PORT=8000", "ZONE=a=b"}
 	if got := w.FullEnvironment(); !slices.Equal(got, want) {
@@ -141,8 +142,8 @@ func TestEnvironmentScriptInARealShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := Workload{
-		Environment: map[string]string{"PORT": "9000", "DATABASE_URL": "sqlite:///x"},
-		Secrets:     []Secret{{Name: "database_url", Variable: "DATABASE_URL_FILE", Export: "DATABASE_URL"}},
+		Program: Program{Environment: map[string]string{"PORT": "9000", "DATABASE_URL": "sqlite:///x"}},
+		Secrets: []Secret{{Name: "database_url", Variable: "DATABASE_URL_FILE", Export: "DATABASE_URL"}},
 	}
 	for _, test := range []struct {
 		name, set, env, secret, want string

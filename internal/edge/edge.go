@@ -1,5 +1,5 @@
 // Package edge asks the running nginx, as no user can, what it does: requests
-// with the stack's token pass the rotation and the maintenance page.
+// with the stack's token pass the upstreams and the maintenance page.
 package edge
 
 import (
@@ -17,15 +17,15 @@ const (
 	// Header holds the token and a host, as token.host: the host that this one
 	// request is for.
 	Header = "X-Release-Candidate"
-	// Rotated is the host that stands for the rotation itself.
-	Rotated = "backend"
+	// Upstreams is the host that stands for all of them.
+	Upstreams = "backend"
 	// servedHeader tells, in the answer to a request with the token, the configuration's
 	// name and the addresses of the replicas that were tried, the last one at the end.
 	servedHeader = "X-Release-Served"
-	// Path answers with the configuration's name and the hosts in the rotation.
+	// Path answers with the configuration's name and the upstreams.
 	Path = "/-/rotation"
 
-	patience = 5 * time.Second
+	timeout  = 5 * time.Second
 	interval = 50 * time.Millisecond
 )
 
@@ -41,8 +41,8 @@ type Client struct {
 type State struct {
 	// Configuration names its configuration.
 	Configuration string
-	// Rotation are the hosts that users' requests go to.
-	Rotation []string
+	// Upstreams are the hosts that users' requests go to.
+	Upstreams []string
 	// Closed is true while a file in its container has it show the maintenance page.
 	Closed bool
 }
@@ -73,13 +73,13 @@ func ServedBy(header http.Header) Served {
 
 // State asks what it runs.
 func (c Client) State(ctx context.Context) (State, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+Path, nil)
 	if err != nil {
 		return State{}, err
 	}
-	request.Header = For(c.Token, Rotated)
+	request.Header = For(c.Token, Upstreams)
 	client := http.Client{
 		// A worker process that is ending keeps its connections.
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // as internal/smoke

@@ -28,13 +28,13 @@ func nginx(t *testing.T, answers ...string) Client {
 
 func TestState(t *testing.T) {
 	got, err := nginx(t, "c0ffee one two").State(t.Context())
-	if err != nil || got.Configuration != "c0ffee" || !slices.Equal(got.Rotation, []string{"one", "two"}) {
+	if err != nil || got.Configuration != "c0ffee" || !slices.Equal(got.Upstreams, []string{"one", "two"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got.Closed {
 		t.Error("it is closed")
 	}
-	if shut, err := nginx(t, "c0ffee one two\nclosed\n").State(t.Context()); err != nil || !shut.Closed || !slices.Equal(shut.Rotation, got.Rotation) {
+	if shut, err := nginx(t, "c0ffee one two\nclosed\n").State(t.Context()); err != nil || !shut.Closed || !slices.Equal(shut.Upstreams, got.Upstreams) {
 		t.Errorf("closed: %+v, %v", shut, err)
 	}
 	stranger := nginx(t, "c0ffee one two")

@@ -184,7 +184,7 @@ func (e *Engine) tasks(ctx context.Context, service string) ([]swarm.Task, error
 // run: what the engine says of it, and its last log lines.
 func (e *Engine) failedTaskLogs(ctx context.Context, service string) string {
 	// The time of the question may be over, and was no fault of this one.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	tasks, err := e.tasks(ctx, service)
 	if err != nil {
@@ -236,7 +236,7 @@ func (e *Engine) Logs(ctx context.Context, container string) string {
 }
 
 func (e *Engine) tail(ctx context.Context, name string) string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	stream, err := e.api.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: logTail})
 	if err != nil {

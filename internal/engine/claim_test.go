@@ -60,8 +60,8 @@ func TestAClaimWaitsForTheLock(t *testing.T) {
 func TestOneAtATimeRemovesImages(t *testing.T) {
 	api := &fakeAPI{volumes: append(recorded(), lockOf("ann@example", time.Minute))}
 	e := &Engine{api: api}
-	keep := Retention{Prefix: "tarot-prod", Current: "r3", Repository: "app", Keep: 1}
-	_, err := e.Retain(t.Context(), keep)
+	keep := Prune{Prefix: "tarot-prod", Current: "r3", Repository: "app", Keep: 1}
+	_, err := e.PruneReleases(t.Context(), keep)
 	if err == nil || len(removals(api.done)) > 0 {
 		t.Fatalf("%v, %v", api.done, err)
 	}
@@ -71,7 +71,7 @@ func TestOneAtATimeRemovesImages(t *testing.T) {
 		}
 	}
 	api.volumes[len(api.volumes)-1] = lockOf("ann@example", time.Hour)
-	if _, err := e.Retain(t.Context(), keep); err != nil || !slices.Contains(api.done, "remove "+retired) {
+	if _, err := e.PruneReleases(t.Context(), keep); err != nil || !slices.Contains(api.done, "remove "+retired) {
 		t.Errorf("a lock of a dead process: %v, %v", api.done, err)
 	}
 	// One that was taken over is nobody's to release.

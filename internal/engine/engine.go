@@ -29,8 +29,8 @@ import (
 // defaultSocket is where the provider looks when nothing else is said.
 const defaultSocket = "unix:///var/run/docker.sock"
 
-// patience is how long a reachable engine may take for its first answer.
-const patience = 10 * time.Second
+// timeout is how long a reachable engine may take for its first answer.
+const timeout = 10 * time.Second
 
 // Engine is a Docker engine that has answered.
 type Engine struct {
@@ -63,7 +63,7 @@ func Open(ctx context.Context) (*Engine, error) {
 		return nil, fmt.Errorf("docker engine: the Docker context %q is selected (%s), but Pulumi's provider reads DOCKER_CONTEXT only: "+
 			"export DOCKER_CONTEXT=%s, or docker context use default", cli.CurrentContext(), address, cli.CurrentContext())
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	opened := time.Now()
 	info, err := cli.Client().Info(ctx)
@@ -104,8 +104,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Places are where an engine keeps what cAdvisor has to see, on its host.
-type Places struct {
+// HostPaths are where an engine keeps what cAdvisor has to see, on its host.
+type HostPaths struct {
 	// Socket is the engine's own.
 	Socket string
 	// Group may use the socket; 0: only root may, or it is not known, as with an
@@ -118,9 +118,9 @@ type Places struct {
 	ContainerdGroup int
 }
 
-// Places are the engine's.
-func (e *Engine) Places() Places {
-	p := Places{Socket: strings.TrimPrefix(defaultSocket, "unix://")}
+// HostPaths are the engine's.
+func (e *Engine) HostPaths() HostPaths {
+	p := HostPaths{Socket: strings.TrimPrefix(defaultSocket, "unix://")}
 	if path, local := strings.CutPrefix(e.Address, "unix://"); local {
 		p.Socket = path
 		p.Group = groupOf(path)

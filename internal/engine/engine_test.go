@@ -66,17 +66,17 @@ func TestPlacesOfWhatCadvisorHasToSee(t *testing.T) {
 		info    system.Info
 		there   []string // of the places where containerd may listen
 		address string
-		want    Places
+		want    HostPaths
 	}{
-		"its own store":       {system.Info{Driver: "overlay2", Containerd: tells}, nil, "", Places{Layers: "/data/image/overlay2/layerdb/mounts"}},
-		"a driver's old name": {system.Info{Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", "extfs"}}}, nil, "", Places{Layers: "/data/image/overlayfs/layerdb/mounts"}},
-		"containerd's store":  {system.Info{Driver: "overlayfs", DriverStatus: snapshotter, Containerd: tells}, nil, "", Places{Containerd: tells.Address}},
-		"another snapshotter": {system.Info{Driver: "native", DriverStatus: snapshotter, Containerd: tells}, nil, "", Places{Containerd: tells.Address}},
+		"its own store":       {system.Info{Driver: "overlay2", Containerd: tells}, nil, "", HostPaths{Layers: "/data/image/overlay2/layerdb/mounts"}},
+		"a driver's old name": {system.Info{Driver: "overlayfs", DriverStatus: [][2]string{{"Backing Filesystem", "extfs"}}}, nil, "", HostPaths{Layers: "/data/image/overlayfs/layerdb/mounts"}},
+		"containerd's store":  {system.Info{Driver: "overlayfs", DriverStatus: snapshotter, Containerd: tells}, nil, "", HostPaths{Containerd: tells.Address}},
+		"another snapshotter": {system.Info{Driver: "native", DriverStatus: snapshotter, Containerd: tells}, nil, "", HostPaths{Containerd: tells.Address}},
 		"with a scheme": {system.Info{Driver: "overlayfs", DriverStatus: snapshotter, Containerd: &system.ContainerdInfo{Address: "unix:///run/c.sock"}}, nil, "",
-			Places{Containerd: "/run/c.sock"}},
-		"one that doesn't tell":       {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "", Places{Containerd: socket}},
-		"neither, and it isn't there": {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, nil, "", Places{Containerd: folder + "/first"}},
-		"on another machine":          {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "tcp://10.0.0.5:2376", Places{Containerd: folder + "/first"}},
+			HostPaths{Containerd: "/run/c.sock"}},
+		"one that doesn't tell":       {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "", HostPaths{Containerd: socket}},
+		"neither, and it isn't there": {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, nil, "", HostPaths{Containerd: folder + "/first"}},
+		"on another machine":          {system.Info{Driver: "overlayfs", DriverStatus: snapshotter}, []string{socket}, "tcp://10.0.0.5:2376", HostPaths{Containerd: folder + "/first"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			containerdSockets = []string{folder + "/first", socket}
@@ -92,7 +92,7 @@ func TestPlacesOfWhatCadvisorHasToSee(t *testing.T) {
 				e.Address, test.want.Socket = test.address, "/var/run/docker.sock"
 			}
 			e.Info.DockerRootDir = "/data"
-			if got := e.Places(); got != test.want {
+			if got := e.HostPaths(); got != test.want {
 				t.Errorf("%+v, want %+v", got, test.want)
 			}
 		})

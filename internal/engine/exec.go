@@ -32,7 +32,7 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 	failed := func(err error) (string, error) {
 		return "", fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
 	if err != nil {

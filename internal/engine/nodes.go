@@ -7,14 +7,12 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
-
-	"tarot-platform/internal/config"
 )
 
 // checkNodes refuses constraints by which a Swarm's tasks may run on another node than
 // this engine. The volumes are local to a node, what runs once runs here, and an image
 // that was built is here: on two nodes the data would be split, and nothing would say so.
-func (e *Engine) checkNodes(ctx context.Context, cfg config.Config) ([]error, error) {
+func (e *Engine) checkNodes(ctx context.Context, constraints []string) ([]error, error) {
 	nodes, err := e.api.NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: list nodes: %w", e.Address, err)
@@ -29,7 +27,7 @@ func (e *Engine) checkNodes(ctx context.Context, cfg config.Config) ([]error, er
 			continue
 		}
 		matches := true
-		for _, text := range cfg.Swarm.Constraints {
+		for _, text := range constraints {
 			ok, err := satisfies(n, text)
 			if err != nil {
 				return []error{fault("swarm.constraints", text, err.Error(), "placement constraints such as node.role==manager")}, nil
@@ -53,7 +51,7 @@ func (e *Engine) checkNodes(ctx context.Context, cfg config.Config) ([]error, er
 	if count(nodes, here) > 1 {
 		constraint = "node.id==" + e.Info.Swarm.NodeID
 	}
-	return []error{fault("swarm.constraints", strings.Join(cfg.Swarm.Constraints, ", "), why, "those of this engine alone, such as "+constraint)}, nil
+	return []error{fault("swarm.constraints", strings.Join(constraints, ", "), why, "those of this engine alone, such as "+constraint)}, nil
 }
 
 func count(nodes []swarm.Node, hostname string) (n int) {

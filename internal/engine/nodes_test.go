@@ -6,8 +6,6 @@ import (
 
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
-
-	"tarot-platform/internal/config"
 )
 
 // node is a manager that is ready and active.
@@ -49,10 +47,8 @@ func TestOneNodeAloneMayRunTasks(t *testing.T) {
 		{"of an unknown kind", []swarm.Node{node("a", "one")}, []string{"node.name==one"}, `is about "node.name", which Swarm doesn't know`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cfg := config.Defaults()
-			cfg.Swarm.Constraints = test.constraints
 			e := &Engine{api: &fakeAPI{nodes: test.nodes}, Info: system.Info{Swarm: swarm.Info{NodeID: "a"}}}
-			faults, err := e.checkNodes(t.Context(), cfg)
+			faults, err := e.checkNodes(t.Context(), test.constraints)
 			switch {
 			case err != nil || test.want == "" && len(faults) > 0:
 				t.Errorf("%v, %v", faults, err)

@@ -13,20 +13,18 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
-
-	"tarot-platform/internal/config"
 )
 
 // checkPorts finds host ports that something other than the stack has. Containers and
 // services are seen through the engine, other processes on its own machine alone.
-func (e *Engine) checkPorts(ctx context.Context, cfg config.Config, prefix string) ([]error, error) {
+func (e *Engine) checkPorts(ctx context.Context, wanted []Port, prefix string) ([]error, error) {
 	owners, err := e.publishers(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}
 	var faults []error
 	addresses := map[string]string{}
-	for _, port := range cfg.Ports() {
+	for _, port := range wanted {
 		refuse := func(why string) {
 			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), why, "a free port"))
 		}

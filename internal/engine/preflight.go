@@ -24,30 +24,30 @@ const swarmService = "com.docker.swarm.service.name"
 // Preflight finds what would make a deployment fail half-way: a node that is no
 // manager, or one of several; more CPU than there is; ports, networks and names that
 // something else has.
-// prefix is the stack's; what belongs to it is no obstacle.
-func (e *Engine) Preflight(ctx context.Context, cfg config.Config, prefix string) error {
+func (e *Engine) Preflight(ctx context.Context, needs Needs) error {
+	ctx = context.WithoutCancel(ctx)
 	var faults []error
-	if cfg.Runtime == "swarm" {
+	if needs.Swarm {
 		if err := e.CheckSwarm(); err != nil {
 			return err // the rest is asked of a manager
 		}
-		nodes, err := e.checkNodes(ctx, cfg)
+		nodes, err := e.checkNodes(ctx, needs.Constraints)
 		if err != nil {
 			return err
 		}
 		faults = append(faults, nodes...)
 	} else {
-		faults = append(faults, e.checkCPUs(cfg)...)
+		faults = append(faults, e.checkCPUs(needs.Limits)...)
 	}
-	ports, err := e.checkPorts(ctx, cfg, prefix)
+	ports, err := e.checkPorts(ctx, needs.Ports, needs.Stack)
 	if err != nil {
 		return err
 	}
-	subnets, err := e.checkSubnets(ctx, cfg, prefix)
+	subnets, err := e.checkSubnets(ctx, needs.Subnets, needs.Stack)
 	if err != nil {
 		return err
 	}
-	names, err := e.checkNames(ctx, prefix)
+	names, err := e.checkNames(ctx, needs.Stack)
 	if err != nil {
 		return err
 	}
@@ -60,22 +60,12 @@ func fault(key, value, why, allowed string) error {
 
 // checkCPUs refuses what the engine refuses: a container with more cores than
 // there are. (A Swarm task with such a limit starts.)
-func (e *Engine) checkCPUs(cfg config.Config) []error {
+func (e *Engine) checkCPUs(all []Limits) []error {
 	var faults []error
-	check := func(key string, cores float64) {
-		if cores > float64(e.Info.NCPU) {
-			faults = append(faults, fault(key, strconv.FormatFloat(cores, 'g', -1, 64), "is more than the engine has",
+	for _, l := range all {
+		if l.CPUsKey != "" && l.CPUs > float64(e.Info.NCPU) {
+			faults = append(faults, fault(l.CPUsKey, strconv.FormatFloat(l.CPUs, 'g', -1, 64), "is more than the engine has",
 				fmt.Sprintf("0.01 to %d", e.Info.NCPU)))
-		}
-	}
-	check("backend.cpus", cfg.Backend.CPUs)
-	if cfg.Nginx.Enabled {
-		check("nginx.cpus", cfg.Nginx.CPUs)
-	}
-	if m := cfg.Monitoring; m.Enabled {
-		check("monitoring.prometheus.cpus", m.Prometheus.CPUs)
-		if m.Grafana.Enabled {
-			check("monitoring.grafana.cpus", m.Grafana.CPUs)
 		}
 	}
 	return faults
@@ -101,23 +91,16 @@ func name(c container.Summary) string {
 
 // checkSubnets finds networks of others that overlap with the stack's. The
 // engine refuses them too, but only when the network is made.
-func (e *Engine) checkSubnets(ctx context.Context, cfg config.Config, prefix string) ([]error, error) {
+func (e *Engine) checkSubnets(ctx context.Context, wanted []Subnet, prefix string) ([]error, error) {
 	networks, err := e.api.NetworkList(ctx, network.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: list networks: %w", e.Address, err)
 	}
-	wanted := map[string]string{"networks.backendSubnet": cfg.Networks.BackendSubnet}
-	if cfg.Networks.Isolated {
-		wanted["networks.edgeSubnet"] = cfg.Networks.EdgeSubnet
-		if cfg.Monitoring.Enabled {
-			wanted["networks.monitoringSubnet"] = cfg.Networks.MonitoringSubnet
-		}
-	}
 	var faults []error
-	for key, subnet := range wanted {
-		mine, err := netip.ParsePrefix(subnet)
+	for _, w := range wanted {
+		mine, err := netip.ParsePrefix(w.Addresses)
 		if err != nil {
-			return nil, fmt.Errorf("%s %q: %w", key, subnet, err) // config.Validate lets none through
+			return nil, fmt.Errorf("%s %q: %w", w.Key, w.Addresses, err) // config.Validate lets none through
 		}
 		for _, n := range networks {
 			if n.Labels[StackLabel] == prefix {
@@ -126,7 +109,7 @@ func (e *Engine) checkSubnets(ctx context.Context, cfg config.Config, prefix str
 			for _, pool := range n.IPAM.Config {
 				theirs, err := netip.ParsePrefix(pool.Subnet)
 				if err == nil && theirs.Overlaps(mine) {
-					faults = append(faults, fault(key, subnet, fmt.Sprintf("overlaps with %s of the network %s%s", pool.Subnet, n.Name, ofStack(n.Labels)), "a network that nothing else uses"))
+					faults = append(faults, fault(w.Key, w.Addresses, fmt.Sprintf("overlaps with %s of the network %s%s", pool.Subnet, n.Name, ofStack(n.Labels)), "a network that nothing else uses"))
 				}
 			}
 		}

@@ -33,6 +33,32 @@ func pool(name, subnet string, labels map[string]string) network.Summary {
 	return network.Summary{Name: name, Labels: labels, IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet}}}}
 }
 
+// needs are those of the application and of nginx.
+func needs(cfg config.Config) Needs {
+	n := Needs{Stack: mine, Swarm: cfg.Runtime == "swarm", Constraints: cfg.Swarm.Constraints,
+		Subnets: []Subnet{{"networks.backendSubnet", cfg.Networks.BackendSubnet}}, Limits: []Limits{{CPUs: cfg.Backend.CPUs, CPUsKey: "backend.cpus"}}}
+	for _, p := range cfg.Ports() {
+		n.Ports = append(n.Ports, Port(p))
+	}
+	if cfg.Networks.Isolated {
+		n.Subnets = append(n.Subnets, Subnet{"networks.edgeSubnet", cfg.Networks.EdgeSubnet})
+	}
+	if cfg.Nginx.Enabled {
+		n.Limits = append(n.Limits, Limits{CPUs: cfg.Nginx.CPUs, CPUsKey: "nginx.cpus"})
+	}
+	return n
+}
+
+func TestMemoryLimitsBeyondTheMachineAreTold(t *testing.T) {
+	e := &Engine{Info: system.Info{MemTotal: 1 << 30}}
+	for replicas, want := range map[int]string{1: "", 2: "", 3: "come to 1.5GiB, and the engine's machine has 1GiB"} {
+		got := e.CheckMemory(Needs{Limits: []Limits{{Replicas: replicas, Memory: 512 << 20}}})
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%d replicas: %q, want %q", replicas, got, want)
+		}
+	}
+}
+
 func TestPreflight(t *testing.T) {
 	own := map[string]string{StackLabel: mine}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -156,7 +182,7 @@ func TestPreflight(t *testing.T) {
 			cfg := config.Defaults()
 			test.change(e, api, &cfg)
 			var got []string
-			if err := e.Preflight(t.Context(), cfg, mine); err != nil {
+			if err := e.Preflight(t.Context(), needs(cfg)); err != nil {
 				got = strings.Split(err.Error(), "\n")
 			}
 			slices.Sort(got)

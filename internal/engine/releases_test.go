@@ -72,8 +72,8 @@ func TestAReleaseThatRanAgainIsTheLatest(t *testing.T) {
 		t.Errorf("of all stacks: %+v, %v", all, err)
 	}
 	// Its earlier record has served its time.
-	keep := Retention{Prefix: "tarot-prod", Current: "r1", Repository: "app", Keep: 2}
-	if _, err := e.Retain(t.Context(), keep); err != nil || !slices.Equal(removals(api.done), []string{"remove tarot-prod-release-r1", "remove " + lockName}) {
+	keep := Prune{Prefix: "tarot-prod", Current: "r1", Repository: "app", Keep: 2}
+	if _, err := e.PruneReleases(t.Context(), keep); err != nil || !slices.Equal(removals(api.done), []string{"remove tarot-prod-release-r1", "remove " + lockName}) {
 		t.Errorf("%v, %v", api.done, err)
 	}
 	bad := record("tarot-prod", "r1", one, "2026-01-01T00:00:00Z")

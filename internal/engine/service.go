@@ -127,7 +127,7 @@ func failedUpdate(state swarm.UpdateState) bool {
 
 // ScaleService sets the number of a service's tasks, where it is another one.
 func (e *Engine) ScaleService(ctx context.Context, name string, replicas int) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	service, err := e.service(ctx, name)
 	if err != nil {
@@ -143,7 +143,7 @@ func (e *Engine) ScaleService(ctx context.Context, name string, replicas int) er
 		return fmt.Errorf("service %s: scale to %d: %w", name, replicas, err)
 	}
 	// The change has to be seen by whoever asks next.
-	return poll(ctx, patience, func(ctx context.Context) (bool, error) {
+	return poll(ctx, timeout, func(ctx context.Context) (bool, error) {
 		now, err := e.service(ctx, name)
 		return err == nil && now.Version.Index > service.Version.Index, err
 	})

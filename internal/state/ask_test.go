@@ -27,7 +27,7 @@ echo '{"deployment": {"resources": [{"id": "one"}]}}'`)
 
 func TestACLIThatNeverReadsIsAnError(t *testing.T) {
 	fakePulumi(t, "echo 'error: no stack named prod found' >&2; exit 255")
-	if _, err := Tasks(t.Context(), "prod"); err == nil || !strings.Contains(err.Error(), "pulumi stack export --stack prod: exit status 255: error: no stack named prod found") {
+	if _, err := Jobs(t.Context(), "prod"); err == nil || !strings.Contains(err.Error(), "pulumi stack export --stack prod: exit status 255: error: no stack named prod found") {
 		t.Error(err)
 	}
 }

@@ -98,7 +98,7 @@ func TestIdleConnectionsDoNotStopNginx(t *testing.T) {
 		if err != nil {
 			return "", false
 		}
-		asked.Header = edge.For("token", edge.Rotated)
+		asked.Header = edge.For("token", edge.Upstreams)
 		answer, err := visitor.Do(asked)
 		if err != nil {
 			return "", false

@@ -101,7 +101,7 @@ func TestReleases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		removed, err := docker.Retain(t.Context(), engine.Retention{Prefix: s.prefix(), Current: fmt.Sprint(s.outputs()["release"]), Repository: "tarot-backend", Keep: 1})
+		removed, err := docker.PruneReleases(t.Context(), engine.Prune{Prefix: s.prefix(), Current: fmt.Sprint(s.outputs()["release"]), Repository: "tarot-backend", Keep: 1})
 		// The first one stays: the container that holds the secrets was made of it.
 		if err != nil || len(removed) != 2 {
 			t.Errorf("removed %v, %v\n%s", removed, err, s.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.Image}}"))

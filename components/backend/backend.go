@@ -1,0 +1,233 @@
+// Package backend is the application, after docs/application.md.
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tarot-platform/assets/prometheus"
+	"tarot-platform/components/part"
+	"tarot-platform/components/workload"
+	"tarot-platform/internal/buildcontext"
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+)
+
+// Folders of the application contract, docs/application.md.
+const (
+	AppDir    = "/app"
+	DataDir   = AppDir + "/data"
+	StaticDir = AppDir + "/static"
+	logsDir   = AppDir + "/logs"
+)
+
+// Python is what the applications' Dockerfiles begin with; it is they who say so.
+const Python = "python:3.11-slim"
+
+// name is the workload's, and what nginx and Prometheus look it up by.
+const name = "backend"
+
+// The lengths of generated secrets, in characters of 62: 64 are more than the
+// 256 bits that HS256 wants (RFC 7518, section 3.2), 24 are 142 bits.
+const (
+	jwtKeyLength        = 64
+	adminPasswordLength = 24
+)
+
+// Part describes itself.
+type Part struct{}
+
+// Name implements part.Part.
+func (Part) Name() string { return name }
+
+// Spec implements part.Part.
+func (Part) Spec(c part.Context) (part.Spec, error) {
+	service, err := replicas(c)
+	if err != nil {
+		return part.Spec{}, err
+	}
+	s := part.Spec{
+		Component: name,
+		Needs:     c.Offered.Before,
+		Services:  []part.Service{service},
+		Jobs:      migration(c, service),
+		Secrets:   secrets(c),
+		Images:    []part.Image{image(c)},
+		Scrapes:   []prometheus.Job{prometheus.Replicas(name, c.Backend.Paths.Metrics, c.Backend.Port, c.Monitoring.Interval)},
+		Outputs:   map[string]part.Output{"adminPassword": {Secret: "adminPassword"}},
+	}
+	if c.Backend.MountCode && !c.Host.Local {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the engine is on another machine (%s), which does not have the folder %s: "+
+			"the backend runs from the image, without hot reload", c.Host.Name, c.Backend.Context))
+	}
+	return s, nil
+}
+
+func replicas(c part.Context) (part.Service, error) {
+	cfg := c.Backend
+	s := part.Service{
+		Program: workload.Program{
+			Name:        name,
+			Command:     cfg.Command,
+			Environment: environment(c),
+			Writes:      slices.DeleteFunc([]string{DataDir, c.DatabaseFile()}, func(place string) bool { return place == "" }),
+			Health:      workload.Health{Interval: cfg.Health.Interval, Timeout: cfg.Health.Timeout, StartPeriod: cfg.Health.StartPeriod, Retries: cfg.Health.Retries},
+			Limits:      workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "backend"},
+			Replicas:    cfg.Replicas,
+			Logging:     c.Log(name),
+			User:        cfg.User,
+			StopGrace:   cfg.StopGrace,
+		},
+		Image:    name,
+		Secrets:  secretFiles(c),
+		Networks: []string{part.Inner},
+		After:    c.Offered.Jobs,
+		Upstream: c.Nginx.Enabled,
+		Job:      name,
+		Mounts: []part.Mount{
+			{Kind: workload.Volume, Source: "data", Target: DataDir},
+			{Kind: workload.Tmpfs, Target: "/tmp"},
+		},
+	}
+	s.Explain = func(err error) error { return explain(c, s.Environment, err) }
+	if c.Networks.BackendEgress {
+		s.Networks = append(s.Networks, part.Edge)
+	}
+	if c.Volumes.Static != "" {
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "static", Target: StaticDir})
+	}
+	if c.Volumes.Logs != "" {
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "logs", Target: logsDir})
+	}
+	if mountsCode(c) {
+		folder, err := filepath.Abs(cfg.Context)
+		if err != nil {
+			return s, err
+		}
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Bind, Source: folder, Target: AppDir})
+	}
+	for _, p := range []struct {
+		key             string
+		host, container int
+	}{{"backend.publishPort", cfg.PublishPort, cfg.Port}, {"backend.debuggerPort", cfg.DebuggerPort, cfg.DebuggerPort}} {
+		if p.host != 0 {
+			s.Ports = append(s.Ports, workload.Port{Address: cfg.PublishAddress, Host: p.host, Container: p.container, Key: p.key, AddressKey: "backend.publishAddress"})
+		}
+	}
+	return s, nil
+}
+
+// mountsCode is false with an engine on another machine, which does not have the folder.
+func mountsCode(c part.Context) bool { return c.Backend.MountCode && c.Host.Local }
+
+func secrets(c part.Context) []part.Secret {
+	all := []part.Secret{
+		{Name: "jwtSecretKey", Given: c.Secrets["jwtSecretKey"], Length: jwtKeyLength, Version: c.SecretVersions.JWTSecretKey, Rotates: true},
+		{Name: "adminPassword", Given: c.Secrets["adminPassword"], Length: adminPasswordLength, Version: c.SecretVersions.AdminPassword, Rotates: true},
+	}
+	for _, variable := range c.Backend.Secrets {
+		all = append(all, part.Secret{Name: variable, Given: c.Secrets[variable]})
+	}
+	return all
+}
+
+// secretFiles are those of the platform, of other parts, and the user's own.
+func secretFiles(c part.Context) []part.SecretFile {
+	file := func(variable, secret string) part.SecretFile {
+		return part.SecretFile{Name: strings.ToLower(variable), Variable: variable + "_FILE", Secret: secret}
+	}
+	files := []part.SecretFile{file("JWT_SECRET_KEY", "jwtSecretKey"), file("ADMIN_PASSWORD", "adminPassword")}
+	for _, v := range c.Offered.Application {
+		if v.Secret == "" {
+			continue
+		}
+		offered := file(v.Name, v.Secret)
+		if v.Export {
+			offered.Export = v.Name
+		}
+		files = append(files, offered)
+	}
+	for _, variable := range c.Backend.Secrets {
+		files = append(files, file(variable, variable))
+	}
+	return files
+}
+
+// environment is the contract's, docs/application.md. The user's own values go before
+// it; the configuration has none of those that must be as they are here.
+func environment(c part.Context) map[string]string {
+	cfg := c.Backend
+	env := map[string]string{
+		"HOST":                "0.0.0.0",
+		"PORT":                strconv.Itoa(cfg.Port),
+		"WORKERS":             strconv.Itoa(cfg.Workers),
+		"DEBUG":               strconv.FormatBool(cfg.Debug),
+		"LOG_LEVEL":           cfg.LogLevel,
+		"FORWARDED_ALLOW_IPS": c.Networks.BackendSubnet,
+		"GRACEFUL_TIMEOUT":    strconv.Itoa(int(cfg.Drain / time.Second)),
+		"RELEASE":             c.Release.Image,
+	}
+	for _, v := range c.Offered.Application {
+		if v.Secret == "" {
+			env[v.Name] = v.Value
+		}
+	}
+	if len(cfg.Migrate) > 0 {
+		env["MIGRATE_ON_START"] = "false"
+	}
+	if cfg.DebuggerPort != 0 {
+		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
+	}
+	maps.Copy(env, cfg.Environment)
+	return env
+}
+
+// explain adds to an error of the replicas what of the platform is behind it.
+func explain(c part.Context, environment map[string]string, err error) error {
+	if hint := c.Backend.Mentioned(err.Error(), environment); hint != "" {
+		err = fmt.Errorf("%w\n%s", err, hint)
+	}
+	if errors.Is(err, engine.ErrNotWritable) {
+		err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %s; this mends it:\n"+
+			"docker run --rm --user 0:0 --network none --volume %s:%s --entrypoint chown %s -R %s %s", err, DataDir, c.Volumes.Data,
+			c.Volumes.Data, DataDir, c.Release.Image, c.Backend.User, DataDir)
+	}
+	return err
+}
+
+func image(c part.Context) part.Image {
+	i := part.Image{Name: name, Reference: c.Release.Image}
+	if c.Backend.Image == "" {
+		build := Build(c.Config, c.Host.Platform)
+		i.Build, i.Base = &build, c.Build.BaseRegistry+Python
+	}
+	if mountsCode(c) {
+		i.Inspect = func(words []string) string { return warnHidden(c.Backend.Context, words) }
+	}
+	return i
+}
+
+// Build is what the application's image is built from, for the engine's platform where the
+// configuration names no other.
+func Build(cfg config.Config, platform string) buildcontext.Build {
+	b := cfg.Build
+	args := maps.Clone(b.Args)
+	if args == nil {
+		args = map[string]string{}
+	}
+	for name, value := range map[string]string{"BASE_REGISTRY": b.BaseRegistry, "PIP_INDEX_URL": b.PipIndexURL, "APT_MIRROR": b.AptMirror} {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	if b.Platform != "" {
+		platform = b.Platform // left out, the provider warns at every run
+	}
+	return buildcontext.Build{Context: cfg.Backend.Context, Dockerfile: cfg.Backend.Dockerfile, Target: cfg.Backend.Target, Platform: platform, Args: args}
+}

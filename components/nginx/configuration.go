@@ -1,0 +1,122 @@
+package nginx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	assets "tarot-platform/assets/nginx"
+	"tarot-platform/components/part"
+	"tarot-platform/internal/certificate"
+)
+
+// named is a configuration with its name.
+type named struct{ name, text string }
+
+// configurationText renders the configuration, once the replicas are there that it sends
+// requests to, and picks something of it. It is named by all that nginx reads: the token
+// among it is why the name tells nothing of the key.
+func configurationText(c part.Context, secrets []part.SecretFile, pick func(named) string) part.Text {
+	var names []string
+	for _, s := range secrets {
+		names = append(names, s.Secret)
+	}
+	return part.Made(slices.Compact(names), "backend", func(of part.Later) (string, error) {
+		cfg := Render(c)
+		cfg.Hosts = of.Hosts
+		cfg.Addresses = slices.DeleteFunc(slices.Clone(of.Addresses), func(address string) bool { return address == "" })
+		text, err := assets.Render(cfg)
+		if err != nil {
+			return "", err
+		}
+		var contents []string
+		for _, s := range secrets {
+			content, err := s.Make(of.Secrets[s.Secret])
+			if err != nil {
+				return "", err
+			}
+			contents = append(contents, content)
+		}
+		sum := sha256.New()
+		fmt.Fprintf(sum, "%q", append(contents, text, assets.Types()))
+		if cfg.Metrics {
+			fmt.Fprintf(sum, "%q", assets.Metrics())
+		}
+		cfg.Name = hex.EncodeToString(sum.Sum(nil)[:6])
+		text, err = assets.Render(cfg)
+		return pick(named{cfg.Name, text}), err
+	})
+}
+
+// Render is what the configuration is made of, but for what is known later: its name and
+// whom it sends requests to.
+func Render(c part.Context) assets.Config {
+	cfg, paths := c.Nginx, c.Backend.Paths
+	rendered := assets.Config{
+		Workers:        max(1, int(math.Ceil(cfg.CPUs))),
+		BackendPort:    c.Backend.Port,
+		TLS:            cfg.TLS.Mode != "off",
+		Maintenance:    c.Maintenance,
+		TrustedProxies: cfg.TrustedProxies,
+		MaxBody:        int64(cfg.MaxBody),
+		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
+		RequestRate:    cfg.RequestRate,
+		Burst:          cfg.Burst,
+		ProxyTimeout:   strconv.Itoa(int(cfg.ProxyTimeout/time.Second)) + "s",
+		HealthPath:     paths.Health,
+		MetricsPath:    paths.Metrics,
+		StaticPath:     paths.Static,
+		StaticMaxAge:   int(cfg.StaticMaxAge / time.Second),
+		Metrics:        c.Monitoring.Enabled,
+	}
+	if cfg.HTTPSPort != 443 {
+		rendered.HTTPSSuffix = ":" + strconv.Itoa(cfg.HTTPSPort)
+	}
+	if c.Runtime == "containers" {
+		rendered.Any = "backend" // every replica's alias
+	}
+	if c.Volumes.Static != "" {
+		rendered.StaticFolder = staticFolder
+	}
+	for _, r := range c.Offered.Routes {
+		rendered.Routes = append(rendered.Routes, assets.Route(r))
+	}
+	return rendered
+}
+
+// secrets are what is in the files that not everybody may read, and these files.
+func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {
+	same := func(value string) (string, error) { return value, nil }
+	all := []part.Secret{{Name: tokenSecret, Length: 32, Component: "platform", Resource: "edge-token"}}
+	files := []part.SecretFile{{Name: assets.CandidateFile, Secret: tokenSecret, Make: func(token string) (string, error) { return assets.Candidate(token), nil }}}
+	switch c.Nginx.TLS.Mode {
+	case "given":
+		pair, err := c.GivenCertificate()
+		all = append(all, part.Secret{Name: "tlsCertificate", Given: pair.Certificate}, part.Secret{Name: "tlsKey", Given: pair.Key})
+		files = append(files, part.SecretFile{Name: assets.CertificateFile, Secret: "tlsCertificate", Make: same},
+			part.SecretFile{Name: assets.KeyFile, Secret: "tlsKey", Make: same})
+		return all, files, err
+	case "selfSigned":
+		all = append(all, part.Secret{Name: "tlsSeed", Bytes: 32, Component: name, Resource: name + "-tls-seed"})
+		files = append(files,
+			part.SecretFile{Name: assets.CertificateFile, Secret: "tlsSeed", Make: selfSigned(c, func(p certificate.Pair) string { return p.Certificate })},
+			part.SecretFile{Name: assets.KeyFile, Secret: "tlsSeed", Make: selfSigned(c, func(p certificate.Pair) string { return p.Key })})
+	}
+	return all, files, nil
+}
+
+// selfSigned makes a certificate of a seed: always the same, within a year.
+func selfSigned(c part.Context, pick func(certificate.Pair) string) func(string) (string, error) {
+	return func(seed string) (string, error) {
+		bytes, err := hex.DecodeString(seed)
+		if err != nil {
+			return "", fmt.Errorf("tls seed: %w", err)
+		}
+		pair, err := certificate.SelfSigned(bytes, c.Site.Hosts, time.Now())
+		return pick(pair), err
+	}
+}

@@ -1,0 +1,198 @@
+// Package nginx is the reverse proxy: the only part that publishes ports in prod. nginx.go
+// and configuration.go describe it; edge.go and upstreams.go are what a deploy asks of the
+// one that runs. Nothing else knows nginx.
+package nginx
+
+import (
+	"fmt"
+	"time"
+
+	assets "tarot-platform/assets/nginx"
+	"tarot-platform/assets/prometheus"
+	"tarot-platform/components/part"
+	"tarot-platform/components/site"
+	"tarot-platform/components/workload"
+)
+
+const (
+	// name is the workload's.
+	name = "nginx"
+	// user is the uid and gid of the user nginx in the official image.
+	user = "101:101"
+	// An unprivileged process has no ports below 1024.
+	httpPort, httpsPort, metricsPort = 8080, 8443, 8082
+	staticFolder                     = "/srv/static"
+	folder                           = "/run/nginx" // of its configuration
+	// stopGrace is short: while it finishes what it has begun, nobody listens
+	// on its ports, and the next one can not.
+	stopGrace = 10 * time.Second
+	// keptBody is the largest request body that is kept until it is complete. All of
+	// them get a quarter of nginx's memory.
+	keptBody    = 1 << 20
+	installTime = 30 * time.Second
+)
+
+// Names of what the part declares and a deploy asks for.
+const (
+	tokenSecret   = "edgeToken"
+	configuration = name + "-configuration"
+	nameFile      = "name"
+)
+
+// Part describes itself.
+type Part struct{}
+
+// Name implements part.Part.
+func (Part) Name() string { return name }
+
+// Spec implements part.Part. nginx's configuration and its certificate are in a volume,
+// where a job tests and then puts them; nginx reads them when it starts, and when it is told
+// to reload, so that a change in them restarts nothing.
+func (Part) Spec(c part.Context) (part.Spec, error) {
+	if !c.Nginx.Enabled {
+		return part.Spec{}, nil
+	}
+	secrets, files, err := secrets(c)
+	if err != nil {
+		return part.Spec{}, err
+	}
+	s := part.Spec{
+		Component: name,
+		Needs:     []string{"backend"},
+		Services:  []part.Service{service(c)},
+		Jobs:      []part.Job{install(c, files)},
+		Volumes:   []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}},
+		Secrets:   secrets,
+		Images:    []part.Image{{Name: name, Reference: c.Nginx.Image}},
+	}
+	if c.Monitoring.Enabled {
+		s.Scrapes = []prometheus.Job{prometheus.Static(name, fmt.Sprintf("%s:%d", name, metricsPort), "")}
+	}
+	return s, nil
+}
+
+// startScript bounds how long a nginx that is to stop finishes what it has begun:
+// nobody listens meanwhile, and one WebSocket would have it wait for all of its
+// time to stop. (worker_shutdown_timeout would do the same, but at reloads, too.)
+const startScript = `nginx -c ` + folder + `/current/nginx.conf -g 'daemon off;' &
+nginx=$!
+trap 'kill -HUP "$nginx"' HUP
+trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
+while kill -0 "$nginx" 2>/dev/null; do
+  wait "$nginx"
+  status=$?
+done
+exit "$status"
+`
+
+func service(c part.Context) part.Service {
+	cfg := c.Nginx
+	s := part.Service{
+		Program: workload.Program{
+			Name:    name,
+			Command: []string{"/bin/sh", "-c", startScript},
+			Ports:   []workload.Port{{Address: cfg.Address, Host: cfg.HTTPPort, Container: httpPort, Key: "nginx.httpPort", AddressKey: "nginx.address"}},
+			Health: workload.Health{
+				Test:     []string{"CMD", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"},
+				Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 15 * time.Second, Retries: 3,
+			},
+			Limits:     workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "nginx"},
+			Replicas:   1,
+			Logging:    c.Log(name),
+			User:       user,
+			StopSignal: "SIGQUIT",
+			StopGrace:  stopGrace,
+		},
+		Image: name,
+		Mounts: []part.Mount{
+			{Kind: workload.Tmpfs, Target: "/tmp"},
+			{Kind: workload.Volume, Source: configuration, Target: folder, ReadOnly: true},
+		},
+		Networks: []string{part.Edge, part.Inner},
+		Job:      name,
+	}
+	if c.Volumes.Static != "" {
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "static", Target: staticFolder, ReadOnly: true})
+	}
+	if cfg.TLS.Mode != "off" {
+		s.Ports = append(s.Ports, workload.Port{Address: cfg.Address, Host: cfg.HTTPSPort, Container: httpsPort, Key: "nginx.httpsPort", AddressKey: "nginx.address"})
+	}
+	return s
+}
+
+// installScript tests what was uploaded and then has it take the place of what
+// is there, at once: nginx may be started at any moment.
+const installScript = `set -eu
+name=$(cat /run/config/name)
+folder=` + folder + `
+rm -rf "$folder/new"
+mkdir "$folder/new"
+cp /run/config/* /run/secrets/* "$folder/new/"
+nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"
+rm -rf "$folder/$name"
+mv "$folder/new" "$folder/$name"
+before=$(readlink "$folder/current" || :)
+ln -sfn "$name" "$folder/current.new"
+mv -T "$folder/current.new" "$folder/current"
+for old in "$folder"/*; do
+  case ${old##*/} in current | "$name" | "$before") ;; *) rm -rf "$old" ;; esac
+done
+rm -f /run/secrets/*
+`
+
+func install(c part.Context, secrets []part.SecretFile) part.Job {
+	return part.Job{
+		Service: part.Service{
+			Program: workload.Program{
+				Name:    configuration,
+				Command: []string{"/bin/sh", "-c", installScript},
+				Limits:  workload.Limits{Memory: int64(c.Nginx.Memory)},
+				Logging: c.Log(configuration),
+				// The volume belongs to root, and nginx itself may not write there.
+				User: "0:0",
+			},
+			Image:   name,
+			Files:   files(c, secrets),
+			Secrets: secrets,
+			Mounts:  []part.Mount{{Kind: workload.Volume, Source: configuration, Target: folder}},
+		},
+		Within: installTime,
+	}
+}
+
+// Probe is where nginx is asked for the site's health by what is on its networks.
+func Probe(c part.Context) string {
+	if c.Nginx.TLS.Mode == "off" {
+		return site.URL("http", name, httpPort) + c.Backend.Paths.Health
+	}
+	return site.URL("https", name, httpsPort) + c.Backend.Paths.Health
+}
+
+// files are what everybody may read.
+func files(c part.Context, secrets []part.SecretFile) []part.File {
+	text := func(pick func(named) string) part.Text { return configurationText(c, secrets, pick) }
+	all := []part.File{
+		{Name: "nginx.conf", Text: text(func(n named) string { return n.text })},
+		{Name: nameFile, Text: text(func(n named) string { return n.name })},
+		{Name: assets.TypesFile, Text: part.Plain(assets.Types())},
+	}
+	if c.Monitoring.Enabled {
+		all = append(all, part.File{Name: assets.MetricsFile, Text: part.Plain(assets.Metrics())})
+	}
+	return all
+}
+
+// Configuration is what the configuration is called that nginx has to run; a deploy applies
+// it.
+func Configuration(parts []part.Described) part.Text {
+	for _, d := range parts {
+		for _, j := range d.Jobs {
+			for _, f := range j.Files {
+				if j.Name == configuration && f.Name == nameFile {
+					return f.Text
+				}
+			}
+		}
+	}
+	return part.Plain("")
+}

@@ -1,0 +1,119 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tarot-platform/components/site"
+	"tarot-platform/internal/edge"
+)
+
+const (
+	// askPause is between two questions to a nginx that does not answer.
+	askPause = time.Second
+	// silence is how long a nginx that runs is asked again. It is longer than the engine's
+	// health check takes to find one that hangs, after which it is restarted: 15 s to the
+	// next check, then three that take 5 s each, with 2 s between.
+	silence = 45 * time.Second
+)
+
+// Upstreams implements runtime.Edge.
+func (e *Edge) Upstreams(ctx context.Context) ([]string, error) {
+	state, err := e.state(ctx)
+	return state.Upstreams, err
+}
+
+// state is what the nginx that runs does; nothing where the engine says that there is
+// none, or that it is broken: users get nothing then, and this `up` is to mend it.
+//
+// A nginx that runs and does not answer is asked again, and then is an error: a release
+// that is not checked must not reach the users that it may well serve.
+func (e *Edge) state(ctx context.Context) (edge.State, error) {
+	if e.none {
+		return edge.State{}, nil
+	}
+	begun, revived := time.Now(), false
+	for try := 1; ; try++ {
+		condition, err := e.Engine.Condition(ctx, e.Stack, name)
+		if err != nil {
+			return edge.State{}, err
+		}
+		if !condition.There {
+			e.none = true
+			return edge.State{}, nil
+		}
+		state, silent := e.ask(ctx)
+		if silent == nil {
+			return state, nil
+		}
+		if condition.Broken && !revived {
+			revived = true
+			if err := e.Engine.Revive(ctx, e.Stack, name); err != nil {
+				silent = errors.Join(silent, err)
+			}
+			begun, try = time.Now(), 1 // to start
+		}
+		over := time.Since(begun) > silence || try > int(silence/askPause)
+		switch {
+		case condition.Stopped || condition.Broken && over:
+			e.none = true
+			return edge.State{}, e.Log.Warn(fmt.Sprintf("nginx does not run well (%s), and users get no answer: "+
+				"the release is checked when this `up` has mended nginx, and not before%s", condition.Says, e.Engine.Tail(ctx, e.Stack, name)), nil)
+		case over:
+			return edge.State{}, fmt.Errorf("nginx runs (%s), and can not be asked which release it serves: %w. "+
+				"A release is checked through nginx before users see it, so nothing was changed for them. %s%s",
+				condition.Says, silent, e.wayOn(), e.Engine.Tail(ctx, e.Stack, name))
+		}
+		e.Sleep(askPause)
+	}
+}
+
+// wayOn is what helps where nginx runs and does not answer.
+func (e *Edge) wayOn() string {
+	again, away := "docker restart "+e.Stack+"-nginx-1", "docker rm -f "+e.Stack+"-nginx-1"
+	if e.Site.Runtime == "swarm" {
+		again, away = "docker service update --force "+e.Stack+"-nginx", "docker service rm "+e.Stack+"-nginx"
+	}
+	return fmt.Sprintf("`%s` starts it anew; where that does not help, `%s` and then `pulumi up --refresh` make a new one, and the release is checked only after users have it", again, away)
+}
+
+// ask is one question.
+func (e *Edge) ask(ctx context.Context) (edge.State, error) {
+	base, err := e.running(ctx)
+	if err != nil {
+		return edge.State{}, err
+	}
+	if base == "" {
+		return edge.State{}, errors.New("nginx: it has no port on the host")
+	}
+	return e.Dial(base, e.Token).State(ctx)
+}
+
+// running is where the nginx that runs is reached, and nothing where none does. It
+// may have other ports than the one that is wanted.
+func (e *Edge) running(ctx context.Context) (string, error) {
+	ports, err := e.Engine.Published(ctx, e.Stack, name)
+	if err != nil {
+		return "", err
+	}
+	if at, ok := ports[httpsPort]; ok {
+		return site.URL("https", e.Site.Reached(at.Address), at.Port), nil
+	}
+	if at, ok := ports[httpPort]; ok {
+		return site.URL("http", e.Site.Reached(at.Address), at.Port), nil
+	}
+	return "", nil
+}
+
+// Serving are the hosts that users' requests go to, where nginx says so right away and they
+// are one replica each; empty: it is not known.
+func (e *Edge) Serving(ctx context.Context) []string {
+	state, err := e.ask(ctx)
+	if err != nil || slices.Contains(state.Upstreams, edge.Upstreams) {
+		return nil
+	}
+	return state.Upstreams
+}

@@ -1,0 +1,24 @@
+package part
+
+import "tarot-platform/internal/engine"
+
+// Needs are what the engine has to have for the parts.
+func Needs(c Context, parts []Described) engine.Needs {
+	needs := engine.Needs{Stack: c.Stack, Swarm: c.Runtime == "swarm", Constraints: c.Swarm.Constraints}
+	for _, n := range Networks(c.Config) {
+		needs.Subnets = append(needs.Subnets, engine.Subnet{Key: n.Key, Addresses: n.Subnet})
+	}
+	for _, d := range parts {
+		for _, s := range d.Services {
+			for _, p := range s.Ports {
+				needs.Ports = append(needs.Ports, engine.Port{Key: p.Key, AddressKey: p.AddressKey, Address: p.Address, Number: p.Host})
+			}
+			limits := engine.Limits{Workload: s.Name, Replicas: s.Replicas, CPUs: s.Limits.CPUs, Memory: s.Limits.Memory}
+			if s.Limits.Key != "" {
+				limits.CPUsKey = s.Limits.Key + ".cpus"
+			}
+			needs.Limits = append(needs.Limits, limits)
+		}
+	}
+	return needs
+}

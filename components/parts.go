@@ -1,0 +1,30 @@
+package components
+
+import (
+	"tarot-platform/components/alertmanager"
+	"tarot-platform/components/backend"
+	"tarot-platform/components/blackbox"
+	"tarot-platform/components/cadvisor"
+	"tarot-platform/components/grafana"
+	"tarot-platform/components/nginx"
+	"tarot-platform/components/nodeexporter"
+	"tarot-platform/components/part"
+	"tarot-platform/components/prometheus"
+	"tarot-platform/components/static"
+	"tarot-platform/components/storage"
+)
+
+// Parts are what the platform is made of. This is the only list of them: all else that has
+// to know a part follows from its description.
+var Parts = []part.Part{
+	storage.Part{},
+	static.Part{},
+	backend.Part{},
+	nginx.Part{},
+	prometheus.Part{},
+	alertmanager.Part{},
+	nodeexporter.Part{},
+	cadvisor.Part{},
+	blackbox.Part{},
+	grafana.Part{},
+}

@@ -1,0 +1,210 @@
+package components
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"tarot-platform/components/backend"
+	"tarot-platform/components/part"
+	"tarot-platform/components/runtime"
+	"tarot-platform/internal/buildcontext"
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+)
+
+// young images stay, whatever becomes of their release: somebody may have built or
+// tagged one for what is not recorded yet, with a program that claims nothing.
+const young = time.Hour
+
+// deploying is the release that this `up` makes.
+type deploying struct {
+	part.Release
+	// record is what is to be recorded of it, and found are the records that there are, the
+	// latest first.
+	record release.Release
+	found  []release.Release
+	// fixed is what a ready image's name means now.
+	fixed engine.Fixed
+}
+
+// identify finds out which release is to be deployed: the pinned one as it was recorded, or
+// a new one of what the stack file says.
+func (r *rollout) identify() (deploying, error) {
+	var d deploying
+	var err error
+	if d.found, err = r.args.Engine.Releases(r.ctx.Context(), r.args.Prefix); err != nil {
+		return d, err
+	}
+	d.Pinned = r.args.Pinned
+	if d.Image, d.fixed, err = r.image(); err != nil {
+		return d, err
+	}
+	d.record = r.args.Release
+	if !d.Pinned {
+		d.record = release.New(d.Image, r.args.Source, r.args.Config.ApplicationSecrets(), config.Namespace)
+	} else if d.Migrated, err = r.args.Engine.Mounted(r.ctx.Context(), r.args.Prefix, "backend", r.args.Config.Volumes.Data); err != nil {
+		return d, err
+	}
+	d.Name = d.record.Name
+	d.Earlier = returnable(d.found, d.Name, d.Image, r.args.Config.Releases.Keep)
+	return d, nil
+}
+
+// repository is the name of the images that are built, without a tag.
+func (r *rollout) repository() string { return r.ctx.Project() + "-backend" }
+
+// image is the name of the release's image. One that is built has the hash of its sources
+// in it; a ready one gets the name that means what its tag means now, so that a tag that
+// moves is a change, and a release that can be returned to. A pinned release has its own.
+func (r *rollout) image() (string, engine.Fixed, error) {
+	cfg := r.args.Config
+	if cfg.Backend.Image == "" {
+		build := backend.Build(cfg, r.args.Engine.Platform())
+		hash, err := build.Hash()
+		if err != nil {
+			return "", engine.Fixed{}, fmt.Errorf("image %q: %w", "backend-image", err)
+		}
+		return r.repository() + ":" + hash, engine.Fixed{}, r.warnUnreadable(build)
+	}
+	if r.args.Pinned {
+		return cfg.Backend.Image, engine.Fixed{}, nil
+	}
+	fixed, err := r.args.Engine.Fix(r.ctx.Context(), cfg.Backend.Image, r.repository())
+	if err == nil && fixed.Warning != "" {
+		err = r.ctx.Log.Warn(fixed.Warning, nil)
+	}
+	return fixed.Name, fixed, err
+}
+
+// unreadableShown is how many files a warning names.
+const unreadableShown = 3
+
+// warnUnreadable tells which files of the application its user will not be able to
+// read: an image is built by root, which reads everything, and code that is mounted
+// keeps its permissions.
+func (r *rollout) warnUnreadable(build buildcontext.Build) error {
+	files, err := build.Unreadable()
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	shown := strings.Join(files[:min(len(files), unreadableShown)], ", ")
+	if more := len(files) - unreadableShown; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return r.ctx.Log.Warn(fmt.Sprintf("the application runs as the user %s (%s:backend.user), which may not read %s in %s: "+
+		"`chmod -R go+rX %s` mends that. A checkout with the umask 077 is such a case. (Where the Dockerfile gives these files to that user, all is well.)",
+		r.args.Config.Backend.User, config.Namespace, shown, build.Context, build.Context), nil)
+}
+
+// claimImage has nobody remove the image until it is unclaimed, for which its release has to
+// be recorded. Then a ready one gets its name.
+func (r *rollout) claimImage() (unclaim func(), err error) {
+	if r.ctx.DryRun() {
+		return func() {}, nil
+	}
+	release, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, r.deploying.Image)
+	if err != nil {
+		return nil, err
+	}
+	unclaim = func() {
+		if err := release(); err != nil { // it spares one image until the next `up`
+			_ = r.ctx.Log.Warn(err.Error(), nil)
+		}
+	}
+	if fixed := r.deploying.fixed; fixed.Tag {
+		if err := r.args.Engine.TagImage(r.ctx.Context(), r.args.Config.Backend.Image, fixed.Name); err != nil {
+			unclaim()
+			return nil, err
+		}
+	}
+	return unclaim, nil
+}
+
+// returnable are the images of those of the releases that can be returned to, but for the
+// one that is deployed.
+func returnable(found []release.Release, name, image string, keep int) []string {
+	var images []string
+	for _, r := range found {
+		if r.Name != name && len(images) < keep {
+			images = append(images, r.Image)
+		}
+	}
+	slices.Sort(images)
+	return slices.DeleteFunc(slices.Compact(images), func(other string) bool { return other == image })
+}
+
+// nextRecord gives a release its record: the one that it has while it is the latest and
+// nothing else is to be said of it, and otherwise the next. What ran as wanted before it
+// is where the way back leads; but not back to what a rollback has just left.
+func nextRecord(r release.Release, found []release.Release, prefix string, pinned bool) release.Release {
+	r.Stack, r.Sequence, r.Before, r.PinnedBy, r.Labels = prefix, 1, "", "", nil
+	if pinned {
+		r.PinnedBy = engine.Who()
+	}
+	index := slices.IndexFunc(found, func(other release.Release) bool { return other.Name == r.Name })
+	if len(found) > 0 {
+		latest := found[0]
+		if index == 0 && (latest.PinnedBy != "") == pinned && latest.Unfinished == r.Unfinished {
+			return latest
+		}
+		r.Sequence, r.Before = latest.Sequence+1, latest.Name
+		if latest.Unfinished {
+			r.Before = latest.Before
+		}
+		if index == 0 || index > 0 && pinned || r.Before == r.Name {
+			r.Before = found[index].Before
+		}
+	}
+	r.Record = engine.RecordName(prefix, r.Name, r.Sequence)
+	return r
+}
+
+// record declares the record of the release, which users have. Unfinished is one whose `up`
+// is about to fail all the same.
+func (r *rollout) record(unfinished bool) error {
+	next := r.deploying.record
+	application, err := json.Marshal(r.args.Application)
+	if err != nil {
+		return err
+	}
+	next.Unfinished, next.Application, next.ImageID = unfinished, string(application), ""
+	next = nextRecord(next, r.deploying.found, r.args.Prefix, r.args.Pinned)
+	labels := map[string]pulumi.StringInput{}
+	written := next.Labels // a volume's never change
+	if written == nil {
+		if written, err = engine.RecordLabels(next); err != nil {
+			return fmt.Errorf("release %s: %w", next.Name, err)
+		}
+		labels[engine.ImageIDLabel] = r.made.images["backend"].ID
+	}
+	for name, value := range written {
+		labels[name] = pulumi.String(value)
+	}
+	if r.args.Pinned {
+		_ = r.ctx.Log.Warn(fmt.Sprintf("%s:releases.pin is %s: the stack runs this release, whatever else the stack file says", config.Namespace, next.Name), nil)
+	}
+	if err := r.runtime.Record(r.ctx, runtime.Record{Name: next.Record, Labels: labels}, r.made.platform); err != nil {
+		return fmt.Errorf("release %s: %w", next.Name, err)
+	}
+	r.recorded = next.Name
+	return nil
+}
+
+// pruneReleases has what is too old removed. It comes last: the release that has just been
+// deployed has its record then, which is what keeps its image.
+func (r *rollout) pruneReleases() {
+	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
+		Prefix: r.args.Prefix, Current: r.deploying.Name, Repository: r.repository(), Keep: r.args.Config.Releases.Keep, Young: young})
+	if len(removed) > 0 {
+		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
+	}
+	if err != nil { // what is too much on a disk is no failed deploy
+		_ = r.ctx.Log.Warn(err.Error(), nil)
+	}
+}

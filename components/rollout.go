@@ -1,0 +1,339 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
+
+	"tarot-platform/components/nginx"
+	"tarot-platform/components/part"
+	"tarot-platform/components/runtime"
+	"tarot-platform/components/site"
+	"tarot-platform/components/static"
+	"tarot-platform/internal/engine"
+)
+
+// rollout is one deploy on its way. Its steps are called by deploy alone, in that order.
+type rollout struct {
+	ctx     *pulumi.Context
+	args    *PlatformArgs
+	runtime runtime.Runtime
+	made    *realized
+	site    site.Site
+	// deploying is the release, and parts what is to be there, in order.
+	deploying deploying
+	context   part.Context
+	parts     []part.Described
+	// edge is the nginx that runs; nil where none is wanted.
+	edge *nginx.Edge
+	// recorded is the name of the release, once that is recorded.
+	recorded string
+}
+
+// newRollout finds out which release is to be deployed, has the parts describe themselves,
+// and looks whether the engine can take what they describe. Nothing is declared.
+func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
+	r := &rollout{ctx: ctx, args: args, site: site.Site{Config: args.Config, Host: args.Engine.Host(), Local: args.Engine.Local()}}
+	newRuntime := args.Runtime
+	if newRuntime == nil {
+		newRuntime = runtime.New
+	}
+	var err error
+	r.runtime, err = newRuntime(args.Config.Runtime, runtime.Stack{Prefix: args.Prefix, Label: engine.StackLabel, Engine: args.Engine, Jobs: args.Jobs}, args.Config.Swarm.Constraints)
+	if err != nil {
+		return nil, err
+	}
+	if r.deploying, err = r.identify(); err != nil {
+		return nil, err
+	}
+	r.context = part.Context{
+		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release,
+		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
+		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
+	}
+	if r.parts, err = part.Collect(Parts, r.context); err != nil {
+		return nil, err
+	}
+	needs := part.Needs(r.context, r.parts)
+	warnings := []string{args.Engine.CheckMemory(needs)}
+	for _, d := range r.parts {
+		warnings = append(warnings, d.Warnings...)
+	}
+	for _, warning := range warnings {
+		if warning != "" {
+			_ = ctx.Log.Warn(warning, nil)
+		}
+	}
+	return r, args.Engine.Preflight(ctx.Context(), needs)
+}
+
+// declareGround declares what services stand on: networks, volumes and secrets.
+func (r *rollout) declareGround() error {
+	if err := r.made.declareNetworks(part.Networks(r.context.Config)); err != nil {
+		return err
+	}
+	for _, d := range r.parts {
+		if d.Follows {
+			continue
+		}
+		if err := r.made.declareVolumes(d); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.parts {
+		for _, s := range d.Secrets {
+			if err := r.made.declareSecret(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// declareImages declares the images of what users wait for.
+func (r *rollout) declareImages() error {
+	for _, d := range r.parts {
+		if d.Follows {
+			continue
+		}
+		if err := r.made.declareImages(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openEdge is the beginning of what is asked and told of the nginx that runs. Where
+// maintenance is wanted, it comes before anything is changed.
+func (r *rollout) openEdge() error {
+	_, path := static.Published(r.context)
+	r.edge = &nginx.Edge{Site: r.site, Stack: r.args.Prefix, Engine: r.args.Engine, Static: path,
+		Dial: r.args.Dial, Check: r.args.Check, Sleep: r.args.Sleep, Log: r.ctx.Log}
+	if !r.args.Config.Nginx.Enabled || r.ctx.DryRun() {
+		return nil
+	}
+	var err error
+	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets[nginx.TokenSecret]); err != nil || !r.args.Config.Maintenance {
+		return err
+	}
+	return r.edge.EnableMaintenance(r.ctx.Context())
+}
+
+// serve runs the parts that users wait for, each after those that it needs.
+func (r *rollout) serve() error {
+	for _, d := range r.parts {
+		if d.Follows {
+			continue
+		}
+		for _, s := range d.Services {
+			if err := r.runService(d, s); err != nil {
+				return err
+			}
+		}
+		if len(d.Services) == 0 {
+			if _, err := r.made.declareJobs(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// runService runs one service: what it needs is declared, its jobs have ended well, and a
+// changed release is verified before users see it.
+func (r *rollout) runService(d part.Described, s part.Service) error {
+	err := func() error {
+		parent, err := r.made.component(d.Component)
+		if err != nil {
+			return err
+		}
+		w, err := r.made.workload(s)
+		if err != nil {
+			return err
+		}
+		staged, err := r.runtime.Service(r.ctx, w, r.rolloutOf(s), parent)
+		if err != nil {
+			return err
+		}
+		jobs, err := r.made.declareJobs(d)
+		if err != nil {
+			return err
+		}
+		after, err := r.made.await(append(slices.Clone(s.After), jobs...))
+		if err != nil {
+			return err
+		}
+		running, err := staged.Start(r.ctx, after)
+		if err == nil {
+			r.made.ran(s, w, running)
+		}
+		return err
+	}()
+	if err != nil && s.Explain != nil {
+		err = s.Explain(err)
+	}
+	return within(d.Component, err)
+}
+
+func (r *rollout) rolloutOf(s part.Service) runtime.Rollout {
+	if !s.Upstream {
+		return runtime.Rollout{}
+	}
+	return runtime.Rollout{Edge: r.edge, SkipCanary: r.args.Pinned}
+}
+
+// within says in which component something has failed.
+func within(component string, err error) error {
+	if err == nil || component == "" {
+		return err
+	}
+	return fmt.Errorf("%s %q: %w", component, component, err)
+}
+
+// switchUsers has the edge send users to the release.
+func (r *rollout) switchUsers() error {
+	if !r.args.Config.Nginx.Enabled || r.ctx.DryRun() {
+		return nil
+	}
+	name, err := r.made.text(nginx.Configuration(r.parts))
+	if err != nil {
+		return err
+	}
+	configuration, err := runtime.Text(r.ctx, name.ToStringOutput())
+	if err != nil {
+		return err
+	}
+	return r.edge.Apply(r.ctx.Context(), configuration)
+}
+
+// checkSite asks what users ask, the way that they do.
+func (r *rollout) checkSite() error {
+	if r.ctx.DryRun() {
+		return nil
+	}
+	err := r.edge.CheckSite(r.ctx.Context(), r.made.reached("backend"))
+	if err != nil {
+		for _, d := range r.parts {
+			if d.Follows {
+				continue
+			}
+			for _, s := range d.Services {
+				err = fmt.Errorf("%w%s", err, r.args.Engine.Tail(r.ctx.Context(), r.args.Prefix, s.Name))
+			}
+		}
+	}
+	return err
+}
+
+// finalize is what comes when users have the release: its static files become the
+// current ones, it is watched, and then it is recorded as one that ran as wanted. Where
+// something of this fails it is recorded as what users have.
+func (r *rollout) finalize() error {
+	var jobs errgroup.Group
+	for _, d := range r.parts {
+		for _, j := range d.Jobs {
+			if j.When == part.Follows {
+				jobs.Go(func() error { return r.made.runJob(d.Component, j) })
+			}
+		}
+	}
+	err := r.markUses(false)
+	if err == nil {
+		err = r.follow()
+	}
+	err = errors.Join(err, jobs.Wait())
+	unrecorded := r.record(err != nil)
+	if err = errors.Join(err, unrecorded); err == nil && !r.ctx.DryRun() {
+		r.pruneReleases()
+	}
+	return err
+}
+
+// follow runs the parts that follow the release, all at once.
+func (r *rollout) follow() error {
+	var all errgroup.Group
+	if r.ctx.DryRun() {
+		all.SetLimit(1) // so that a preview tells of them in the same order each time
+	}
+	for _, d := range r.parts {
+		if !d.Follows {
+			continue
+		}
+		if err := r.made.declareVolumes(d); err != nil {
+			return err
+		}
+		if err := r.made.declareImages(d); err != nil {
+			return err
+		}
+		for _, s := range d.Services {
+			all.Go(func() error { return r.runService(d, s) })
+		}
+		for _, j := range d.Jobs {
+			if j.When == part.Beside {
+				all.Go(func() error { return within(d.Component, r.made.runJob(d.Component, j)) })
+			}
+		}
+	}
+	return all.Wait()
+}
+
+// report has a preview say what the update would restart, and an update which containers it
+// has declared.
+func (r *rollout) report() (declared []string, err error) {
+	if !r.ctx.DryRun() {
+		return r.runtime.Declared(r.ctx)
+	}
+	text, err := r.runtime.Summary(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.ctx.Log.Info(text, nil)
+}
+
+// awaitDrain returns when no request goes to the earlier replicas any more.
+func (r *rollout) awaitDrain() { r.edge.AwaitDrain() }
+
+// markUses writes down what the stack has its volumes for: a claim before the application
+// gets them, and the whole truth when it runs. What a pinned release says of itself is
+// not today's.
+func (r *rollout) markUses(claim bool) error {
+	if r.ctx.DryRun() || r.args.Pinned && !claim || len(r.args.Uses) == 0 {
+		return nil
+	}
+	return r.args.Engine.MarkUses(r.ctx.Context(), r.args.Uses, claim)
+}
+
+// outputs are the stack's.
+func (r *rollout) outputs() (pulumi.Map, error) {
+	base, paths := r.context.Site.URL, r.args.Config.Backend.Paths
+	out := pulumi.Map{
+		"runtime":  pulumi.String(r.args.Config.Runtime),
+		"replicas": pulumi.Int(r.args.Config.Backend.Replicas),
+		// Whether users get something else than what the stack file says.
+		"maintenance": pulumi.Bool(r.args.Config.Maintenance),
+		"pinned":      pulumi.Bool(r.args.Pinned),
+		"image":       pulumi.String(r.deploying.Image),
+		"release":     pulumi.String(r.recorded),
+		"services":    r.made.services(r.args.Config.Monitoring.Enabled),
+		"standIns":    r.made.standIns(),
+		"volumes":     r.made.shownVolumes(r.parts),
+	}
+	for name, path := range map[string]string{
+		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
+	} {
+		out[name] = pulumi.String(base + path)
+	}
+	for _, d := range r.parts {
+		for name, o := range d.Outputs {
+			if o.Secret != "" {
+				out[name] = r.made.secrets[o.Secret]
+			} else {
+				out[name] = pulumi.String(o.Text)
+			}
+		}
+	}
+	return out, r.made.registerOutputs()
+}
