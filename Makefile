@@ -133,8 +133,10 @@ bench-monitoring: setup ## what the monitoring costs: requests a second, memory,
 bench-idle: setup swarm ## what prod costs while nobody uses it, in processor time; IDLE_SECONDS=300
 	@$(WITH) scripts/bench.sh idle
 
-docs: ## what is generated: docs/configuration.md
+docs: ## what is generated: docs/configuration.md, setup/images.txt
+	@mkdir -p build
 	go generate ./internal/config
+	go run ./cmd/stack images --all >build/images.txt && mv build/images.txt setup/images.txt
 
 clean: ## what the checks and builds leave in this folder
 	rm -rf build .build

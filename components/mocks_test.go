@@ -20,6 +20,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"tarot-platform/components/runtime"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -109,6 +110,7 @@ type recorder struct {
 	renamed string // the name that volumes have in the state, if another
 	before  map[string]state.Volume
 	uses    []engine.Use
+	runtime runtime.Runtime // nil: that of the configuration
 
 	mu   sync.Mutex
 	all  []registration
@@ -234,7 +236,11 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if err := ctx.RegisterStackTransformation(openUnknownSecrets(rec.stage)); err != nil {
 			return err
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Jobs: docker.jobs, Known: docker.known})
+		var of func(string, runtime.Stack, []string) (runtime.Runtime, error)
+		if rec.runtime != nil {
+			of = func(string, runtime.Stack, []string) (runtime.Runtime, error) { return rec.runtime, nil }
+		}
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known})
 		if err != nil {
 			return err
 		}

@@ -1,17 +1,23 @@
 package components
 
 import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"tarot-platform/components/part"
+	"tarot-platform/components/parts"
 	"tarot-platform/internal/config"
 )
 
 // contextOf is what the parts get to see, with what all of them offer.
 func contextOf(t *testing.T, cfg config.Config) part.Context {
 	t.Helper()
-	c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Release: part.Release{Name: "r00000000aa", Image: "tarot-backend:00000000000000aa"}}
-	parts, err := part.Collect(Parts, c)
+	c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Host: part.Host{Local: true}, Release: part.Release{Name: "r00000000aa", Image: "tarot-backend:00000000000000aa"}}
+	parts, err := part.Collect(parts.All, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +30,7 @@ func contextOf(t *testing.T, cfg config.Config) part.Context {
 // serviceOf is a service as its part describes it.
 func serviceOf(t *testing.T, cfg config.Config, name string) part.Service {
 	t.Helper()
-	parts, err := part.Collect(Parts, contextOf(t, cfg))
+	parts, err := part.Collect(parts.All, contextOf(t, cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,4 +43,30 @@ func serviceOf(t *testing.T, cfg config.Config, name string) part.Service {
 	}
 	t.Fatalf("there is no service %s", name)
 	return part.Service{}
+}
+
+// A third runtime is possible for as long as nothing else knows Docker's resources.
+func TestDockersResourcesAreTheRuntimesAlone(t *testing.T) {
+	err := filepath.WalkDir(repository, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(repository, path)
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && name != "." || name == "toolchain" || name == filepath.Join("components", "runtime")) {
+			return filepath.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		source, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range source.Imports {
+			if strings.Contains(i.Path.Value, "pulumi-docker/sdk") {
+				t.Errorf("%s imports %s", name, i.Path.Value)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

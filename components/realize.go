@@ -23,17 +23,17 @@ type realized struct {
 	runtime  runtime.Runtime
 	platform pulumi.Resource
 	// before are the volumes in the stack's state.
-	before         map[string]state.Volume
-	driver         string
-	retain         bool
-	networks       map[string]*workload.Network
-	volumes        map[string]pulumi.StringInput
-	secrets        map[string]pulumi.StringOutput
-	images         map[string]*runtime.Image
-	mu             sync.Mutex // of all below: parts that follow run at once
-	components     map[string]*component
-	jobs           map[string]*runtime.JobRun
-	runningService map[string]service
+	before     map[string]state.Volume
+	driver     string
+	retain     bool
+	networks   map[string]*workload.Network
+	volumes    map[string]pulumi.StringInput
+	secrets    map[string]pulumi.StringOutput
+	images     map[string]*runtime.Image
+	mu         sync.Mutex // of all below: parts that follow run at once
+	components map[string]*component
+	jobs       map[string]*runtime.JobRun
+	running    map[string]service
 }
 
 // component is a component resource that parts are children of.
@@ -52,7 +52,7 @@ type service struct {
 func newRealized(ctx *pulumi.Context, r runtime.Runtime, platform pulumi.Resource, args *PlatformArgs) *realized {
 	return &realized{ctx: ctx, runtime: r, platform: platform, before: args.Volumes, driver: args.Config.Volumes.Driver, retain: args.Config.Volumes.Retain,
 		networks: map[string]*workload.Network{}, volumes: map[string]pulumi.StringInput{}, secrets: map[string]pulumi.StringOutput{},
-		images: map[string]*runtime.Image{}, components: map[string]*component{}, jobs: map[string]*runtime.JobRun{}, runningService: map[string]service{}}
+		images: map[string]*runtime.Image{}, components: map[string]*component{}, jobs: map[string]*runtime.JobRun{}, running: map[string]service{}}
 }
 
 // component is the one of the name, registered when it is first asked for; empty is the
@@ -194,7 +194,7 @@ func (r *realized) text(t part.Text) (pulumi.StringInput, error) {
 	}
 	hosts, addresses := pulumi.StringArray{}, pulumi.StringArray{}
 	if name := t.Service(); name != "" {
-		running, there := r.runningService[name]
+		running, there := r.running[name]
 		if !there {
 			return nil, fmt.Errorf("it is made of where the service %s is, which does not run", name)
 		}
@@ -240,6 +240,7 @@ func (r *realized) job(component string, j part.Job) (*runtime.JobRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	run.Await = sync.OnceValue(run.Await) // several may come after it
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.jobs[j.Name] = run
@@ -259,7 +260,9 @@ func (r *realized) runJob(component string, j part.Job) error {
 func (r *realized) await(jobs []string) ([]pulumi.Resource, error) {
 	var resources []pulumi.Resource
 	for _, name := range jobs {
+		r.mu.Lock()
 		run := r.jobs[name]
+		r.mu.Unlock()
 		if err := run.Await(); err != nil {
 			return nil, err
 		}
@@ -268,23 +271,30 @@ func (r *realized) await(jobs []string) ([]pulumi.Resource, error) {
 	return resources, nil
 }
 
+// awaitJobs returns when all that were declared have ended well, also those that nothing
+// comes after.
+func (r *realized) awaitJobs() error {
+	_, err := r.await(slices.Sorted(maps.Keys(r.jobs)))
+	return err
+}
+
 // ran is told of a service that runs.
-func (r *realized) ran(s part.Service, w workload.Workload, running *runtime.Running) {
+func (r *realized) ran(s part.Service, running *runtime.Running) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.runningService[s.Name] = service{running, s, w.Image.Reference}
+	r.running[s.Name] = service{running, s, r.images[s.Image].Reference}
 }
 
 // reached returns what tells the addresses of a service's replicas.
 func (r *realized) reached(name string) func(context.Context) ([]string, error) {
-	return r.runningService[name].Reached
+	return r.running[name].Reached
 }
 
 // services are what the output of that name tells of the workloads. watched: with what
 // Prometheus calls them.
 func (r *realized) services(watched bool) pulumi.Map {
 	all := pulumi.Map{}
-	for name, s := range r.runningService {
+	for name, s := range r.running {
 		told := pulumi.Map{"image": pulumi.String(s.image), "replicas": pulumi.Int(s.Replicas), "names": s.Names}
 		if watched && s.Job != "" {
 			told["job"] = pulumi.String(s.Job)

@@ -3,18 +3,20 @@ package components
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"golang.org/x/sync/errgroup"
 
 	"tarot-platform/components/nginx"
 	"tarot-platform/components/part"
+	"tarot-platform/components/parts"
 	"tarot-platform/components/runtime"
 	"tarot-platform/components/site"
 	"tarot-platform/components/static"
 	"tarot-platform/internal/engine"
 )
+
+var _ runtime.Edge = (*nginx.Edge)(nil)
 
 // rollout is one deploy on its way. Its steps are called by deploy alone, in that order.
 type rollout struct {
@@ -54,7 +56,7 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
 	}
-	if r.parts, err = part.Collect(Parts, r.context); err != nil {
+	if r.parts, err = part.Collect(parts.All, r.context); err != nil {
 		return nil, err
 	}
 	needs := part.Needs(r.context, r.parts)
@@ -128,54 +130,58 @@ func (r *rollout) serve() error {
 		if d.Follows {
 			continue
 		}
-		for _, s := range d.Services {
-			if err := r.runService(d, s); err != nil {
-				return err
-			}
+		if err := r.runPart(d); err != nil {
+			return within(d.Component, err)
 		}
-		if len(d.Services) == 0 {
-			if _, err := r.made.declareJobs(d); err != nil {
-				return err
-			}
+	}
+	return r.made.awaitJobs()
+}
+
+// runPart runs a part: what its services need is declared, its jobs end well, and the
+// services start, of which a changed one is verified before users see it. Without services,
+// whoever comes after the jobs waits for them.
+func (r *rollout) runPart(d part.Described) error {
+	var staged []runtime.Service
+	var after []string
+	for _, s := range d.Services {
+		service, err := r.stage(d.Component, s)
+		if err != nil {
+			return err
 		}
+		staged, after = append(staged, service), append(after, s.After...)
+	}
+	jobs, err := r.made.declareJobs(d)
+	if err != nil || len(staged) == 0 {
+		return err
+	}
+	ended, err := r.made.await(append(after, jobs...))
+	if err != nil {
+		return err
+	}
+	for i, s := range d.Services {
+		running, err := staged[i].Start(r.ctx, ended)
+		if err != nil {
+			if s.Explain != nil {
+				err = s.Explain(err)
+			}
+			return err
+		}
+		r.made.ran(s, running)
 	}
 	return nil
 }
 
-// runService runs one service: what it needs is declared, its jobs have ended well, and a
-// changed release is verified before users see it.
-func (r *rollout) runService(d part.Described, s part.Service) error {
-	err := func() error {
-		parent, err := r.made.component(d.Component)
-		if err != nil {
-			return err
-		}
-		w, err := r.made.workload(s)
-		if err != nil {
-			return err
-		}
-		staged, err := r.runtime.Service(r.ctx, w, r.rolloutOf(s), parent)
-		if err != nil {
-			return err
-		}
-		jobs, err := r.made.declareJobs(d)
-		if err != nil {
-			return err
-		}
-		after, err := r.made.await(append(slices.Clone(s.After), jobs...))
-		if err != nil {
-			return err
-		}
-		running, err := staged.Start(r.ctx, after)
-		if err == nil {
-			r.made.ran(s, w, running)
-		}
-		return err
-	}()
-	if err != nil && s.Explain != nil {
-		err = s.Explain(err)
+// stage declares what a service needs, and what has no effect before it starts.
+func (r *rollout) stage(component string, s part.Service) (runtime.Service, error) {
+	parent, err := r.made.component(component)
+	if err != nil {
+		return nil, err
 	}
-	return within(d.Component, err)
+	w, err := r.made.workload(s)
+	if err != nil {
+		return nil, err
+	}
+	return r.runtime.Service(r.ctx, w, r.rolloutOf(s), parent)
 }
 
 func (r *rollout) rolloutOf(s part.Service) runtime.Rollout {
@@ -268,9 +274,7 @@ func (r *rollout) follow() error {
 		if err := r.made.declareImages(d); err != nil {
 			return err
 		}
-		for _, s := range d.Services {
-			all.Go(func() error { return r.runService(d, s) })
-		}
+		all.Go(func() error { return within(d.Component, r.runPart(d)) })
 		for _, j := range d.Jobs {
 			if j.When == part.Beside {
 				all.Go(func() error { return within(d.Component, r.made.runJob(d.Component, j)) })

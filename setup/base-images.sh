@@ -27,24 +27,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/standins/names.sh"
 
-# Nothing works without the first two; without one of the others there is no
-# monitoring, which is no reason to stop.
-base=(python nginx)
-monitoring=(prometheus alertmanager node-exporter blackbox-exporter cadvisor grafana)
-
-image_of() {
-  case $1 in
-    python) echo python:3.11-slim ;;
-    nginx) echo nginx:1.30 ;; # needs 1.29.7 or newer: `resolve`, and keepalive to upstreams by default
-    prometheus) echo prom/prometheus:v3.5.3 ;;
-    alertmanager) echo prom/alertmanager:v0.33.1 ;;
-    node-exporter) echo prom/node-exporter:v1.11.1 ;;
-    blackbox-exporter) echo prom/blackbox-exporter:v0.28.0 ;;
-    # Not gcr.io/cadvisor, which ends with 0.53 and which China does not reach.
-    cadvisor) echo ghcr.io/google/cadvisor:v0.60.6 ;;
-    grafana) echo grafana/grafana:12.4.12 ;;
+# What there is to get follows from the platform's parts: images.txt is made of them. Nothing
+# works without what is required; without one of the others there is no monitoring, which is
+# no reason to stop. A KIND is what a stand-in's folder is called.
+base=()
+optional=()
+while read -r need kind _; do
+  case $need in
+    required) base+=("$kind") ;;
+    optional) optional+=("$kind") ;;
   esac
-}
+done <"$here/images.txt"
+
+image_of() { awk -v kind="$1" '$2 == kind { print $3 }' "$here/images.txt"; }
 
 mode=${TAROT_BASE_IMAGES:-auto}
 patience=${TAROT_PULL_PATIENCE:-20}
@@ -99,7 +94,7 @@ describe() {
 
 list() {
   local image kind
-  for kind in "${base[@]}" "${monitoring[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}"; do
     image=$(name_here "$kind")
     if exists "$image"; then
       printf '%s\t%s\n' "$image" "$(describe "$image" "$kind")"
@@ -239,7 +234,8 @@ recipe() {
   local sum=(sha256sum) shared=(archive.sh layers.sh)
   if is_whole "$1"; then shared=(archive.sh build.sh 90docker); fi
   if ! have sha256sum; then sum=(shasum -a 256); fi
-  (cd "$here/standins" && find "${shared[@]}" "$1" -type f | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
+  # How it is tried is nothing that is in it.
+  (cd "$here/standins" && find "${shared[@]}" "$1" -type f ! -name try ! -path python/try.sh | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
 }
 
 # A whole Debian, or only a tool and what it needs.
@@ -277,26 +273,22 @@ can_build() {
   [ "$builder" = yes ]
 }
 
-# Does it do what the Dockerfiles and the stack want of it, without a network?
+# Does it do what the Dockerfiles and the stack want of it, without a network? Its folder says
+# what that is: a script that runs in it (try.sh), or a line of what to look for and how to
+# start it (try, the words of standins/try.sh), after a line for each thing to do before.
 try_standin() {
-  local run=(docker run --rm --network none)
-  local serves=("${run[@]}" --interactive --read-only --tmpfs /tmp --cap-drop ALL --entrypoint sh "$1" -s)
-  case $2 in
-    python) "${run[@]}" "$1" sh -ec "pip install fastapi 'uvicorn[standard]' && python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3'" ;;
-    nginx) "${run[@]}" --interactive "$1" sh -s <"$here/standins/nginx/try.sh" ;;
-    prometheus)
-      "${run[@]}" --entrypoint promtool "$1" check config /etc/prometheus/prometheus.yml &&
-        "${serves[@]}" 9090/-/ready Ready prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus <"$here/standins/try.sh"
-      ;;
-    alertmanager)
-      "${run[@]}" --entrypoint amtool "$1" check-config /etc/alertmanager/alertmanager.yml &&
-        "${serves[@]}" 9093/-/ready OK alertmanager --config.file=/etc/alertmanager/alertmanager.yml --storage.path=/alertmanager --cluster.listen-address= <"$here/standins/try.sh"
-      ;;
-    node-exporter) "${serves[@]}" 9100/metrics node_memory_MemAvailable_bytes node_exporter <"$here/standins/try.sh" ;;
-    blackbox-exporter) "${serves[@]}" 9115/-/healthy Healthy blackbox_exporter --config.file=/etc/blackbox_exporter/config.yml <"$here/standins/try.sh" ;;
-    cadvisor) "${serves[@]}" 8080/healthz ok cadvisor --port=8080 <"$here/standins/try.sh" ;;
-    grafana) "${serves[@]}" 3000/api/health placeholder /run.sh <"$here/standins/try.sh" ;;
-  esac
+  local image=$1 folder=$here/standins/$2 line run=(docker run --rm --network none)
+  if [ -e "$folder/try.sh" ]; then
+    "${run[@]}" --interactive "$image" sh -s <"$folder/try.sh"
+    return
+  fi
+  while IFS= read -r line; do
+    # shellcheck disable=SC2086 # one word a word
+    case $line in
+      '! '*) "${run[@]}" --entrypoint '' "$image" ${line#! } || return ;;
+      *) "${run[@]}" --interactive --read-only --tmpfs /tmp --cap-drop ALL --entrypoint sh "$image" -s $line <"$here/standins/try.sh" || return ;;
+    esac
+  done < <(sed '/^#/d' "$folder/try")
 }
 
 build_standin() {
@@ -460,7 +452,7 @@ have_images() {
 kinds_for() {
   local wanted kind image
   wanted=$("$here/with.sh" go run ./cmd/stack images "$1") || return
-  for kind in "${base[@]}" "${monitoring[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}"; do
     image=$(image_of "$kind")
     if grep -qxF "$image" <<<"$wanted"; then echo "$kind"; fi
     if grep -qxF "$(own_name "$image")" <<<"$wanted"; then echo "own:$kind"; fi
@@ -471,7 +463,7 @@ renew() {
   local kind image status=0
   can_build || exit 1
   look_for_strangers
-  for kind in "${base[@]}" "${monitoring[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}"; do
     image=$(name_here "$kind")
     if exists "$image" && ! is_standin "$image"; then
       skip "$image is not a stand-in"
@@ -512,7 +504,7 @@ save() {
     exists "$image" || fail "$image is not here" "setup/base-images.sh gets it."
     images+=("$(name_saved "$image")")
   done
-  for kind in "${monitoring[@]}"; do
+  for kind in "${optional[@]}"; do
     image=$(name_here "$kind")
     if exists "$image"; then images+=("$(name_saved "$image")"); else warn "$image is not here, so it is not saved"; fi
   done
@@ -556,7 +548,7 @@ main() {
     '')
       step "Base images"
       check_settings
-      have_images "${base[@]}" "${monitoring[@]}"
+      have_images "${base[@]}" "${optional[@]}"
       ;;
     for)
       [ $# -eq 2 ] || fail "which stack?" "setup/base-images.sh for dev"

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"tarot-platform/components/part"
+	"tarot-platform/components/parts"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/stackfile"
 )
-
-// python is what the image builds begin with; it is the applications' Dockerfiles that say so.
-const python = "python:3.11-slim"
 
 func projectCommand() *cobra.Command {
 	return &cobra.Command{
@@ -29,11 +32,18 @@ func projectCommand() *cobra.Command {
 }
 
 func imagesCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "images STACK",
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "images [STACK]",
 		Short: "the images that a stack needs before its first `pulumi up`, one a line",
-		Args:  cobra.ExactArgs(1),
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if all {
+				return writeImages(os.Stdout)
+			}
+			if len(args) == 0 {
+				return fmt.Errorf("which stack?")
+			}
 			file := "Pulumi." + args[0] + ".yaml"
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -49,66 +59,86 @@ func imagesCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "setup/images.txt: those of all parts, whatever a stack asks for")
+	return cmd
 }
 
-// imagesOf reads a stack file. What it says is checked by the program, with every other
-// key: this needs to understand only what is about images, and what a file doesn't say is
-// as it is by default.
+// imagesOf reads a stack file. Its values are checked by the program, with its secrets.
 func imagesOf(text []byte) ([]string, error) {
-	with := config.Defaults()
-	var file struct {
-		Config struct {
-			Backend struct{ Image *string } `yaml:"tarot:backend"`
-			Build   struct {
-				BaseRegistry string `yaml:"baseRegistry"`
-			} `yaml:"tarot:build"`
-			Nginx struct {
-				Enabled *bool
-				Image   *string
-			} `yaml:"tarot:nginx"`
-			Monitor struct {
-				Enabled *bool
-				Grafana struct{ Enabled *bool }
-				Images  map[string]string
-			} `yaml:"tarot:monitoring"`
-		}
-	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
+	cfg, err := configurationOf(text)
+	if err != nil {
 		return nil, err
 	}
-	c := file.Config
+	described, err := describe(cfg)
+	if err != nil {
+		return nil, err
+	}
 	var images []string
-	if c.Backend.Image == nil || *c.Backend.Image == "" {
-		images = append(images, c.Build.BaseRegistry+python)
-	}
-	if or(c.Nginx.Enabled, with.Nginx.Enabled) {
-		images = append(images, or(c.Nginx.Image, with.Nginx.Image))
-	}
-	if !or(c.Monitor.Enabled, with.Monitoring.Enabled) {
-		return images, nil
-	}
-	m := with.Monitoring.Images
-	for _, image := range []struct {
-		key, byDefault string
-		needed         bool
-	}{
-		{"prometheus", m.Prometheus, true}, {"alertmanager", m.Alertmanager, true}, {"nodeExporter", m.NodeExporter, true},
-		{"blackboxExporter", m.BlackboxExporter, true}, {"cadvisor", m.Cadvisor, true},
-		{"grafana", m.Grafana, or(c.Monitor.Grafana.Enabled, with.Monitoring.Grafana.Enabled)},
-	} {
-		if name, given := c.Monitor.Images[image.key]; given {
-			image.byDefault = name
-		}
-		if image.needed {
-			images = append(images, image.byDefault)
+	for _, d := range described {
+		for _, i := range d.Images {
+			if i.SetUp != "" {
+				images = append(images, i.SetUp)
+			}
 		}
 	}
 	return images, nil
 }
 
-func or[T any](given *T, byDefault T) T {
-	if given == nil {
-		return byDefault
+// configurationOf is what a stack file says, but for its secrets.
+func configurationOf(text []byte) (config.Config, error) {
+	var file struct{ Config map[string]any }
+	if strings.TrimSpace(string(text)) != "" {
+		open, _, err := stackfile.Forget(text)
+		if err == nil {
+			err = yaml.Unmarshal(open, &file)
+		}
+		if err != nil {
+			return config.Config{}, err
+		}
 	}
-	return *given
+	raw := map[string]string{}
+	for key, value := range file.Config {
+		if said, plain := value.(string); plain {
+			raw[key] = said
+			continue
+		}
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return config.Config{}, fmt.Errorf("%s: %w", key, err)
+		}
+		raw[key] = string(encoded)
+	}
+	return config.Decode(raw)
+}
+
+// describe asks the parts, where nothing is known of an engine.
+func describe(cfg config.Config) ([]part.Described, error) {
+	return part.Collect(parts.All, part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}})
+}
+
+// writeImages writes a line for each image that set-up knows: whether nothing works without
+// it, what its stand-in is called (setup/standins), and its name.
+func writeImages(to io.Writer) error {
+	cfg := config.Defaults()
+	cfg.Monitoring.Enabled = true
+	described, err := describe(cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(to, "# Made of the parts' descriptions by `make docs`. Do not edit."); err != nil {
+		return err
+	}
+	for _, d := range described {
+		need := "required"
+		if d.Follows {
+			need = "optional"
+		}
+		for _, i := range d.Images {
+			kind, _, _ := strings.Cut(i.SetUp[strings.LastIndex(i.SetUp, "/")+1:], ":")
+			if _, err := fmt.Fprintln(to, need, kind, i.SetUp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -4,12 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"tarot-platform/components/backend"
+	"tarot-platform/internal/golden"
 )
 
 func TestImagesOfAStack(t *testing.T) {
+	const python = backend.Python
 	all := []string{python, "nginx:1.30", "prom/prometheus:v3.5.3", "prom/alertmanager:v0.33.1", "prom/node-exporter:v1.11.1",
-		"prom/blackbox-exporter:v0.28.0", "ghcr.io/google/cadvisor:v0.60.6", "grafana/grafana:12.4.12"}
+		"ghcr.io/google/cadvisor:v0.60.6", "prom/blackbox-exporter:v0.28.0", "grafana/grafana:12.4.12"}
 	for name, c := range map[string]struct {
 		file string
 		want []string
@@ -32,6 +37,25 @@ func TestImagesOfAStack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Set-up has to do without a stack, and its list without being told of a part.
+func TestSetUpsListIsThatOfTheParts(t *testing.T) {
+	var text strings.Builder
+	if err := writeImages(&text); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "../../setup/images.txt", text.String())
+	for _, line := range strings.Split(strings.TrimSpace(text.String()), "\n")[1:] {
+		if kind := strings.Fields(line)[1]; !exists(filepath.Join("../../setup/standins", kind, "Dockerfile")) {
+			t.Errorf("%s has no stand-in, for a machine without a registry", kind)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // dev is to come up quickly: it has no monitoring, and its images are not fetched.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/state"
 )
@@ -20,9 +21,6 @@ import (
 // What changes a stack is a change of its configuration and a `pulumi up`, as
 // docs/releases.md has it without this program.
 const pin = "tarot:releases.pin"
-
-// generated are the secrets that have a generation each, below tarot:secretVersions.
-var generated = []string{"jwtSecretKey", "adminPassword", "grafanaPassword"}
 
 // failed is an error of what was to be done, in difference to one of looking at it.
 type failed struct{ error }
@@ -37,7 +35,7 @@ func releaseCommands() []*cobra.Command {
 		})}
 	forward := &cobra.Command{Use: "forward STACK", Short: "after a rollback: the stack as its file says", Args: cobra.ExactArgs(1),
 		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.forward(ctx) })}
-	rotate := &cobra.Command{Use: "rotate STACK SECRET", Short: "a new value for " + strings.Join(generated, ", "), Args: cobra.ExactArgs(2),
+	rotate := &cobra.Command{Use: "rotate STACK SECRET", Short: "a new value for a generated secret, such as adminPassword", Args: cobra.ExactArgs(2),
 		RunE: onStack(func(ctx context.Context, d deployed, args []string) error { return d.rotate(ctx, args[0]) })}
 	return []*cobra.Command{list, rollback, forward, rotate}
 }
@@ -148,14 +146,16 @@ func (d deployed) forward(ctx context.Context) error {
 }
 
 func (d deployed) rotate(ctx context.Context, secret string) error {
-	if !slices.Contains(generated, secret) {
-		return fmt.Errorf("SECRET is %q; allowed: %s. One of your own: pulumi config set --secret tarot:NAME, then pulumi up", secret, strings.Join(generated, ", "))
-	}
-	var all map[string]struct {
-		ObjectValue json.RawMessage
-	}
+	var all map[string]setting
 	if err := pulumi(ctx, &all, "config", "--stack", d.name); err != nil {
 		return err
+	}
+	generated, err := rotatable(all)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(generated, secret) {
+		return fmt.Errorf("SECRET is %q; allowed: %s. One of your own: pulumi config set --secret tarot:NAME, then pulumi up", secret, strings.Join(generated, ", "))
 	}
 	if _, own := all["tarot:"+secret]; own {
 		return fmt.Errorf("tarot:%s is a value of your own: pulumi config set --secret tarot:%[1]s, then pulumi up", secret)
@@ -170,6 +170,37 @@ func (d deployed) rotate(ctx context.Context, secret string) error {
 		return err
 	}
 	return d.up(ctx)
+}
+
+// setting is a value of the configuration, as Pulumi's CLI tells it: not where it is secret.
+type setting struct {
+	Value       string
+	ObjectValue json.RawMessage
+}
+
+// rotatable are the secrets of a stack that are generated, and have a generation each below
+// tarot:secretVersions.
+func rotatable(all map[string]setting) ([]string, error) {
+	raw := map[string]string{}
+	for key, s := range all {
+		if s.Value != "" {
+			raw[key] = s.Value
+		}
+	}
+	cfg, err := config.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	described, err := describe(cfg)
+	var names []string
+	for _, d := range described {
+		for _, s := range d.Secrets {
+			if s.Rotates {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names, err
 }
 
 func (d deployed) set(ctx context.Context, path, value string) error {

@@ -148,6 +148,7 @@ func secretFiles(c part.Context) []part.SecretFile {
 			continue
 		}
 		offered := file(v.Name, v.Secret)
+		offered.Make = v.Make
 		if v.Export {
 			offered.Export = v.Name
 		}
@@ -205,7 +206,7 @@ func image(c part.Context) part.Image {
 	i := part.Image{Name: name, Reference: c.Release.Image}
 	if c.Backend.Image == "" {
 		build := Build(c.Config, c.Host.Platform)
-		i.Build, i.Base = &build, c.Build.BaseRegistry+Python
+		i.Build, i.SetUp = &build, c.Build.BaseRegistry+Python
 	}
 	if mountsCode(c) {
 		i.Inspect = func(words []string) string { return warnHidden(c.Backend.Context, words) }

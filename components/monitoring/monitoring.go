@@ -29,7 +29,7 @@ func Spec(c part.Context, service part.Service, image string) part.Spec {
 	}
 	service.Mounts = append(service.Mounts, part.Mount{Kind: workload.Tmpfs, Target: "/tmp"})
 	return part.Spec{Component: Component, Follows: true, Services: []part.Service{service},
-		Images: []part.Image{{Name: service.Name, Reference: image, Component: Component}}}
+		Images: []part.Image{{Name: service.Name, Reference: image, SetUp: image, Component: Component}}}
 }
 
 // Owns gives the part's service a volume of its own, so that it never runs twice.

@@ -12,7 +12,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	assets "tarot-platform/assets/nginx"
-	"tarot-platform/components/runtime"
 	"tarot-platform/components/site"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
@@ -79,12 +78,10 @@ type Edge struct {
 	drained       time.Time
 }
 
-var _ runtime.Edge = (*Edge)(nil)
-
 // TokenSecret is the name of the secret that Edge.Token is the value of.
 const TokenSecret = tokenSecret
 
-// Verify implements runtime.Edge.
+// Verify asks the host, past the upstreams, what a release has to answer.
 func (e *Edge) Verify(ctx context.Context, host string) error {
 	base, err := e.running(ctx) // which is not yet where it will be
 	if err == nil && base == "" {

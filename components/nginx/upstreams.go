@@ -20,7 +20,8 @@ const (
 	silence = 45 * time.Second
 )
 
-// Upstreams implements runtime.Edge.
+// Upstreams lists the hosts that users' requests go to. Empty: the engine says that nginx
+// does not run. One that runs and does not answer is an error.
 func (e *Edge) Upstreams(ctx context.Context) ([]string, error) {
 	state, err := e.state(ctx)
 	return state.Upstreams, err

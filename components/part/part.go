@@ -244,8 +244,9 @@ type Image struct {
 	Reference string
 	// Build is what it is built from; nil: it is ready.
 	Build *buildcontext.Build
-	// Base is what it is built from in its turn, where set-up has to get that.
-	Base string
+	// SetUp is what set-up gets for it, before there is a stack: the image itself, or what
+	// it is built from in its turn. Empty: nothing, it is the user's own.
+	SetUp string
 	// Component is as in Spec.
 	Component string
 	// Inspect says what is wrong with what the image says of itself: its start, its health
@@ -265,9 +266,10 @@ type Variable struct {
 	// Value is plain.
 	Value string
 	// Secret is the name of a secret in place of a value. The variable NAME_FILE holds the
-	// path of its file then, and NAME the value where Export is true.
+	// path of its file then, and NAME the value where Export is true. Make is as in SecretFile.
 	Secret string
 	Export bool
+	Make   func(secret string) (string, error)
 }
 
 // Output is a value that the stack shows.

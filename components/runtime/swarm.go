@@ -57,9 +57,8 @@ func (s swarm) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout
 	return service, err
 }
 
-// canaryAlias is the DNS name of a canary's task. It is part of what running stacks are
-// called, in Pulumi's state and in nginx's configuration.
-const canaryAlias = "candidate"
+// canaryAlias is the DNS name of a canary's task.
+const canaryAlias = workload.Canary
 
 func canaryOf(service string) string { return service + "-" + canaryAlias }
 

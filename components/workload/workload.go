@@ -55,6 +55,10 @@ type Program struct {
 	StopGrace time.Duration
 }
 
+// Canary is what a workload's canary is called, after its name. It is part of what running
+// stacks have, in Pulumi's state and in nginx's configuration.
+const Canary = "candidate"
+
 // StopFirst is true where two generations of a replica can not run side by side.
 func (p Program) StopFirst() bool { return p.Exclusive || len(p.Ports) > 0 }
 

@@ -299,7 +299,7 @@ type Logging struct {
 
 // Swarm is read by the swarm runtime only.
 type Swarm struct {
-	// Which node may run the tasks. The volumes, one-shot tasks and images that are
+	// Which node may run the tasks. The volumes, jobs and images that are
 	// built are on the engine that Pulumi talks to, so this has to leave that one alone.
 	Constraints []string `key:"constraints" allowed:"a list of placement constraints such as node.hostname==NAME, that one node fulfils"`
 }

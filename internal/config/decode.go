@@ -15,7 +15,7 @@ import (
 // Namespace. Every fault is reported, each with its key, its value and what is
 // allowed; no fault means that the configuration as such can be deployed.
 func Load(raw map[string]string) (Config, error) {
-	cfg, err := decode(raw)
+	cfg, err := Decode(raw)
 	if err != nil {
 		return cfg, err
 	}
@@ -68,7 +68,8 @@ func TakesSecret(key string, listed []string) bool {
 	return !IsSecret(key) || slices.Contains(platformSecrets, key) || slices.Contains(listed, key)
 }
 
-func decode(raw map[string]string) (Config, error) {
+// Decode decodes it alone: for who looks at a part of it, or has no secrets.
+func Decode(raw map[string]string) (Config, error) {
 	cfg := Defaults()
 	cfg.Secrets = map[string]string{}
 	tree := map[string]json.RawMessage{}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -66,9 +67,10 @@ func (cfg Config) Validate() error {
 	cfg.Build.check(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
-	c.between("secretVersions.jwtSecretKey", cfg.SecretVersions.JWTSecretKey, 0, 1000000)
-	c.between("secretVersions.adminPassword", cfg.SecretVersions.AdminPassword, 0, 1000000)
-	c.between("secretVersions.grafanaPassword", cfg.SecretVersions.GrafanaPassword, 0, 1000000)
+	versions := reflect.ValueOf(cfg.SecretVersions)
+	for i := range versions.NumField() {
+		c.between("secretVersions."+versions.Type().Field(i).Tag.Get("key"), int(versions.Field(i).Int()), 0, 1000000)
+	}
 	cfg.Monitoring.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)

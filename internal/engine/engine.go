@@ -2,7 +2,7 @@
 // what does an image say of itself, and is what runs what was wanted.
 //
 // Everything that lasts is created through Pulumi. What is done here is what a
-// declaration has no words for: to start and stop for a moment (the candidate of
+// declaration has no words for: to start and stop for a moment (the canary of
 // a release, a container that has failed), to have nginx reload, and to remove
 // what no release can be returned to needs.
 package engine

@@ -16,7 +16,11 @@ type Needs struct {
 	Ports       []Port
 	Subnets     []Subnet
 	Limits      []Limits
+	Names       Names
 }
+
+// Names are fixed, after the stack's prefix: what else has one of them is in the way.
+type Names struct{ Networks, Services, Containers []string }
 
 // Port is a host port that the stack publishes.
 type Port struct {

@@ -9,15 +9,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 )
 
-// Names that are fixed, after the prefix: what else has one of them is in the way.
-var (
-	networkNames   = []string{"backend", "edge", "monitoring"}
-	serviceNames   = []string{"backend", "backend-candidate", "nginx"}
-	containerNames = []string{"backend-1", "nginx-1"}
-)
-
 // checkNames finds what has one of the stack's names and is not the stack's.
-func (e *Engine) checkNames(ctx context.Context, prefix string) ([]error, error) {
+func (e *Engine) checkNames(ctx context.Context, names Names, prefix string) ([]error, error) {
 	var faults []error
 	look := func(kind string, names []string, name string, labels map[string]string) {
 		for _, n := range names {
@@ -33,7 +26,7 @@ func (e *Engine) checkNames(ctx context.Context, prefix string) ([]error, error)
 	}
 	for _, c := range containers {
 		if c.Labels[taskLabel] == "" {
-			look("container", containerNames, name(c), c.Labels)
+			look("container", names.Containers, name(c), c.Labels)
 		}
 	}
 	networks, err := e.api.NetworkList(ctx, network.ListOptions{})
@@ -41,11 +34,11 @@ func (e *Engine) checkNames(ctx context.Context, prefix string) ([]error, error)
 		return nil, fmt.Errorf("docker engine at %s: list networks: %w", e.Address, err)
 	}
 	for _, n := range networks {
-		look("network", networkNames, n.Name, n.Labels)
+		look("network", names.Networks, n.Name, n.Labels)
 	}
 	services, err := e.services(ctx)
 	for _, s := range services {
-		look("service", serviceNames, s.Spec.Name, s.Spec.Labels)
+		look("service", names.Services, s.Spec.Name, s.Spec.Labels)
 	}
 	return faults, err
 }

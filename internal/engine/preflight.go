@@ -47,7 +47,7 @@ func (e *Engine) Preflight(ctx context.Context, needs Needs) error {
 	if err != nil {
 		return err
 	}
-	names, err := e.checkNames(ctx, needs.Stack)
+	names, err := e.checkNames(ctx, needs.Names, needs.Stack)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ func pool(name, subnet string, labels map[string]string) network.Summary {
 // needs are those of the application and of nginx.
 func needs(cfg config.Config) Needs {
 	n := Needs{Stack: mine, Swarm: cfg.Runtime == "swarm", Constraints: cfg.Swarm.Constraints,
-		Subnets: []Subnet{{"networks.backendSubnet", cfg.Networks.BackendSubnet}}, Limits: []Limits{{CPUs: cfg.Backend.CPUs, CPUsKey: "backend.cpus"}}}
+		Subnets: []Subnet{{"networks.backendSubnet", cfg.Networks.BackendSubnet}}, Limits: []Limits{{CPUs: cfg.Backend.CPUs, CPUsKey: "backend.cpus"}},
+		Names: Names{[]string{"backend", "edge"}, []string{"backend", "nginx"}, []string{"backend-1", "nginx-1"}}}
 	for _, p := range cfg.Ports() {
 		n.Ports = append(n.Ports, Port(p))
 	}

@@ -72,7 +72,7 @@ func (e *Engine) Replicas(ctx context.Context, prefix string) ([]Replica, error)
 }
 
 // containers are those of the stack that are meant to run for ever: not the
-// one-shot tasks, and not what a release has left to its end.
+// jobs, and not what a release has left to its end.
 func (e *Engine) containers(ctx context.Context, prefix string) ([]container.Summary, error) {
 	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel))})
 	return slices.DeleteFunc(found, func(c container.Summary) bool {
@@ -224,7 +224,7 @@ type LogSource struct {
 }
 
 // LogSources are the stack's containers, also those that have ended, and the
-// one-shot tasks among them.
+// jobs among them.
 func (e *Engine) LogSources(ctx context.Context, prefix string) ([]LogSource, error) {
 	found, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel))})
 	var all []LogSource

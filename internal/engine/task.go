@@ -19,7 +19,7 @@ const (
 	AttemptLabel  = "tarot.attempt"
 )
 
-// taskGrace is how long a one-shot task may take to end after SIGTERM.
+// taskGrace is how long a job may take to end after SIGTERM.
 const taskGrace = 10 * time.Second
 
 // AwaitTask returns when the container has ended with exit code 0, and an error
@@ -46,7 +46,7 @@ func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration)
 	return nil
 }
 
-// AwaitEarlier returns when no earlier run of a one-shot task is at work: an `up`
+// AwaitEarlier returns when no earlier run of a job is at work: an `up`
 // that was killed leaves one that goes on, and two of them would change the same
 // data at once. Each has the time that it had when it started; one that is still at
 // work after that is stopped. tell is called with what is waited for.
@@ -112,7 +112,7 @@ func failure(ended *container.State) error {
 	return nil
 }
 
-// Attempt is the number of the next run of a one-shot task, if it has to run
+// Attempt is the number of the next run of a job, if it has to run
 // again because the last one has failed or was never started, and otherwise that
 // of the last one. There is none where no container of it is left.
 func (e *Engine) Attempt(ctx context.Context, prefix, task string) (attempt int, there bool, err error) {

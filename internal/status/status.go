@@ -24,8 +24,15 @@ type Outputs struct {
 	URL, HealthURL          string
 	APIURL, AdminURL        string
 	GrafanaURL              string
-	Services                map[string]struct{ Replicas int }
+	Services                map[string]Service
 	Pinned, Maintenance     bool
+}
+
+// Service is a workload, as the stack's outputs tell of it. Job is what Prometheus calls its
+// metrics; empty: there are none.
+type Service struct {
+	Replicas int
+	Job      string
 }
 
 // Status of a stack.
@@ -52,6 +59,8 @@ type Workload struct {
 	Wanted   int       `json:"wanted"`
 	Healthy  int       `json:"healthy"`
 	Replicas []Replica `json:"replicas"`
+
+	job string // of its metrics; empty: there are none
 }
 
 // Replica is a container.
@@ -120,7 +129,7 @@ func (s *Status) problem(format string, args ...any) {
 func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine.Replica, now time.Time) {
 	byName := map[string]*Workload{}
 	for name, service := range out.Services {
-		byName[name] = &Workload{Name: name, Wanted: service.Replicas}
+		byName[name] = &Workload{Name: name, Wanted: service.Replicas, job: service.Job}
 	}
 	for name, count := range wanted {
 		if w := byName[name]; w != nil {

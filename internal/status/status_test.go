@@ -55,7 +55,7 @@ func stack(t *testing.T, code int) Outputs {
 	t.Cleanup(server.Close)
 	return Outputs{
 		Runtime: "containers", Release: "r0123456789", Image: "tarot-backend:1", URL: server.URL, HealthURL: server.URL + "/health", APIURL: server.URL + "/api", AdminURL: server.URL + "/admin",
-		Services: map[string]struct{ Replicas int }{"backend": {2}, "nginx": {1}},
+		Services: map[string]Service{"backend": {Replicas: 2}, "nginx": {Replicas: 1}},
 	}
 }
 

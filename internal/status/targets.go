@@ -9,11 +9,9 @@ import (
 	"time"
 )
 
-// jobs are what Prometheus calls the workloads that it asks for metrics.
-var jobs = map[string]string{
-	"prometheus": "prometheus", "alertmanager": "alertmanager", "node-exporter": "node", "cadvisor": "cadvisor",
-	"blackbox": "probe", "nginx": "nginx", "backend": "backend",
-}
+// measurer is the workload that tells of all others' CPU and memory, and what Prometheus
+// calls it.
+const measurer = "cadvisor"
 
 // seen is what Prometheus has data of.
 type seen struct {
@@ -88,7 +86,7 @@ func see(ctx context.Context, prefix string, docker Engine) (seen, error) {
 func (s *Status) unseen(found seen, silenced []string) []string {
 	var missing, unmeasured []string
 	for _, w := range s.Workloads {
-		job := jobs[w.Name]
+		job := w.job
 		if w.Wanted == 0 || w.Healthy == 0 || slices.Contains(silenced, job) {
 			continue
 		}
@@ -96,8 +94,8 @@ func (s *Status) unseen(found seen, silenced []string) []string {
 			missing = append(missing, fmt.Sprintf("the monitoring has no metrics of %s: %d of %d answer Prometheus, so alerts about it stay silent", w.Name, got, w.Healthy))
 		}
 	}
-	if found.answering[jobs["cadvisor"]] > 0 && !slices.Contains(silenced, jobs["cadvisor"]) {
-		healthy := s.beside("cadvisor")
+	if found.answering[measurer] > 0 && !slices.Contains(silenced, measurer) {
+		healthy := s.beside(measurer)
 		for _, name := range slices.Sorted(maps.Keys(healthy)) {
 			if found.measured[name] < healthy[name] {
 				unmeasured = append(unmeasured, name)

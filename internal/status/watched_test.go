@@ -34,7 +34,7 @@ func TestTheMonitoringIsAsked(t *testing.T) {
 			d, out := running(), stack(t, 200)
 			d.says = test.says
 			d.replicas = append(d.replicas, replica("alertmanager-1", "alertmanager", "prom/alertmanager:v0", "healthy"))
-			out.Services["alertmanager"] = struct{ Replicas int }{1}
+			out.Services["alertmanager"] = Service{Replicas: 1}
 			s, err := Of(t.Context(), "prod", "tarot-prod", out, d, now)
 			if err != nil {
 				t.Fatal(err)

@@ -1,4 +1,5 @@
-package components
+// Package parts lists what the platform is made of.
+package parts
 
 import (
 	"tarot-platform/components/alertmanager"
@@ -14,9 +15,9 @@ import (
 	"tarot-platform/components/storage"
 )
 
-// Parts are what the platform is made of. This is the only list of them: all else that has
+// All are the parts. This is the only list of them: all else that has
 // to know a part follows from its description.
-var Parts = []part.Part{
+var All = []part.Part{
 	storage.Part{},
 	static.Part{},
 	backend.Part{},
