@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"tarot-platform/assets/prometheus"
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
 	"tarot-platform/components/runtime"
@@ -134,6 +135,9 @@ func (cache) Spec(c part.Context) (part.Spec, error) {
 		}},
 		Volumes:     []part.Volume{{Name: "cache", Resource: "cache-data", Engine: c.Stack + "-cache", Data: true}},
 		Secrets:     []part.Secret{{Name: "cachePassword", Length: 24, Rotates: true}},
+		Scrapes:     []prometheus.Job{prometheus.Static("cache", "cache:9121", "")},
+		Alerts:      []prometheus.Group{{Name: "cache", YAML: "  - name: cache\n    rules: []\n"}},
+		Dashboards:  map[string]string{"cache.json": "{}"},
 		Images:      []part.Image{{Name: "cache", Reference: "cache:1", SetUp: "cache:1"}},
 		Application: []part.Variable{{Name: "CACHE_URL", Secret: "cachePassword", Make: func(password string) (string, error) { return "redis://:" + password + "@cache", nil }}},
 	}, nil
@@ -166,6 +170,21 @@ func TestAPartMoreIsALineInTheList(t *testing.T) {
 	}
 	if !found {
 		t.Error("its address is no secret file")
+	}
+	var rules, asked string
+	for _, upload := range r.get(t, "Container", "tarot-test-prometheus-files").list("uploads") {
+		switch content, _ := at(upload, "content").(string); at(upload, "file") {
+		case "/run/config/rules.yml":
+			rules = content
+		case "/run/config/prometheus.yml":
+			asked = content
+		}
+	}
+	if !strings.HasSuffix(rules, "\n\n  - name: cache\n    rules: []\n") || !strings.Contains(asked, `targets: ["cache:9121"]`) {
+		t.Errorf("Prometheus does not know it: %.200s", rules)
+	}
+	if shown := r.get(t, "Container", "tarot-test-grafana-files").list("uploads"); !slices.ContainsFunc(shown, func(u any) bool { return at(u, "file") == "/run/config/cache.json" }) {
+		t.Error("Grafana does not show it")
 	}
 	if said := r.engine.asked; slices.IndexFunc(said, func(s string) bool { return strings.HasPrefix(s, "container tarot-test-cache-1") }) >
 		slices.IndexFunc(said, func(s string) bool { return strings.HasPrefix(s, "container tarot-test-backend-1") }) {

@@ -73,6 +73,11 @@ func kept(t *testing.T) func(metric string) bool {
 			}
 		}
 	}
+	watching, err := prometheus.Watching(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Groups = []prometheus.Group{watching}
 	rules, err := prometheus.Rules(c)
 	if err != nil {
 		t.Fatal(err)

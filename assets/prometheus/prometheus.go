@@ -41,6 +41,8 @@ type Config struct {
 	MetricsPath, HealthPath string
 	// Jobs are what is asked for metrics, beside Prometheus and Alertmanager.
 	Jobs []Job
+	// Groups are further rules.
+	Groups []Group
 	// Probe is the URL that blackbox asks for. Empty: there is no blackbox, and so
 	// no Edge.
 	Probe string

@@ -32,6 +32,15 @@ func jobsOf(c Config) []Job {
 	return all
 }
 
+func groupsOf(t *testing.T, c Config) []Group {
+	t.Helper()
+	watching, err := Watching(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []Group{watching}
+}
+
 func dev() Config {
 	c := prod()
 	c.Edge, c.TLS, c.Probe, c.Stack, c.LatencyThreshold, c.BackupMaxAge = false, false, "", "tarot-dev", time.Second, 0
@@ -54,7 +63,7 @@ func TestGoldenFiles(t *testing.T) {
 			file := filepath.Join("testdata", name+"."+kind+".yml")
 			t.Run(filepath.Base(file), func(t *testing.T) {
 				cfg := c()
-				cfg.Jobs = jobsOf(cfg)
+				cfg.Jobs, cfg.Groups = jobsOf(cfg), groupsOf(t, cfg)
 				got, err := render(cfg)
 				if err != nil {
 					t.Fatal(err)

@@ -28,6 +28,7 @@ func (r rule) name() string {
 
 func rulesOf(t *testing.T, c Config) []rule {
 	t.Helper()
+	c.Groups = groupsOf(t, c)
 	text, err := Rules(c)
 	if err != nil {
 		t.Fatal(err)

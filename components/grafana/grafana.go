@@ -40,6 +40,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if err != nil {
 		return part.Spec{}, err
 	}
+	maps.Copy(files, c.Offered.Dashboards)
 	service := part.Service{
 		Program: workload.Program{
 			Name:        name,

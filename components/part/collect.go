@@ -3,6 +3,7 @@ package part
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"tarot-platform/internal/config"
@@ -21,9 +22,12 @@ func Collect(parts []Part, c Context) ([]Described, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Offered.Dashboards = map[string]string{}
 	for _, d := range offers {
 		c.Offered.Routes = append(c.Offered.Routes, d.Routes...)
 		c.Offered.Scrapes = append(c.Offered.Scrapes, d.Scrapes...)
+		c.Offered.Alerts = append(c.Offered.Alerts, d.Alerts...)
+		maps.Copy(c.Offered.Dashboards, d.Dashboards)
 		if len(d.Application) == 0 {
 			continue
 		}

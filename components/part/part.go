@@ -82,6 +82,8 @@ type Release struct {
 type Offered struct {
 	Routes      []Route
 	Scrapes     []prometheus.Job
+	Alerts      []prometheus.Group
+	Dashboards  map[string]string
 	Application []Variable
 	// Before are the parts that have something for the application, and so come first, and
 	// Jobs what they have to have done by then.
@@ -112,8 +114,11 @@ type Spec struct {
 
 	// Routes are what nginx sends here.
 	Routes []Route
-	// Scrapes are where Prometheus finds metrics.
-	Scrapes []prometheus.Job
+	// Scrapes are where Prometheus finds metrics, Alerts the rules about them, and
+	// Dashboards show them in Grafana: JSON by the name of its file.
+	Scrapes    []prometheus.Job
+	Alerts     []prometheus.Group
+	Dashboards map[string]string
 	// Application is what the application's environment gets.
 	Application []Variable
 

@@ -39,6 +39,10 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if err != nil {
 		return part.Spec{}, err
 	}
+	watching, err := assets.Watching(settings)
+	if err != nil {
+		return part.Spec{}, err
+	}
 	service := part.Service{
 		Program: workload.Program{
 			Name: name,
@@ -61,7 +65,9 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		service.Networks = append(service.Networks, part.Edge) // an internal network publishes nothing
 		service.Ports = []workload.Port{{Address: cfg.Address, Host: cfg.Port, Container: port, Key: "monitoring.prometheus.port", AddressKey: "monitoring.prometheus.address"}}
 	}
-	return monitoring.Owns(c, monitoring.Spec(c, service, c.Monitoring.Images.Prometheus), "/prometheus"), nil
+	s := monitoring.Owns(c, monitoring.Spec(c, service, c.Monitoring.Images.Prometheus), "/prometheus")
+	s.Alerts = []assets.Group{watching}
+	return s, nil
 }
 
 func configuration(c part.Context) assets.Config {
@@ -71,6 +77,7 @@ func configuration(c part.Context) assets.Config {
 		MetricsPath: paths.Metrics, HealthPath: paths.Health,
 		Stack:        c.Stack,
 		Jobs:         c.Offered.Scrapes,
+		Groups:       c.Offered.Alerts,
 		Availability: cfg.Objectives.Availability, LatencyObjective: cfg.Objectives.Latency, LatencyThreshold: cfg.Objectives.LatencyThreshold,
 		CertificateDays: cfg.Alerts.CertificateDays, BackupMaxAge: cfg.Alerts.BackupMaxAge, DiskFreePercent: cfg.Alerts.DiskFree,
 		TimeScale: cfg.Alerts.TimeScale, Runbooks: cfg.Alerts.Runbooks,
