@@ -14,9 +14,9 @@ import (
 
 // The order is what keeps a bad release from doing harm.
 func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
-	prepared := []string{"task tarot-test-publish-static ends within 5m0s", "task tarot-test-migrate ends within 15m0s"}
-	configured := "task tarot-test-nginx-configuration ends within 30s"
-	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "smoke test of https://localhost/health backend within 30s", "task tarot-test-activate-static ends within 5m0s", "retain 5 of tarot-test and tarot-backend"}
+	prepared := []string{"job tarot-test-publish-static ends within 5m0s", "job tarot-test-migrate ends within 15m0s"}
+	configured := "job tarot-test-nginx-configuration ends within 30s"
+	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "smoke test of https://localhost/health backend within 30s", "job tarot-test-activate-static ends within 5m0s", "prune to 5 of tarot-test and tarot-backend"}
 	container := func(n string) string { return "container tarot-test-backend-" + n + " runs IMAGE within 1m48s" }
 	kept := map[string][]string{
 		"dev":                {"backend-1", "backend-files"},
@@ -24,7 +24,7 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 		"prod as containers": {"activate-static", "backend-1", "backend-2", "backend-3", "backend-files", "migrate", "nginx-1", "nginx-configuration", "publish-static"},
 	}
 	for name, want := range map[string][]string{
-		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "retain 5 of tarot-test and tarot-backend"},
+		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "prune to 5 of tarot-test and tarot-backend"},
 		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 7m54s", configured,
 			"service tarot-test-nginx runs 1 of nginx:1.30 within 1m3s"}, ended),
 		"prod as containers": slices.Concat(prepared, []string{container("1"), container("2"), container("3"), configured,
@@ -38,7 +38,7 @@ func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
 			for i := range got {
 				got[i] = strings.ReplaceAll(got[i], image, "IMAGE")
 				// These two wait for nothing of each other.
-				if i > 0 && strings.HasPrefix(got[i-1], "retain ") && strings.HasPrefix(got[i], "task tarot-test-activate-static ") {
+				if i > 0 && strings.HasPrefix(got[i-1], "prune ") && strings.HasPrefix(got[i], "job tarot-test-activate-static ") {
 					got[i-1], got[i] = got[i], got[i-1]
 				}
 			}
@@ -159,7 +159,7 @@ func TestVolumesAreMarked(t *testing.T) {
 }
 
 // A killed `up` may have left a migration that is at work.
-func TestNoTaskStartsBesideAnEarlierRunOfIt(t *testing.T) {
+func TestNoJobStartsBesideAnEarlierRunOfIt(t *testing.T) {
 	inProject(t)
 	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{earlier: "migrate"})
 	if r.err != nil || !slices.Contains(r.warnings.texts, "job tarot-test-migrate: an earlier run is still at work") {
@@ -185,7 +185,7 @@ func TestAnImageThatCanNotBeReadFailsTheUpdate(t *testing.T) {
 // running is an engine on which nginx runs, and knows the hosts.
 func running(hosts ...string) *fakeEngine { return &fakeEngine{runs: true, upstreams: hosts} }
 
-func TestACandidateIsProvenBeforeTheServiceIsTouched(t *testing.T) {
+func TestACanaryIsVerifiedBeforeTheServiceIsTouched(t *testing.T) {
 	for name, test := range map[string]struct {
 		compared engine.Comparison
 		failures map[string]error
@@ -234,39 +234,39 @@ func TestACandidateIsProvenBeforeTheServiceIsTouched(t *testing.T) {
 	}
 }
 
-func TestNewContainersAreProvenAndThoseThatAreNotAreStopped(t *testing.T) {
+func TestNewContainersAreVerifiedAndThoseThatAreNotAreStopped(t *testing.T) {
 	const first, second = "tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"
 	for name, test := range map[string]struct {
-		rotation []string
-		broken   string
-		proven   []string
-		stopped  bool
+		upstreams []string
+		broken    string
+		verified  []string
+		stopped   bool
 	}{
-		"in the rotation":       {[]string{first, second}, "", nil, false},
-		"new":                   {[]string{"earlier"}, "", []string{first, second}, false},
-		"new and ill":           {[]string{"earlier"}, "tarot-test-backend-1", nil, true},
-		"new and wrong":         {[]string{"earlier"}, "smoke " + first, []string{first}, true},
-		"in rotation, then ill": {[]string{first, second}, "tarot-test-backend-1", nil, false},
+		"among the upstreams":  {[]string{first, second}, "", nil, false},
+		"new":                  {[]string{"earlier"}, "", []string{first, second}, false},
+		"new and ill":          {[]string{"earlier"}, "tarot-test-backend-1", nil, true},
+		"new and wrong":        {[]string{"earlier"}, "smoke " + first, []string{first}, true},
+		"among them, then ill": {[]string{first, second}, "tarot-test-backend-1", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
-			docker := running(test.rotation...)
+			docker := running(test.upstreams...)
 			if test.broken != "" {
 				docker.failures = map[string]error{test.broken: errors.New("no")}
 			}
 			r := deploy(stack(t, "prod as containers", func(c *config.Config) { c.Backend.Replicas = 2 }), &recorder{}, docker)
-			var proven []string
+			var verified []string
 			stopped := false
 			for _, question := range docker.asked {
 				for _, host := range []string{first, second} {
-					if strings.Contains(question, "https://localhost:4443/health "+host+":8000 ") && !slices.Contains(proven, host) {
-						proven = append(proven, host)
+					if strings.Contains(question, "https://localhost:4443/health "+host+":8000 ") && !slices.Contains(verified, host) {
+						verified = append(verified, host)
 					}
 				}
 				stopped = stopped || question == "stop tarot-test-backend-1"
 			}
-			if !slices.Equal(proven, test.proven) || stopped != test.stopped || (r.err == nil) != (test.broken == "") {
-				t.Errorf("proven %v, stopped %v, %v", proven, stopped, r.err)
+			if !slices.Equal(verified, test.verified) || stopped != test.stopped || (r.err == nil) != (test.broken == "") {
+				t.Errorf("verified %v, stopped %v, %v", verified, stopped, r.err)
 			}
 			if test.broken != "" && (r.has("Container tarot-test-backend-2") || r.has("Container tarot-test-nginx-configuration")) {
 				t.Error("went on")
@@ -305,8 +305,8 @@ func TestWhatHasFailedIsDeclaredAnew(t *testing.T) {
 
 // What is pruned and is known to have ended well is nothing that must be there. What isn't
 // known to runs again, and where that can't be asked the deploy ends.
-func TestATaskThatWasPruned(t *testing.T) {
-	const id, awaited = "tarot-test-migrate-id", "task tarot-test-migrate ends within 15m0s"
+func TestAJobThatWasPruned(t *testing.T) {
+	const id, awaited = "tarot-test-migrate-id", "job tarot-test-migrate ends within 15m0s"
 	for name, test := range map[string]struct {
 		before  state.Job
 		attempt string

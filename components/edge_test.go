@@ -99,7 +99,7 @@ func TestTheMaintenancePageIsThereBeforeAnythingElse(t *testing.T) {
 
 // A nginx that runs is told to reload, and one that is just starting isn't;
 // users' connections to the earlier replicas get their time.
-func TestNginxIsTurnedToTheNewRelease(t *testing.T) {
+func TestNginxIsSwitchedToTheNewRelease(t *testing.T) {
 	const hup, awaited = "SIGHUP to tarot-test-nginx", "nginx runs its configuration within 15s"
 	for name, test := range map[string]struct {
 		docker *fakeEngine
@@ -115,7 +115,7 @@ func TestNginxIsTurnedToTheNewRelease(t *testing.T) {
 			if r.err != nil || (told >= 0) != test.told || turned < 0 || told > turned {
 				t.Errorf("%v, asked %v", r.err, asked)
 			}
-			if installed := slices.Index(asked, "task tarot-test-nginx-configuration ends within 30s"); installed > turned || test.told && installed > told {
+			if installed := slices.Index(asked, "job tarot-test-nginx-configuration ends within 30s"); installed > turned || test.told && installed > told {
 				t.Errorf("before its configuration is there: %v", asked)
 			}
 			// Without a turn, the time of it is that of the year 1.

@@ -72,9 +72,9 @@ func (f *fakeEngine) AwaitContainer(_ context.Context, id string, want engine.Wa
 	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, want.Image, within))
 }
 
-func (f *fakeEngine) AwaitTask(_ context.Context, id string, within time.Duration) error {
+func (f *fakeEngine) AwaitJob(_ context.Context, id string, within time.Duration) error {
 	name := strings.TrimSuffix(id, "-id")
-	return f.ask(name, fmt.Sprintf("task %s ends within %s", name, within))
+	return f.ask(name, fmt.Sprintf("job %s ends within %s", name, within))
 }
 
 func (f *fakeEngine) AwaitEarlier(_ context.Context, _, task string, _ time.Duration, tell func(string)) error {
@@ -101,7 +101,7 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 }
 
 func (f *fakeEngine) PruneReleases(_ context.Context, r engine.Prune) ([]string, error) {
-	return nil, f.ask("retain", fmt.Sprintf("retain %d of %s and %s", r.Keep, r.Prefix, r.Repository))
+	return nil, f.ask("prune", fmt.Sprintf("prune to %d of %s and %s", r.Keep, r.Prefix, r.Repository))
 }
 
 // Claim is recorded with how much was asked until it was released.
@@ -160,9 +160,9 @@ func (f *fakeEngine) known(context.Context) (map[string]bool, error) {
 func (f *fakeEngine) Orphans(context.Context, string, []string) ([]engine.Orphan, error) {
 	return slices.Clone(f.orphans), f.failures["orphans"]
 }
-func (f *fakeEngine) Remove(_ context.Context, strays []engine.Orphan) error {
+func (f *fakeEngine) Remove(_ context.Context, orphans []engine.Orphan) error {
 	var names []string
-	for _, s := range strays {
+	for _, s := range orphans {
 		names = append(names, s.Name)
 	}
 	return f.ask("remove", "remove "+strings.Join(names, ", "))

@@ -9,22 +9,22 @@ import (
 	"tarot-platform/internal/engine"
 )
 
-// What serves users, or what Pulumi knows, is never a stray; nor is anything where it can't
-// be asked which is which. And a deploy that fails takes strays away, too.
-func TestStrayReplicasAreRemovedWhetherTheDeployFailsOrNot(t *testing.T) {
+// What serves users, or what Pulumi knows, is never a orphan; nor is anything where it can't
+// be asked which is which. And a deploy that fails takes orphans away, too.
+func TestOrphanedReplicasAreRemovedWhetherTheDeployFailsOrNot(t *testing.T) {
 	const removed = "remove tarot-test-backend-1-dead"
 	all := []engine.Orphan{
 		{ID: "serving-id", Name: "serving", Workload: "backend"}, {ID: "known-id", Name: "tarot-test-backend-2-beef", Workload: "backend"},
-		{ID: "stray-id", Name: "tarot-test-backend-1-dead", Workload: "backend"},
+		{ID: "orphan-id", Name: "tarot-test-backend-1-dead", Workload: "backend"},
 		{ID: "nginx-id", Name: "tarot-test-nginx-1", Workload: "nginx"}, {ID: "task-id", Name: "tarot-test-migrate-1", Workload: "migrate"}, {ID: "files-id", Name: "tarot-test-backend-files-1"},
 	}
 	for name, test := range map[string]struct {
-		stack    string
-		rotation []string
-		silent   int
-		broken   string
-		removed  bool
-		warns    string
+		stack     string
+		upstreams []string
+		silent    int
+		broken    string
+		removed   bool
+		warns     string
 	}{
 		"a good deploy":             {"prod as containers", []string{"serving"}, 0, "", true, ""},
 		"a failed one":              {"prod as containers", []string{"serving"}, 0, "tarot-test-migrate", true, ""},
@@ -38,7 +38,7 @@ func TestStrayReplicasAreRemovedWhetherTheDeployFailsOrNot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
-			docker := running(test.rotation...)
+			docker := running(test.upstreams...)
 			docker.orphans, docker.silent = all, silent(test.silent)
 			if test.broken != "" {
 				docker.failures = map[string]error{test.broken: errors.New("it broke")}

@@ -108,7 +108,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 	if err := ctx.RegisterComponentResource("tarot:index:Platform", name, p, opts...); err != nil {
 		return nil, err
 	}
-	r.made = newRealized(ctx, r.runtime, p, args)
+	r.made = newRealised(ctx, r.runtime, p, args)
 	if err := r.deploy(); err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func (r *rollout) record(unfinished bool) error {
 		if written, err = engine.RecordLabels(next); err != nil {
 			return fmt.Errorf("release %s: %w", next.Name, err)
 		}
-		labels[engine.ImageIDLabel] = r.made.images["backend"].ID
+		labels[engine.ImageIDLabel] = r.made.images.get("backend").ID
 	}
 	for name, value := range written {
 		labels[name] = pulumi.String(value)

@@ -63,7 +63,7 @@ func TestTheImageIsClaimedUntilItsReleaseIsRecorded(t *testing.T) {
 		t.Fatal(r.err)
 	}
 	image := r.outputs["image"].Value.(string)
-	if last := docker.asked[len(docker.asked)-1]; !strings.HasPrefix(last, "retain 5 of tarot-test") || !r.has("Volume release") {
+	if last := docker.asked[len(docker.asked)-1]; !strings.HasPrefix(last, "prune to 5 of tarot-test") || !r.has("Volume release") {
 		t.Errorf("the last is %q", last)
 	}
 	if want := []string{image + " for tarot-test from 0", fmt.Sprintf("until %d", len(docker.asked))}; !slices.Equal(docker.claims, want) {
@@ -96,7 +96,7 @@ func TestAReleaseWhoseMonitoringFailsIsNoneThatRanAsWanted(t *testing.T) {
 	if labels["tarot.unfinished"] != "true" || labels["tarot.before"] != "r1" {
 		t.Errorf("recorded is %v", labels)
 	}
-	if slices.ContainsFunc(docker.asked, func(s string) bool { return strings.HasPrefix(s, "retain") }) {
+	if slices.ContainsFunc(docker.asked, func(s string) bool { return strings.HasPrefix(s, "prune") }) {
 		t.Error("it is cleaned up after it")
 	}
 	docker.failures = nil
@@ -178,7 +178,7 @@ func TestAPinnedReleaseIsSaidAndComesAtOnce(t *testing.T) {
 	}
 	for _, question := range r.engine.asked {
 		if strings.HasPrefix(question, "scale ") {
-			t.Errorf("a trial: %s", question)
+			t.Errorf("a canary: %s", question)
 		}
 	}
 	if got := r.get(t, "Service", "tarot-test-backend").at("updateConfig", "parallelism"); got != 0.0 {

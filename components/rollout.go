@@ -23,7 +23,7 @@ type rollout struct {
 	ctx     *pulumi.Context
 	args    *PlatformArgs
 	runtime runtime.Runtime
-	made    *realized
+	made    *realised
 	site    site.Site
 	// deploying is the release, and parts what is to be there, in order.
 	deploying deploying
@@ -118,7 +118,7 @@ func (r *rollout) openEdge() error {
 		return nil
 	}
 	var err error
-	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets[nginx.TokenSecret]); err != nil || !r.args.Config.Maintenance {
+	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets.get(nginx.TokenSecret)); err != nil || !r.args.Config.Maintenance {
 		return err
 	}
 	return r.edge.EnableMaintenance(r.ctx.Context())
@@ -241,7 +241,7 @@ func (r *rollout) finalize() error {
 	var jobs errgroup.Group
 	for _, d := range r.parts {
 		for _, j := range d.Jobs {
-			if j.When == part.Follows {
+			if j.When == part.Follows && !d.Follows {
 				jobs.Go(func() error { return r.made.runJob(d.Component, j) })
 			}
 		}
@@ -276,7 +276,7 @@ func (r *rollout) follow() error {
 		}
 		all.Go(func() error { return within(d.Component, r.runPart(d)) })
 		for _, j := range d.Jobs {
-			if j.When == part.Beside {
+			if j.When != part.Before {
 				all.Go(func() error { return within(d.Component, r.made.runJob(d.Component, j)) })
 			}
 		}
@@ -333,11 +333,11 @@ func (r *rollout) outputs() (pulumi.Map, error) {
 	for _, d := range r.parts {
 		for name, o := range d.Outputs {
 			if o.Secret != "" {
-				out[name] = r.made.secrets[o.Secret]
+				out[name] = r.made.secrets.get(o.Secret)
 			} else {
 				out[name] = pulumi.String(o.Text)
 			}
 		}
 	}
-	return out, r.made.registerOutputs()
+	return out, r.made.registerOutputs(r.parts)
 }

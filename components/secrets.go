@@ -17,7 +17,7 @@ const credentials = "credentials"
 // declareSecret declares what is generated of a secret. A value that is set with `pulumi
 // config set --secret` goes before it; it is declared also then: going back to the generated
 // value is then going back to the same one.
-func (r *realized) declareSecret(s part.Secret) error {
+func (r *realised) declareSecret(s part.Secret) error {
 	if s.Length > 0 || s.Bytes > 0 {
 		component, name := s.Component, s.Resource
 		if component == "" {
@@ -27,17 +27,19 @@ func (r *realized) declareSecret(s part.Secret) error {
 		if err != nil {
 			return err
 		}
-		if r.secrets[s.Name], err = r.generate(s, name, pulumi.Parent(parent)); err != nil {
+		generated, err := r.generate(s, name, pulumi.Parent(parent))
+		if err != nil {
 			return err
 		}
+		r.secrets.set(s.Name, generated)
 	}
 	if s.Given != "" { // secret, whatever the stack file says of it
-		r.secrets[s.Name] = pulumi.ToSecret(pulumi.String(s.Given)).(pulumi.StringOutput)
+		r.secrets.set(s.Name, pulumi.ToSecret(pulumi.String(s.Given)).(pulumi.StringOutput))
 	}
 	return nil
 }
 
-func (r *realized) generate(s part.Secret, name string, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
+func (r *realised) generate(s part.Secret, name string, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	if s.Bytes > 0 {
 		seed, err := random.NewRandomBytes(r.ctx, name, &random.RandomBytesArgs{Length: pulumi.Int(s.Bytes)}, parent, pulumi.AdditionalSecretOutputs([]string{"hex", "base64"}))
 		if err != nil {

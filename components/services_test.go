@@ -73,8 +73,8 @@ func TestServicesStartFirstButForThoseWithPorts(t *testing.T) {
 	}
 }
 
-// What is proven has to be what users get: the same tasks, under another name.
-func TestTheCandidateIsTheServiceButForItsName(t *testing.T) {
+// What is verified has to be what users get: the same tasks, under another name.
+func TestTheCanaryIsTheServiceButForItsName(t *testing.T) {
 	inProject(t)
 	r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{force: 7})
 	if r.err != nil {

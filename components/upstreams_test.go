@@ -14,8 +14,8 @@ import (
 func silent(count int) []bool { return slices.Repeat([]bool{true}, count) }
 
 const (
-	provenReplica   = "smoke test of https://localhost:4443/health tarot-test-backend-1-1a2b3c4:8000 within 30s"
-	provenCandidate = "smoke test of https://localhost:4443/health candidate:8000 within 30s"
+	verifiedReplica = "smoke test of https://localhost:4443/health tarot-test-backend-1-1a2b3c4:8000 within 30s"
+	verifiedCanary  = "smoke test of https://localhost:4443/health candidate:8000 within 30s"
 )
 
 // Whether users may see a release is never decided by an answer that did not come.
@@ -25,7 +25,7 @@ func TestANginxThatDoesNotAnswerIsAskedAgainAndThenEndsTheDeploy(t *testing.T) {
 	for name, test := range map[string]struct {
 		silent    int
 		condition *engine.Condition
-		proven    bool
+		verified  bool
 		fails     string // what the error says; empty: the deploy succeeds
 		warns     string
 		revived   bool
@@ -38,23 +38,23 @@ func TestANginxThatDoesNotAnswerIsAskedAgainAndThenEndsTheDeploy(t *testing.T) {
 		"it is stopped":             {1, stopped, false, "", "nginx does not run well (nginx-1: exited)", true},
 		"it is broken, says no one": {1000, unhealthy, false, "the log", "nginx does not run well", true},
 	} {
-		for name2, c := range map[string]struct{ proven, way, declared string }{
-			"prod":               {provenCandidate, "docker service update --force tarot-test-nginx", "Service tarot-test-backend"},
-			"prod as containers": {provenReplica, "docker restart tarot-test-nginx-1", "Container tarot-test-backend-2"},
+		for name2, c := range map[string]struct{ verified, way, declared string }{
+			"prod":               {verifiedCanary, "docker service update --force tarot-test-nginx", "Service tarot-test-backend"},
+			"prod as containers": {verifiedReplica, "docker restart tarot-test-nginx-1", "Container tarot-test-backend-2"},
 		} {
 			t.Run(name+" in "+name2, func(t *testing.T) {
 				inProject(t)
 				docker := running("earlier")
 				docker.nginx, docker.compared = test.condition, engine.Comparison{Difference: "Image"}
 				if docker.silent = silent(test.silent); test.silent > 0 && name2 != "prod" {
-					docker.silent = append(docker.silent, true) // the question for strays
+					docker.silent = append(docker.silent, true) // the question for orphans
 				}
 				r := deploy(stack(t, name2), &recorder{}, docker)
 				// The fake's service never becomes like its candidate, and a nginx that never
 				// answers is not mended by its turn either.
 				stuck := name2 == "prod"
-				if got := slices.Contains(docker.asked, c.proven); got != test.proven {
-					t.Errorf("proven: %v, asked %v", got, docker.asked)
+				if got := slices.Contains(docker.asked, c.verified); got != test.verified {
+					t.Errorf("verified: %v, asked %v", got, docker.asked)
 				}
 				switch {
 				case test.fails == "" && r.err != nil && !stuck:
@@ -66,7 +66,7 @@ func TestANginxThatDoesNotAnswerIsAskedAgainAndThenEndsTheDeploy(t *testing.T) {
 					t.Errorf("it went on, or does not say how: %v", r.err)
 				}
 				if name2 == "prod" && (test.condition != nil || test.fails == "") && !slices.Contains(docker.asked, "scale tarot-test-backend-candidate to 1") {
-					t.Errorf("no candidate ran: %v", docker.asked)
+					t.Errorf("no canary ran: %v", docker.asked)
 				}
 				warned := slices.ContainsFunc(r.warnings.texts, func(text string) bool { return strings.Contains(text, "nginx does not run") })
 				if warned != (test.warns != "") || warned && !strings.Contains(strings.Join(r.warnings.texts, ""), test.warns) {

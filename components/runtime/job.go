@@ -109,7 +109,7 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 			return nil // it had done its work
 		}
 		if err == nil {
-			err = s.Engine.AwaitTask(ctx.Context(), id, j.Within)
+			err = s.Engine.AwaitJob(ctx.Context(), id, j.Within)
 		}
 		if err != nil {
 			return fmt.Errorf("job %s, as user %s: %w", name, j.User, err)

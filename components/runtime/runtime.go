@@ -107,7 +107,7 @@ type Running struct {
 // Engine is what a runtime asks of the engine itself.
 type Engine interface {
 	AwaitContainer(ctx context.Context, id string, want engine.Wanted, within time.Duration) error
-	AwaitTask(ctx context.Context, id string, within time.Duration) error
+	AwaitJob(ctx context.Context, id string, within time.Duration) error
 	// AwaitEarlier returns when no earlier run of the job is at work.
 	AwaitEarlier(ctx context.Context, prefix, job string, within time.Duration, tell func(string)) error
 	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error

@@ -67,10 +67,6 @@ func (cfg Config) Validate() error {
 	cfg.Build.check(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
-	versions := reflect.ValueOf(cfg.SecretVersions)
-	for i := range versions.NumField() {
-		c.between("secretVersions."+versions.Type().Field(i).Tag.Get("key"), int(versions.Field(i).Int()), 0, 1000000)
-	}
 	cfg.Monitoring.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
@@ -81,12 +77,16 @@ func (cfg Config) Validate() error {
 	return c.err()
 }
 
-// leastSecret are the shortest own values, in bytes: RFC 7518, section 3.2 wants
-// 256 bits for HS256; NIST SP 800-63B wants 8 characters.
-var leastSecret = map[string]int{"jwtSecretKey": 32, "adminPassword": 8, "grafanaPassword": 8}
-
 func (cfg Config) checkSecrets(c *checker) {
-	for key, least := range leastSecret {
+	versions := reflect.ValueOf(cfg.SecretVersions)
+	for i := range versions.NumField() {
+		tag := versions.Type().Field(i).Tag
+		key := tag.Get("key")
+		c.between("secretVersions."+key, int(versions.Field(i).Int()), 0, 1000000)
+		least, err := strconv.Atoi(tag.Get("least"))
+		if err != nil {
+			panic("config: secretVersions." + key + " has no least length") // found by the first test
+		}
 		if n := len(cfg.Secrets[key]); n > 0 && n < least {
 			c.add(Fault{Namespace, key, fmt.Sprintf("a secret of %d bytes", n), fmt.Sprintf("at least %d bytes, or none for a generated one", least)})
 		}

@@ -34,10 +34,10 @@ func (e *Engine) Orphans(ctx context.Context, prefix string, keep []string) ([]O
 
 // Remove stops and removes containers, all together. Each has its own time to
 // stop. One that is gone is no error.
-func (e *Engine) Remove(ctx context.Context, strays []Orphan) error {
-	failures := make([]error, len(strays))
+func (e *Engine) Remove(ctx context.Context, orphans []Orphan) error {
+	failures := make([]error, len(orphans))
 	var all sync.WaitGroup
-	for i, s := range strays {
+	for i, s := range orphans {
 		all.Go(func() {
 			err := e.api.ContainerStop(ctx, s.ID, container.StopOptions{})
 			if err == nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-func TestStraysAreNeitherKeptNorTasks(t *testing.T) {
+func TestOrphansAreNeitherDeclaredNorTasks(t *testing.T) {
 	api := &fakeAPI{containers: []container.Summary{
 		{ID: "kept", Names: []string{"/kept"}}, {ID: "left", Names: []string{"/left"}, Labels: map[string]string{WorkloadLabel: "backend"}}, {ID: "earlier", Names: []string{"/earlier"}},
 		{ID: "task", Names: []string{"/task"}, Labels: map[string]string{taskLabel: "x"}},
 	}}
 	e := &Engine{api: api}
-	strays, err := e.Orphans(t.Context(), "tarot-prod", []string{"kept"})
-	if want := []Orphan{{"left", "left", "backend"}, {"earlier", "earlier", ""}}; err != nil || !slices.Equal(strays, want) {
-		t.Errorf("%v, %v, want %v", strays, err, want)
+	orphans, err := e.Orphans(t.Context(), "tarot-prod", []string{"kept"})
+	if want := []Orphan{{"left", "left", "backend"}, {"earlier", "earlier", ""}}; err != nil || !slices.Equal(orphans, want) {
+		t.Errorf("%v, %v, want %v", orphans, err, want)
 	}
-	if err := e.Remove(t.Context(), strays); err != nil {
+	if err := e.Remove(t.Context(), orphans); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(api.done)

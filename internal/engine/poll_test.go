@@ -22,7 +22,7 @@ func TestAQuestionWithoutAnAnswerIsAskedAgain(t *testing.T) {
 	outage := []error{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, io.ErrUnexpectedEOF, fmt.Errorf("no leader: %w", errdefs.ErrUnavailable), errdefs.ErrInternal}
 	for name, await := range map[string]func(*testing.T, *Engine) error{
 		"container": func(t *testing.T, e *Engine) error { return e.AwaitContainer(t.Context(), "id", asked, within) },
-		"task":      func(t *testing.T, e *Engine) error { return e.AwaitTask(t.Context(), "id", within) },
+		"task":      func(t *testing.T, e *Engine) error { return e.AwaitJob(t.Context(), "id", within) },
 		"service":   func(t *testing.T, e *Engine) error { return e.AwaitService(t.Context(), "id", wanted, 2, within) },
 	} {
 		state := inspected(wanted, "running", container.Healthy)

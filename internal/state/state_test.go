@@ -12,7 +12,7 @@ func TestIDs(t *testing.T) {
 	}
 	for _, wrong := range []string{`{}`, `{"deployment": {}}`, `oops`, ``} {
 		if all, err := ids([]byte(wrong)); err == nil {
-			t.Errorf("%q: %v: all would be taken for strays", wrong, all)
+			t.Errorf("%q: %v: all would be taken for orphans", wrong, all)
 		}
 	}
 }

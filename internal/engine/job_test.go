@@ -19,7 +19,7 @@ func ended(code int) container.InspectResponse {
 // partly is what ends with 0 though a process of it was killed for memory.
 var partly = inspected(wanted, container.StateExited, "", func(s *container.State) { s.OOMKilled = true })
 
-func TestAwaitTask(t *testing.T) {
+func TestAwaitJob(t *testing.T) {
 	running := inspected(wanted, container.StateRunning, "")
 	killed := inspected(wanted, container.StateExited, "", func(s *container.State) { s.ExitCode, s.OOMKilled = 137, true })
 	for _, test := range []struct {
@@ -38,7 +38,7 @@ func TestAwaitTask(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := &fakeAPI{container: test.moments, logs: map[string]string{"id": "no such table\n"}}
-				check(t, (&Engine{api: api}).AwaitTask(t.Context(), "id", within), "", test.want)
+				check(t, (&Engine{api: api}).AwaitJob(t.Context(), "id", within), "", test.want)
 				if got := strings.Join(api.done, ","); got != test.did {
 					t.Errorf("did %q, want %q", got, test.did)
 				}
@@ -48,7 +48,7 @@ func TestAwaitTask(t *testing.T) {
 }
 
 // A killed `up` leaves its task at work: the next one must not start beside it.
-func TestAnEarlierRunOfATaskIsAwaited(t *testing.T) {
+func TestAnEarlierRunOfAJobIsAwaited(t *testing.T) {
 	for name, test := range map[string]struct {
 		since   time.Duration // of its start
 		ends    bool

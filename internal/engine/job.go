@@ -19,14 +19,14 @@ const (
 	AttemptLabel  = "tarot.attempt"
 )
 
-// taskGrace is how long a job may take to end after SIGTERM.
-const taskGrace = 10 * time.Second
+// jobGrace is how long a job may take to end after SIGTERM.
+const jobGrace = 10 * time.Second
 
-// AwaitTask returns when the container has ended with exit code 0, and an error
+// AwaitJob returns when the container has ended with exit code 0, and an error
 // with its last log lines when it has ended otherwise. One that does not end within
 // the time is stopped, and has ended when the error is told: nothing may go on at
 // the data behind the back of the next attempt.
-func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration) error {
+func (e *Engine) AwaitJob(ctx context.Context, id string, within time.Duration) error {
 	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
 		c, err := e.api.ContainerInspect(ctx, id)
 		switch {
@@ -38,7 +38,7 @@ func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration)
 		return true, failure(c.State)
 	})
 	if errors.Is(err, errTime) && ctx.Err() == nil {
-		err = errors.Join(fmt.Errorf("it did not end, and was stopped: %w", err), e.StopContainer(ctx, id, taskGrace))
+		err = errors.Join(fmt.Errorf("it did not end, and was stopped: %w", err), e.StopContainer(ctx, id, jobGrace))
 	}
 	if err != nil {
 		return fmt.Errorf("%w%s", err, e.Logs(ctx, id))
@@ -50,8 +50,8 @@ func (e *Engine) AwaitTask(ctx context.Context, id string, within time.Duration)
 // that was killed leaves one that goes on, and two of them would change the same
 // data at once. Each has the time that it had when it started; one that is still at
 // work after that is stopped. tell is called with what is waited for.
-func (e *Engine) AwaitEarlier(ctx context.Context, prefix, task string, within time.Duration, tell func(string)) error {
-	found, err := e.workload(ctx, prefix, task, false)
+func (e *Engine) AwaitEarlier(ctx context.Context, prefix, job string, within time.Duration, tell func(string)) error {
+	found, err := e.workload(ctx, prefix, job, false)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (e *Engine) awaitEnd(ctx context.Context, c container.Summary, within time.
 		}
 	}
 	tell(fmt.Sprintf("an earlier run, the container %s, did not end within its %s, and is stopped", name(c), within))
-	return e.StopContainer(ctx, c.ID, taskGrace)
+	return e.StopContainer(ctx, c.ID, jobGrace)
 }
 
 // atWork is true while a container's program runs or will go on.
@@ -98,7 +98,7 @@ func atWork(c container.InspectResponse) bool {
 	return c.State.Running || c.State.Paused || c.State.Restarting
 }
 
-// failure is why a task that has ended has not ended well. What was killed for memory may
+// failure is why a job that has ended has not ended well. What was killed for memory may
 // have been a part of it, and the exit code then says nothing.
 func failure(ended *container.State) error {
 	switch {
@@ -115,8 +115,8 @@ func failure(ended *container.State) error {
 // Attempt is the number of the next run of a job, if it has to run
 // again because the last one has failed or was never started, and otherwise that
 // of the last one. There is none where no container of it is left.
-func (e *Engine) Attempt(ctx context.Context, prefix, task string) (attempt int, there bool, err error) {
-	found, err := e.workload(ctx, prefix, task, true)
+func (e *Engine) Attempt(ctx context.Context, prefix, job string) (attempt int, there bool, err error) {
+	found, err := e.workload(ctx, prefix, job, true)
 	if err != nil || len(found) == 0 {
 		return 0, false, err
 	}
