@@ -46,9 +46,6 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNeighbours(ctx, docker, args.Uses); err != nil {
-		return nil, err
-	}
 	stack := stackName(ctx)
 	args.Engine, args.Check, args.Dial, args.Sleep = docker, check, dial, time.Sleep
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }

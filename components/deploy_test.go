@@ -158,6 +158,21 @@ func TestVolumesAreMarked(t *testing.T) {
 	}
 }
 
+// Whoever has to mend something is told of all of it.
+func TestWhatIsInTheWayIsToldAtOnceAndEndsTheDeploy(t *testing.T) {
+	inProject(t)
+	uses := []engine.Use{{Stack: "tarot-test"}}
+	docker := &fakeEngine{guests: []engine.Guest{{Network: "tarot-test-edge", Container: "shop"}},
+		failures: map[string]error{"preflight": errors.New("a port is taken"), "uses": errors.New("a volume is another's")}}
+	r := deploy(stack(t, "prod"), &recorder{uses: uses}, docker)
+	if r.err == nil || !strings.Contains(r.err.Error(), "a port is taken\na volume is another's") || len(r.all) > 0 {
+		t.Errorf("%v, with %d resources", r.err, len(r.all))
+	}
+	if said := strings.Join(r.warnings.texts, "\n"); !strings.Contains(said, "it may be another's") || !strings.Contains(said, "before `docker network disconnect --force tarot-test-edge shop`") {
+		t.Errorf("warned: %q", said)
+	}
+}
+
 // A killed `up` may have left a migration that is at work.
 func TestNoJobStartsBesideAnEarlierRunOfIt(t *testing.T) {
 	inProject(t)

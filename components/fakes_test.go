@@ -52,6 +52,7 @@ type fakeEngine struct {
 	last    smoke.Test
 	orphans []engine.Orphan // all containers of the stack
 	needs   engine.Needs
+	guests  []engine.Guest
 	slept   time.Duration
 	// written are the workloads that tried to write, and what.
 	written []string
@@ -276,9 +277,16 @@ func (f *fakeEngine) HostPaths() engine.HostPaths {
 
 func (f *fakeEngine) Preflight(_ context.Context, needs engine.Needs) error {
 	f.needs = needs
-	return nil
+	return f.failures["preflight"]
 }
 func (f *fakeEngine) CheckMemory(engine.Needs) string { return "" }
+func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error, error) {
+	if f.failures["uses"] != nil {
+		return []string{"it may be another's"}, []error{f.failures["uses"]}, nil
+	}
+	return nil, nil, nil
+}
+func (f *fakeEngine) Guests(context.Context, string) ([]engine.Guest, error) { return f.guests, nil }
 
 func (f *fakeEngine) Platform() string { return "linux/amd64" }
 func (f *fakeEngine) Local() bool      { return !f.remote }

@@ -35,6 +35,10 @@ type Engine interface {
 	// it fail later.
 	Preflight(ctx context.Context, needs engine.Needs) error
 	CheckMemory(needs engine.Needs) (warning string)
+	// CheckUses refuses volumes that belong to something else, and Guests are the containers
+	// of others on the stack's networks.
+	CheckUses(ctx context.Context, wanted []engine.Use) (warnings []string, faults []error, err error)
+	Guests(ctx context.Context, prefix string) ([]engine.Guest, error)
 	// Mounted is true where a healthy container of the workload has the volume.
 	Mounted(ctx context.Context, prefix, workload, volume string) (bool, error)
 	// MarkUses writes down what the stack has its volumes for; a claim only where

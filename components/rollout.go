@@ -59,17 +59,7 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if r.parts, err = part.Collect(parts.All, r.context); err != nil {
 		return nil, err
 	}
-	needs := part.Needs(r.context, r.parts)
-	warnings := []string{args.Engine.CheckMemory(needs)}
-	for _, d := range r.parts {
-		warnings = append(warnings, d.Warnings...)
-	}
-	for _, warning := range warnings {
-		if warning != "" {
-			_ = ctx.Log.Warn(warning, nil)
-		}
-	}
-	return r, args.Engine.Preflight(ctx.Context(), needs)
+	return r, r.preflight()
 }
 
 // declareGround declares what services stand on: networks, volumes and secrets.

@@ -1,0 +1,45 @@
+package components
+
+import (
+	"errors"
+	"fmt"
+
+	"tarot-platform/components/part"
+)
+
+// preflight finds what would make the deploy fail half-way, and warns of what may make it, or
+// a later one, fail. All of it is told at once.
+func (r *rollout) preflight() error {
+	needs := part.Needs(r.context, r.parts)
+	warnings := []string{r.args.Engine.CheckMemory(needs)}
+	for _, d := range r.parts {
+		warnings = append(warnings, d.Warnings...)
+	}
+	theirs, faults := r.neighbours()
+	for _, w := range append(warnings, theirs...) {
+		if w == "" {
+			continue
+		}
+		if err := r.ctx.Log.Warn(w, nil); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.args.Engine.Preflight(r.ctx.Context(), needs), faults)
+}
+
+// neighbours refuses volumes that are somebody else's, and tells of what is in the way of a
+// later update.
+func (r *rollout) neighbours() (warnings []string, err error) {
+	if len(r.args.Uses) == 0 {
+		return nil, nil
+	}
+	warnings, faults, err := r.args.Engine.CheckUses(r.ctx.Context(), r.args.Uses)
+	if err != nil {
+		return nil, err
+	}
+	guests, err := r.args.Engine.Guests(r.ctx.Context(), r.args.Prefix)
+	for _, g := range guests {
+		warnings = append(warnings, fmt.Sprintf("the container %s is on this stack's network %s, and not of this stack: the network can't be removed or changed before `%s`", g.Container, g.Network, g.Mend()))
+	}
+	return warnings, errors.Join(append(faults, err)...)
+}
