@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
 
 	"tarot-platform/components/part"
 	"tarot-platform/components/runtime"
@@ -198,17 +199,16 @@ func (r *realised) runJob(component string, j part.Job) error {
 	return run.Await()
 }
 
-// await returns when the jobs have ended well, with the resources to depend on.
+// await starts the jobs, and returns when all have ended well, with the resources to depend on.
 func (r *realised) await(jobs []string) ([]pulumi.Resource, error) {
 	var resources []pulumi.Resource
+	var all errgroup.Group
 	for _, name := range jobs {
 		run := r.jobs.get(name)
-		if err := run.Await(); err != nil {
-			return nil, err
-		}
+		all.Go(run.Await)
 		resources = append(resources, run.Resource)
 	}
-	return resources, nil
+	return resources, all.Wait()
 }
 
 // awaitJobs returns when all that were declared have ended well, also those that nothing

@@ -30,6 +30,7 @@ func (r *run) units() []unit {
 			memory: memory * (1 << 20), mounts: x.list("mounts"), networks: x.list("networksAdvanced"),
 			logging: map[string]any{"driver": x.at("logDriver"), "options": x.at("logOpts")},
 			labels:  labels(x.list("labels")), runs: x.at("start") != false}
+		u.runs = u.runs || u.labels["tarot.workload"] != nil // a job, which its Await starts
 		for _, p := range x.list("ports") {
 			u.ports = append(u.ports, fmt.Sprintf("%v:%v->%v", at(p, "ip"), at(p, "external"), at(p, "internal")))
 		}

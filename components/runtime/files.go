@@ -44,7 +44,8 @@ func (c containers) files(ctx *pulumi.Context, w workload.Workload, parent pulum
 	seed := &docker.ContainerArgs{
 		Name:    pulumi.Sprintf("%s-%s", base, suffix.Hex),
 		Image:   pulumi.String(w.Image.Reference),
-		Start:   pulumi.Bool(false),
+		Start:   neverStarted.start,
+		Attach:  neverStarted.attach,
 		MustRun: pulumi.Bool(false),
 		User:    pulumi.String(w.User),
 		Labels: docker.ContainerLabelArray{

@@ -29,7 +29,7 @@ type Job struct {
 type JobRun struct {
 	// Resource is what others may depend on.
 	Resource pulumi.Resource
-	// Await returns when the job has ended well, and an error with its last log
+	// Await starts the job, and returns when it has ended well, and an error with its last log
 	// lines when it hasn't; the provider would take any end for a good one. In a
 	// preview it returns at once.
 	Await func() error
@@ -71,6 +71,8 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 		Mounts:       mounts(j.Workload),
 		Tmpfs:        tmpfs(j.Workload),
 		Uploads:      uploads(j.Workload),
+		Start:        neverStarted.start,
+		Attach:       neverStarted.attach,
 		MustRun:      pulumi.Bool(false),
 		Restart:      pulumi.String("no"),
 		ReadOnly:     pulumi.Bool(len(j.Files)+len(j.Secrets) == 0), // nothing can be uploaded into one that is
@@ -124,6 +126,12 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 		return nil
 	}}, nil
 }
+
+// neverStarted is what the provider is told of a container that it is not to start: one
+// that is started by its Await, or never. Attached, it is not stopped before it is removed,
+// which would be an error where somebody has pruned it (terraform-provider-docker 3.9.0,
+// resourceDockerContainerDelete). To attach to what does not run costs no time.
+var neverStarted = struct{ start, attach pulumi.Bool }{false, true}
 
 // uploads are a workload's files and secrets, readable by all in the container:
 // what is uploaded belongs to root, and there is one user in it.

@@ -22,7 +22,7 @@ const (
 // jobGrace is how long a job may take to end after SIGTERM.
 const jobGrace = 10 * time.Second
 
-// AwaitJob returns when the container has ended with exit code 0, and an error
+// AwaitJob starts the container, if that was never done, and returns when it has ended with exit code 0, and an error
 // with its last log lines when it has ended otherwise. One that does not end within
 // the time is stopped, and has ended when the error is told: nothing may go on at
 // the data behind the back of the next attempt.
@@ -32,6 +32,8 @@ func (e *Engine) AwaitJob(ctx context.Context, id string, within time.Duration) 
 		switch {
 		case err != nil:
 			return false, err
+		case c.State.Status == container.StateCreated:
+			return false, e.api.ContainerStart(ctx, id, container.StartOptions{})
 		case c.State.Status != container.StateExited && c.State.Status != container.StateDead:
 			return false, nil
 		}

@@ -29,6 +29,7 @@ func TestAwaitJob(t *testing.T) {
 		did     string
 	}{
 		{"has ended well", []container.InspectResponse{ended(0)}, "", ""},
+		{"is started", []container.InspectResponse{inspected(wanted, container.StateCreated, ""), running, ended(0)}, "", "start id"},
 		{"ends well", []container.InspectResponse{running, running, ended(0)}, "", ""},
 		{"fails", []container.InspectResponse{running, ended(3)}, "it ended with exit code 3\nits last log lines:\nno such table", ""},
 		{"runs out of memory", []container.InspectResponse{killed}, "it was killed: out of memory", ""},
