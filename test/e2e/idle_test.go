@@ -31,7 +31,7 @@ func TestIdleCost(t *testing.T) {
 	s := prodStack(t, map[string]any{"runtime": "swarm", "monitoring.enabled": true, "networks.isolated": true})
 	used := map[int]float64{}
 	for _, replicas := range []int{3, 6} {
-		s.config("backend.replicas", strconv.Itoa(replicas))
+		s.config("backend.replicas", replicas)
 		s.up()
 		s.waitFor("backend", replicas)
 		time.Sleep(30 * time.Second) // what a start costs is no idling
