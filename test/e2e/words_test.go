@@ -25,7 +25,7 @@ func TestOwnWordsOnContainers(t *testing.T) { ownWords(t, "containers") }
 func TestOwnWordsOnSwarm(t *testing.T) { ownWords(t, "swarm") }
 
 func ownWords(t *testing.T, runtime string) {
-	t.Parallel() // these wait more than they work
+	t.Parallel()                 // these wait more than they work
 	const site = "words.invalid" // leads nowhere
 	source, err := filepath.Abs("testdata/words")
 	if err != nil {
