@@ -90,7 +90,7 @@ test: setup ## lint, unit tests, the application's, dev and prod end to end
 test-long: setup ## what is longer: releases and faults under load, alerts, what is gone or does not answer
 	@scripts/test.sh long
 
-test-thorough: setup ## the same in the other runtime: before a release of this project
+test-thorough: setup ## the same in the other runtime, and each alert by its fault: before a release of this project
 	@scripts/test.sh thorough
 
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint

@@ -6,7 +6,7 @@
 #   lint unit app          no engine, or only its builder
 #   core                   end to end: what each change is tested with
 #   long                   end to end: releases, faults and alerts, under load, and what is rare
-#   thorough               end to end: the same in the other runtime
+#   thorough               end to end: the same in the other runtime, and each alert by its fault
 #   rollout monitoring     parts of both, alone and with their figures
 #   engines                parts of both on a current engine beside the machine's own
 #   all-engines            the same with more tests, and with both of its image stores

@@ -20,7 +20,7 @@ import (
 //suite:long
 func TestFaultsOnContainers(t *testing.T) { faults(t, "containers") }
 
-//suite:long
+//suite:thorough
 func TestFaultsOnSwarm(t *testing.T) { faults(t, "swarm") }
 
 func faults(t *testing.T, runtime string) {

@@ -26,7 +26,7 @@ import (
 //suite:thorough
 func TestMonitoringOnContainers(t *testing.T) { monitored(t, "containers") }
 
-//suite:long
+//suite:thorough
 func TestMonitoringOnSwarm(t *testing.T) { monitored(t, "swarm") }
 
 const watchedReplicas = 2
