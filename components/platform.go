@@ -158,6 +158,6 @@ func (r *rollout) deploy() error {
 	if err := r.finalize(); err != nil { // follow, record, prune
 		return err
 	}
-	r.awaitDrain() // Pulumi is about to stop the earlier replicas
+	r.edge.AwaitDrain() // Pulumi is about to stop the earlier replicas
 	return nil
 }

@@ -108,7 +108,7 @@ func (r *rollout) claimImage() (unclaim func(), err error) {
 	if r.ctx.DryRun() {
 		return func() {}, nil
 	}
-	release, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, r.deploying.Image)
+	release, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, r.Image)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (r *rollout) claimImage() (unclaim func(), err error) {
 			_ = r.ctx.Log.Warn(err.Error(), nil)
 		}
 	}
-	if fixed := r.deploying.fixed; fixed.Tag {
+	if fixed := r.fixed; fixed.Tag {
 		if err := r.args.Engine.TagImage(r.ctx.Context(), r.args.Config.Backend.Image, fixed.Name); err != nil {
 			unclaim()
 			return nil, err
@@ -174,7 +174,7 @@ func (r *rollout) record(unfinished bool) error {
 		return err
 	}
 	next.Unfinished, next.Application, next.ImageID = unfinished, string(application), ""
-	next = nextRecord(next, r.deploying.found, r.args.Prefix, r.args.Pinned)
+	next = nextRecord(next, r.found, r.args.Prefix, r.args.Pinned)
 	labels := map[string]pulumi.StringInput{}
 	written := next.Labels // a volume's never change
 	if written == nil {
@@ -200,7 +200,7 @@ func (r *rollout) record(unfinished bool) error {
 // deployed has its record then, which is what keeps its image.
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
-		Prefix: r.args.Prefix, Current: r.deploying.Name, Repository: r.repository(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

@@ -20,16 +20,17 @@ var _ runtime.Edge = (*nginx.Edge)(nil)
 
 // rollout is one deploy on its way. Its steps are called by deploy alone, in that order.
 type rollout struct {
-	ctx     *pulumi.Context
-	args    *PlatformArgs
-	runtime runtime.Runtime
-	made    *realised
-	site    site.Site
-	// deploying is the release, and parts what is to be there, in order.
-	deploying deploying
-	context   part.Context
-	parts     []part.Described
-	// edge is the nginx that runs; nil where none is wanted.
+	ctx       *pulumi.Context
+	args      *PlatformArgs
+	runtime   runtime.Runtime
+	made      *realised
+	site      site.Site
+	deploying // the release
+	// parts are what is to be there, in order: those that users wait for (serving), and those
+	// that follow the release.
+	context                   part.Context
+	parts, serving, following []part.Described
+	// edge is nginx as a deploy sees the one that runs.
 	edge *nginx.Edge
 	// recorded is the name of the release, once that is recorded.
 	recorded string
@@ -59,6 +60,13 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if r.parts, err = part.Collect(parts.All, r.context); err != nil {
 		return nil, err
 	}
+	for _, d := range r.parts {
+		if d.Follows {
+			r.following = append(r.following, d)
+		} else {
+			r.serving = append(r.serving, d)
+		}
+	}
 	return r, r.preflight()
 }
 
@@ -67,10 +75,7 @@ func (r *rollout) declareGround() error {
 	if err := r.made.declareNetworks(part.Networks(r.context.Config)); err != nil {
 		return err
 	}
-	for _, d := range r.parts {
-		if d.Follows {
-			continue
-		}
+	for _, d := range r.serving {
 		if err := r.made.declareVolumes(d); err != nil {
 			return err
 		}
@@ -87,10 +92,7 @@ func (r *rollout) declareGround() error {
 
 // declareImages declares the images of what users wait for.
 func (r *rollout) declareImages() error {
-	for _, d := range r.parts {
-		if d.Follows {
-			continue
-		}
+	for _, d := range r.serving {
 		if err := r.made.declareImages(d); err != nil {
 			return err
 		}
@@ -116,12 +118,9 @@ func (r *rollout) openEdge() error {
 
 // serve runs the parts that users wait for, each after those that it needs.
 func (r *rollout) serve() error {
-	for _, d := range r.parts {
-		if d.Follows {
-			continue
-		}
+	for _, d := range r.serving {
 		if err := r.runPart(d); err != nil {
-			return within(d.Component, err)
+			return inComponent(d.Component, err)
 		}
 	}
 	return r.made.awaitJobs()
@@ -181,8 +180,8 @@ func (r *rollout) rolloutOf(s part.Service) runtime.Rollout {
 	return runtime.Rollout{Edge: r.edge, SkipCanary: r.args.Pinned}
 }
 
-// within says in which component something has failed.
-func within(component string, err error) error {
+// inComponent says in which component something has failed.
+func inComponent(component string, err error) error {
 	if err == nil || component == "" {
 		return err
 	}
@@ -212,10 +211,7 @@ func (r *rollout) checkSite() error {
 	}
 	err := r.edge.CheckSite(r.ctx.Context(), r.made.reached("backend"))
 	if err != nil {
-		for _, d := range r.parts {
-			if d.Follows {
-				continue
-			}
+		for _, d := range r.serving {
 			for _, s := range d.Services {
 				err = fmt.Errorf("%w%s", err, r.args.Engine.Tail(r.ctx.Context(), r.args.Prefix, s.Name))
 			}
@@ -229,9 +225,9 @@ func (r *rollout) checkSite() error {
 // something of this fails it is recorded as what users have.
 func (r *rollout) finalize() error {
 	var jobs errgroup.Group
-	for _, d := range r.parts {
+	for _, d := range r.serving {
 		for _, j := range d.Jobs {
-			if j.When == part.Follows && !d.Follows {
+			if j.When == part.Follows {
 				jobs.Go(func() error { return r.made.runJob(d.Component, j) })
 			}
 		}
@@ -254,41 +250,24 @@ func (r *rollout) follow() error {
 	if r.ctx.DryRun() {
 		all.SetLimit(1) // so that a preview tells of them in the same order each time
 	}
-	for _, d := range r.parts {
-		if !d.Follows {
-			continue
-		}
+	for _, d := range r.following {
 		if err := r.made.declareVolumes(d); err != nil {
 			return err
 		}
 		if err := r.made.declareImages(d); err != nil {
 			return err
 		}
-		all.Go(func() error { return within(d.Component, r.runPart(d)) })
+	}
+	for _, d := range r.following {
+		all.Go(func() error { return inComponent(d.Component, r.runPart(d)) })
 		for _, j := range d.Jobs {
 			if j.When != part.Before {
-				all.Go(func() error { return within(d.Component, r.made.runJob(d.Component, j)) })
+				all.Go(func() error { return inComponent(d.Component, r.made.runJob(d.Component, j)) })
 			}
 		}
 	}
 	return all.Wait()
 }
-
-// report has a preview say what the update would restart, and an update which containers it
-// has declared.
-func (r *rollout) report() (declared []string, err error) {
-	if !r.ctx.DryRun() {
-		return r.runtime.Declared(r.ctx)
-	}
-	text, err := r.runtime.Summary(r.ctx)
-	if err != nil {
-		return nil, err
-	}
-	return nil, r.ctx.Log.Info(text, nil)
-}
-
-// awaitDrain returns when no request goes to the earlier replicas any more.
-func (r *rollout) awaitDrain() { r.edge.AwaitDrain() }
 
 // markUses writes down what the stack has its volumes for: a claim before the application
 // gets them, and the whole truth when it runs. What a pinned release says of itself is
@@ -298,36 +277,4 @@ func (r *rollout) markUses(claim bool) error {
 		return nil
 	}
 	return r.args.Engine.MarkUses(r.ctx.Context(), r.args.Uses, claim)
-}
-
-// outputs are the stack's.
-func (r *rollout) outputs() (pulumi.Map, error) {
-	base, paths := r.context.Site.URL, r.args.Config.Backend.Paths
-	out := pulumi.Map{
-		"runtime":  pulumi.String(r.args.Config.Runtime),
-		"replicas": pulumi.Int(r.args.Config.Backend.Replicas),
-		// Whether users get something else than what the stack file says.
-		"maintenance": pulumi.Bool(r.args.Config.Maintenance),
-		"pinned":      pulumi.Bool(r.args.Pinned),
-		"image":       pulumi.String(r.deploying.Image),
-		"release":     pulumi.String(r.recorded),
-		"services":    r.made.services(r.args.Config.Monitoring.Enabled),
-		"standIns":    r.made.standIns(),
-		"volumes":     r.made.shownVolumes(r.parts),
-	}
-	for name, path := range map[string]string{
-		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
-	} {
-		out[name] = pulumi.String(base + path)
-	}
-	for _, d := range r.parts {
-		for name, o := range d.Outputs {
-			if o.Secret != "" {
-				out[name] = r.made.secrets.get(o.Secret)
-			} else {
-				out[name] = pulumi.String(o.Text)
-			}
-		}
-	}
-	return out, r.made.registerOutputs(r.parts)
 }

@@ -150,7 +150,7 @@ func RecordName(prefix, release string, sequence int) string {
 	return fmt.Sprintf("%s-release-%s-%d", prefix, release, sequence)
 }
 
-// contentTag is the form of the tags that components/image.go gives.
+// contentTag is the form of the tags that components/release.go gives.
 var contentTag = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 // CheckRelease says why a release can not be returned to, if so: an image that was
