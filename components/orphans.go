@@ -35,8 +35,8 @@ func (r *rollout) removeOrphans() (wait func()) {
 }
 
 func (r *rollout) orphans(ctx context.Context) ([]engine.Orphan, error) {
-	serving := r.edge.Serving(ctx)
-	if len(serving) == 0 {
+	serving, err := r.edge.Replicas(ctx)
+	if err != nil || len(serving) == 0 {
 		return nil, nil // who serves users is not known: the deploy itself will tell why
 	}
 	found, err := r.args.Engine.Orphans(ctx, r.args.Prefix, nil)

@@ -91,8 +91,8 @@ func Render(c part.Context) assets.Config {
 // secrets are what is in the files that not everybody may read, and these files.
 func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {
 	same := func(value string) (string, error) { return value, nil }
-	all := []part.Secret{{Name: tokenSecret, Length: 32, Component: "platform", Resource: "edge-token"}}
-	files := []part.SecretFile{{Name: assets.CandidateFile, Secret: tokenSecret, Make: func(token string) (string, error) { return assets.Candidate(token), nil }}}
+	all := []part.Secret{{Name: TokenSecret, Length: 32, Component: "platform", Resource: "edge-token"}}
+	files := []part.SecretFile{{Name: assets.CandidateFile, Secret: TokenSecret, Make: func(token string) (string, error) { return assets.Candidate(token), nil }}}
 	switch c.Nginx.TLS.Mode {
 	case "given":
 		pair, err := c.GivenCertificate()

@@ -78,9 +78,6 @@ type Edge struct {
 	drained       time.Time
 }
 
-// TokenSecret is the name of the secret that Edge.Token is the value of.
-const TokenSecret = tokenSecret
-
 // Verify asks the host, past the upstreams, what a release has to answer.
 func (e *Edge) Verify(ctx context.Context, host string) error {
 	base, err := e.running(ctx) // which is not yet where it will be

@@ -32,9 +32,11 @@ const (
 	installTime = 30 * time.Second
 )
 
-// Names of what the part declares and a deploy asks for.
+// TokenSecret is the name of the secret that Edge.Token is the value of.
+const TokenSecret = "edgeToken"
+
+// The job, and the volume, of the configuration; and the file with what that is called.
 const (
-	tokenSecret   = "edgeToken"
 	configuration = name + "-configuration"
 	nameFile      = "name"
 )

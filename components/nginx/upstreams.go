@@ -109,12 +109,12 @@ func (e *Edge) running(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// Serving are the hosts that users' requests go to, where nginx says so right away and they
-// are one replica each; empty: it is not known.
-func (e *Edge) Serving(ctx context.Context) []string {
+// Replicas are the upstreams where each is one replica: it is an error where nginx knows all
+// by one name, or does not say right away.
+func (e *Edge) Replicas(ctx context.Context) ([]string, error) {
 	state, err := e.ask(ctx)
-	if err != nil || slices.Contains(state.Upstreams, edge.Upstreams) {
-		return nil
+	if err == nil && slices.Contains(state.Upstreams, edge.Upstreams) {
+		err = errors.New("nginx: it knows all replicas by one name")
 	}
-	return state.Upstreams
+	return state.Upstreams, err
 }
