@@ -111,8 +111,9 @@ func configurationOf(text []byte) (config.Config, error) {
 	return config.Decode(raw)
 }
 
-// describe asks the parts, where nothing is known of an engine.
+// describe asks the parts, where nothing is known of an engine, and no secret.
 func describe(cfg config.Config) ([]part.Described, error) {
+	cfg.Nginx.TLS.Mode = "off" // a certificate that is given may be a secret
 	return part.Collect(parts.All, part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}})
 }
 

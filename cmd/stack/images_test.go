@@ -28,7 +28,8 @@ func TestImagesOfAStack(t *testing.T) {
 			[]string{"standin.invalid/library/" + python, "standin.invalid/library/nginx:1.30"}},
 		"another Prometheus": {"config:\n  tarot:monitoring: {enabled: true, images: {prometheus: 'prom/prometheus:v4'}}\n",
 			append([]string{python, "nginx:1.30", "prom/prometheus:v4"}, all[3:]...)},
-		"secrets": {"encryptionsalt: v1:x\nconfig:\n  tarot:jwtSecretKey:\n    secure: v1:y\n  tarot:backend:\n    databaseUrl:\n      secure: v1:z\n", []string{python, "nginx:1.30"}},
+		"a secret certificate": {"config:\n  tarot:nginx: {tls: {mode: given}}\n  tarot:tlsKey:\n    secure: v1:x\n", []string{python, "nginx:1.30"}},
+		"secrets":              {"encryptionsalt: v1:x\nconfig:\n  tarot:jwtSecretKey:\n    secure: v1:y\n  tarot:backend:\n    databaseUrl:\n      secure: v1:z\n", []string{python, "nginx:1.30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := imagesOf([]byte(c.file))
