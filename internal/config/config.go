@@ -144,9 +144,7 @@ type Releases struct {
 	Pin string `key:"pin" allowed:"empty, or the name of a release that make releases lists"`
 }
 
-// SecretVersions are the generations of the generated secrets. The tag least is how many
-// bytes an own value has to have: RFC 7518, section 3.2 wants 256 bits for HS256; NIST SP
-// 800-63B wants 8 characters.
+// SecretVersions are the generations of the generated secrets.
 type SecretVersions struct {
 	// Of `jwtSecretKey`. A new one ends all logins.
 	JWTSecretKey int `key:"jwtSecretKey" least:"32" allowed:"a whole number from 0 to 1000000"`

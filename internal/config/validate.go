@@ -77,6 +77,9 @@ func (cfg Config) Validate() error {
 	return c.err()
 }
 
+// checkSecrets checks own values of generated secrets, and their generations. The tag least
+// of these is how many bytes an own value has to have: RFC 7518, section 3.2 wants 256 bits
+// for HS256; NIST SP 800-63B wants 8 characters.
 func (cfg Config) checkSecrets(c *checker) {
 	versions := reflect.ValueOf(cfg.SecretVersions)
 	for i := range versions.NumField() {
