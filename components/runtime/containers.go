@@ -219,35 +219,41 @@ func fitsDNS(name string) error {
 	return nil
 }
 
-func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
-	args := &docker.ContainerArgs{
-		Image:   pulumi.String(w.Image.Reference),
-		Envs:    pulumi.ToStringArray(w.FullEnvironment()),
-		User:    pulumi.String(w.User),
-		Mounts:  append(mounts(w), files...),
-		Tmpfs:   tmpfs(w),
-		Init:    pulumi.Bool(true),
-		Restart: pulumi.String(engine.Restart),
-		// Without it, deletion is SIGTERM and SIGKILL at once; stopTimeout does
-		// not count there.
-		DestroyGraceSeconds: pulumi.Int(int(w.StopGrace / time.Second)),
-		StopTimeout:         pulumi.Int(int(w.StopGrace / time.Second)),
-		ReadOnly:            pulumi.Bool(!w.Writable),
-		SecurityOpts:        pulumi.StringArray{pulumi.String("no-new-privileges")},
-		Capabilities:        docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}},
-		Memory:              pulumi.Int(int(w.Limits.Memory >> 20)),
+// container is what every container of a workload is, whether it keeps running or ends:
+// what it holds, what it may, and how it is found.
+func (s Stack) container(w workload.Workload) *docker.ContainerArgs {
+	return &docker.ContainerArgs{
+		Image:        pulumi.String(w.Image.Reference),
+		Envs:         pulumi.ToStringArray(w.FullEnvironment()),
+		User:         pulumi.String(w.User),
+		Mounts:       mounts(w),
+		Tmpfs:        tmpfs(w),
+		SecurityOpts: pulumi.StringArray{pulumi.String("no-new-privileges")},
+		Capabilities: docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}},
+		Memory:       pulumi.Int(int(w.Limits.Memory >> 20)),
 		// As much as memory: no swap. Left out, it differs at every second `up`.
-		MemorySwap:  pulumi.Int(int(w.Limits.Memory >> 20)),
-		LogDriver:   pulumi.String(w.Logging.Driver),
-		LogOpts:     pulumi.ToStringMap(w.Logging.Options),
-		Healthcheck: containerHealth(w),
+		MemorySwap: pulumi.Int(int(w.Limits.Memory >> 20)),
+		LogDriver:  pulumi.String(w.Logging.Driver),
+		LogOpts:    pulumi.ToStringMap(w.Logging.Options),
 		// What the provider makes of a container that has ended is to forget it.
 		MustRun: pulumi.Bool(false),
 		Labels: docker.ContainerLabelArray{
-			docker.ContainerLabelArgs{Label: pulumi.String(c.Label), Value: pulumi.String(c.Prefix)},
+			docker.ContainerLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
 			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
 		},
 	}
+}
+
+func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
+	args := c.container(w)
+	args.Mounts = append(mounts(w), files...)
+	args.Init, args.Restart = pulumi.Bool(true), pulumi.String(engine.Restart)
+	// Without it, deletion is SIGTERM and SIGKILL at once; stopTimeout does
+	// not count there.
+	args.DestroyGraceSeconds = pulumi.Int(int(w.StopGrace / time.Second))
+	args.StopTimeout = pulumi.Int(int(w.StopGrace / time.Second))
+	args.ReadOnly = pulumi.Bool(!w.Writable)
+	args.Healthcheck = containerHealth(w)
 	switch {
 	case w.Exports():
 		args.Entrypoints, args.Command = pulumi.ToStringArray(workload.Loaded(w.Name)), start(w)

@@ -63,31 +63,13 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 	if j.Exports() {
 		j.Workload, command = withEnvironmentFile(j.Workload), append(workload.Loaded(j.Name), command...)
 	}
-	args := &docker.ContainerArgs{
-		Image:        pulumi.String(j.Image.Reference),
-		Entrypoints:  pulumi.ToStringArray(command),
-		Envs:         pulumi.ToStringArray(j.FullEnvironment()),
-		User:         pulumi.String(j.User),
-		Mounts:       mounts(j.Workload),
-		Tmpfs:        tmpfs(j.Workload),
-		Uploads:      uploads(j.Workload),
-		Start:        neverStarted.start,
-		Attach:       neverStarted.attach,
-		MustRun:      pulumi.Bool(false),
-		Restart:      pulumi.String("no"),
-		ReadOnly:     pulumi.Bool(len(j.Files)+len(j.Secrets) == 0), // nothing can be uploaded into one that is
-		SecurityOpts: pulumi.StringArray{pulumi.String("no-new-privileges")},
-		Capabilities: docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}},
-		Memory:       pulumi.Int(int(j.Limits.Memory >> 20)),
-		MemorySwap:   pulumi.Int(int(j.Limits.Memory >> 20)),
-		LogDriver:    pulumi.String(j.Logging.Driver),
-		LogOpts:      pulumi.ToStringMap(j.Logging.Options),
-		Labels: docker.ContainerLabelArray{
-			docker.ContainerLabelArgs{Label: pulumi.String(s.Label), Value: pulumi.String(s.Prefix)},
-			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(j.Name)},
-			docker.ContainerLabelArgs{Label: pulumi.String("tarot.attempt"), Value: pulumi.String(strconv.Itoa(attempt))},
-		},
-	}
+	args := s.container(j.Workload)
+	args.Entrypoints = pulumi.ToStringArray(command)
+	args.Uploads = uploads(j.Workload)
+	args.Start, args.Attach, args.Restart = neverStarted.start, neverStarted.attach, pulumi.String("no")
+	args.ReadOnly = pulumi.Bool(len(j.Files)+len(j.Secrets) == 0) // nothing can be uploaded into one that is
+	args.Labels = append(args.Labels.(docker.ContainerLabelArray),
+		docker.ContainerLabelArgs{Label: pulumi.String("tarot.attempt"), Value: pulumi.String(strconv.Itoa(attempt))})
 	if len(j.Networks) == 0 {
 		args.NetworkMode = pulumi.String("none")
 	} else {
