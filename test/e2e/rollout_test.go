@@ -26,11 +26,15 @@ func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
 func TestRolloutOnSwarm(t *testing.T) { rollout(t, "swarm") }
 
 func rolloutStack(t *testing.T, runtime string, watched bool) *stack {
-	return prodStack(t, map[string]any{
+	return prodStack(t, rolloutValues(runtime, watched))
+}
+
+func rolloutValues(runtime string, watched bool) map[string]any {
+	return map[string]any{
 		"runtime": runtime, "monitoring.enabled": watched, "releases.keep": 100, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "15s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
-	})
+	}
 }
 
 func rollout(t *testing.T, runtime string) {

@@ -38,19 +38,25 @@ type stack struct {
 // that the test as a whole has.
 const commandTime = 10 * time.Minute
 
+// project is what a stack is made of.
+type project struct {
+	copy    func(t *testing.T, to string)
+	program func() (string, error) // compiled; returns its path
+}
+
 // newStack copies the project and makes a stack with the values of a committed
 // stack file, changed by the overrides ("backend.replicas": 5). What has one
 // owner on a machine (ports, networks, volumes) is its own.
 func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	t.Helper()
+	return newStackOf(t, project{copyProject, program}, file, overrides)
+}
+
+func newStackOf(t *testing.T, p project, file string, overrides map[string]any) *stack {
+	t.Helper()
 	s := &stack{t: t, dir: t.TempDir(), id: freeID(t), http: freePort(t), https: freePort(t)}
 	s.name = "e2e-" + s.id
-	copyProject(t, s.dir)
-	exe, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.writeProject(exe)
+	s.put(p)
 	state := filepath.Join(t.TempDir(), "state")
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)
@@ -71,6 +77,17 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 	s.mustRun("stack", "init", s.name)
 	t.Cleanup(s.remove)
 	return s
+}
+
+// put has the folder be a copy of the project.
+func (s *stack) put(p project) {
+	s.t.Helper()
+	p.copy(s.t, s.dir)
+	exe, err := p.program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.writeProject(exe)
 }
 
 // thirds are the third numbers of the subnets of the stacks that are there.
@@ -291,7 +308,12 @@ func copyProject(t *testing.T, to string) {
 			t.Fatal(err)
 		}
 	}
-	// A container runs as another user, and has to read the mounted code.
+	readable(t, to)
+}
+
+// readable lets a container, which runs as another user, read the mounted code.
+func readable(t *testing.T, to string) {
+	t.Helper()
 	for dir := to; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -306,12 +328,16 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	said, err := exec.Command("go", "build", "-C", "../..", "-buildvcs=false", "-o", exe, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, said)
-	}
-	return exe, nil
+	return exe, compile("../..", exe)
 })
+
+func compile(project, exe string) error {
+	said, err := exec.Command("go", "build", "-C", project, "-buildvcs=false", "-o", exe, ".").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, said)
+	}
+	return nil
+}
 
 // writeProject gives the project's name as some people write it: whatever reads it has to read
 // YAML. Without a program it is compiled as a user's is.
