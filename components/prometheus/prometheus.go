@@ -50,6 +50,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 				"/bin/prometheus", "--config.file=" + workload.ConfigDir + "/prometheus.yml", "--storage.tsdb.path=/prometheus",
 				"--storage.tsdb.retention.time=" + strconv.Itoa(int(cfg.Retention/time.Hour)) + "h",
 				"--storage.tsdb.retention.size=" + strconv.FormatInt(int64(cfg.RetentionSize), 10) + "B",
+				"--query.lookback-delta=" + lookback(c.Monitoring.Interval).String(),
 				"--log.format=json",
 			},
 			Health:    monitoring.Answers(fmt.Sprintf("http://127.0.0.1:%d/-/healthy", port)),
@@ -69,6 +70,11 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	s.Alerts = []assets.Group{watching}
 	return s, nil
 }
+
+// lookback is how long a value counts that has no successor. Of what a Prometheus that was
+// stopped had asked, nothing says that it is gone: after a restart the last answers of
+// targets that are no more would be taken for today's for Prometheus' own five minutes.
+func lookback(interval time.Duration) time.Duration { return max(time.Minute, 3*interval) }
 
 func configuration(c part.Context) assets.Config {
 	cfg, paths := c.Monitoring, c.Backend.Paths

@@ -25,9 +25,10 @@ type seen struct {
 
 const seenQuery = `count by (job) (up == 1) or count by (workload) (container_start_time_seconds{job="cadvisor"}) or ALERTS{alertname="TargetDown",alertstate="pending"}`
 
-// settled is the age at which a container has been asked for its metrics, with some
-// room: Prometheus asks each interval, and looks for new ones as often.
-const settled = time.Minute
+// settled is the age at which a container has been asked for its metrics, and at which
+// Prometheus has forgotten what was in its place (a minute, and the next evaluation of the
+// rules), with some room.
+const settled = 90 * time.Second
 
 // targets says which of the stack's parts are healthy, and have no data in the
 // monitoring: alerts about them would stay silent. silenced are jobs of which the

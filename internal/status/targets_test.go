@@ -114,8 +114,8 @@ func TestANewTargetIsAskedAgain(t *testing.T) {
 		problems  int
 	}{
 		"it comes":      {20 * time.Second, time.Second, func(w *watcher) { w.up["backend"] = 2 }, 0},
-		"it never does": {20 * time.Second, 40 * time.Second, nil, 1},
-		"it is old":     {time.Minute, 0, nil, 1},
+		"it never does": {20 * time.Second, 70 * time.Second, nil, 1},
+		"it is old":     {90 * time.Second, 0, nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

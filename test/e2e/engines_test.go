@@ -44,7 +44,7 @@ func (s *stack) checkWatched() {
 	for _, w := range []string{"backend", "nginx", "prometheus", "alertmanager", "node-exporter", "blackbox", "cadvisor"} {
 		want := float64(len(s.containers(w)))
 		s.eventually("the memory of all containers of "+w, func() bool {
-			// Of now: a Prometheus that starts anew goes on for five minutes with what it had last.
+			// Of now: a Prometheus that starts anew goes on for a minute with what it had last.
 			return s.value(fmt.Sprintf(`count(container_memory_working_set_bytes{workload=%[1]q} > 1e6 and time() - timestamp(container_memory_working_set_bytes{workload=%[1]q}) < 30)`, w)) == want
 		})
 	}
