@@ -16,18 +16,21 @@ func TestTheEngineStartsAHealthCheckThatPassesOnceForMany(t *testing.T) {
 		runtime  string
 		resource [2]string
 		at       []any
+		interval string
 		timeout  string
 		check    []any
 	}{
-		"image's, containers": {"containers", [2]string{"Container", "tarot-test-backend-1"}, []any{"healthcheck"}, "2m15s", []any{"15", "120", "10", "/healthy"}},
-		"image's, swarm": {"swarm", [2]string{"Service", "tarot-test-backend"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2m15s",
-			[]any{"15", "120", "10", "/healthy"}},
-		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2m10s",
-			[]any{"15", "120", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
+		"image's, containers": {"containers", [2]string{"Container", "tarot-test-backend-1"}, []any{"healthcheck"}, "2s", "5m15s", []any{"15", "300", "10", "/healthy"}},
+		"image's, swarm": {"swarm", [2]string{"Service", "tarot-test-backend"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2s", "5m15s",
+			[]any{"15", "300", "10", "/healthy"}},
+		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2s", "5m10s",
+			[]any{"15", "300", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
+		"one that may be found later": {"swarm", [2]string{"Service", "tarot-test-blackbox"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "5s", "5m10s",
+			[]any{"60", "300", "5", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9115/-/healthy"}},
 	} {
-		x := succeed(t, stack(t, "prod", func(c *config.Config) { c.Runtime = test.runtime }), up).get(t, test.resource[0], test.resource[1])
+		x := succeed(t, stack(t, "prod", func(c *config.Config) { c.Runtime, c.Monitoring.Enabled = test.runtime, true }), up).get(t, test.resource[0], test.resource[1])
 		health := x.at(test.at...)
-		if at(health, "interval") != "2s" || at(health, "retries") != 3.0 || at(health, "timeout") != test.timeout {
+		if at(health, "interval") != test.interval || at(health, "retries") != 3.0 || at(health, "timeout") != test.timeout {
 			t.Errorf("%s: each %v, within %v, %v times", name, at(health, "interval"), at(health, "timeout"), at(health, "retries"))
 		}
 		words, _ := at(health, "tests").([]any)
@@ -37,7 +40,7 @@ func TestTheEngineStartsAHealthCheckThatPassesOnceForMany(t *testing.T) {
 		}
 	}
 	slow := succeed(t, stack(t, "prod", func(c *config.Config) { c.Backend.Health.Interval = 90e9 }), up).get(t, "Service", "tarot-test-backend")
-	if words := slow.list("taskSpec", "containerSpec", "healthcheck", "tests"); len(words) < 7 || words[5] != "90" || words[6] != "120" {
+	if words := slow.list("taskSpec", "containerSpec", "healthcheck", "tests"); len(words) < 7 || words[5] != "90" || words[6] != "300" {
 		t.Errorf("a longer interval of one's own: %q", words)
 	}
 }

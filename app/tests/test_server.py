@@ -196,16 +196,20 @@ def test_reload(server, tmp_path):
 def test_health_check(server):
     running = server()
 
-    def check() -> int:
-        command = [sys.executable, "-SsE", str(APP / "healthcheck.py")]
-        return subprocess.run(command, env=running.environ, stdout=subprocess.DEVNULL).returncode
+    def check() -> tuple[int, str]:
+        command = ["bash", str(APP / "healthcheck.sh")]
+        result = subprocess.run(command, env=running.environ, capture_output=True, text=True)
+        return result.returncode, result.stdout
 
-    assert check() == 0
+    code, told = check()
+    assert (code, json.loads(told)["status"]) == (0, "ok")
     path = Path(running.environ["DATABASE_URL"].removeprefix("sqlite:///"))
     path.rename(path.with_suffix(".away"))
-    assert check() == 1
+    code, told = check()
+    assert code == 1
+    assert json.loads(told)["status"] != "ok"
     running.stop()
-    assert check() == 1
+    assert check() == (1, f"no connection to 127.0.0.1:{running.environ['PORT']}\n")
 
 
 def test_settings_errors_are_told(environ, tmp_path):

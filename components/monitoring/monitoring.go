@@ -53,10 +53,11 @@ func Volume(c part.Context, name, unused string) part.Volume {
 }
 
 // Answers is a health check in the words of the official images, which are made
-// of busybox. Nothing waits for these but the first `up`.
+// of busybox. Nothing waits for these but the first `up`, and one that hangs is missed by
+// Prometheus before (TargetDown).
 func Answers(url string) workload.Health {
 	return workload.Health{
 		Test:     []string{"CMD", "wget", "-q", "-O", "/dev/null", url},
-		Interval: 5 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second, Retries: 3,
+		Interval: 5 * time.Second, Passing: time.Minute, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second, Retries: 3,
 	}
 }

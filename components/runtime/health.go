@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	_ "embed" // the script
 	"slices"
 	"strconv"
@@ -18,10 +19,10 @@ var healthScript string
 
 const (
 	// passing is the time between two checks of what has passed the last one, where the
-	// workload's own interval is not longer.
+	// workload names no other, and its own interval is not longer.
 	passing = 15 * time.Second
 	// held is for how long the engine's start of a check goes on with the next ones.
-	held = 2 * time.Minute
+	held = 5 * time.Minute
 	// late is what a loaded machine adds to them.
 	late = 5 * time.Second
 )
@@ -49,7 +50,7 @@ func healthCheck(w workload.Workload, loads bool) check {
 	if len(w.Health.Test) > 0 {
 		test = pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput()
 	}
-	pause := max(w.Health.Interval, passing)
+	pause := max(w.Health.Interval, cmp.Or(w.Health.Passing, passing))
 	hold := max(pause, held)
 	script := healthScript
 	if loads {

@@ -178,6 +178,9 @@ type Health struct {
 	// Interval is the time between two checks, until one has passed and after one that
 	// has failed; while they pass, a runtime may take longer.
 	Interval time.Duration
+	// Passing is the time between two checks while they pass, for what may be found later
+	// than others. 0: the runtime's own.
+	Passing time.Duration
 	// Timeout is when a check counts as failed.
 	Timeout time.Duration
 	// StartPeriod is the time from the start in which a failure does not count.

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/docker/docker/api/types/container"
 )
 
 // TestIdleCost measures what prod costs while nobody asks it anything, in processor time:
@@ -64,65 +60,57 @@ func (p spent) all() float64 {
 	return sum
 }
 
-// since fills in what was used in the next seconds: by the containers of the stack, by the
-// engine's process of each (it starts the health checks), and by the engine itself.
+// since fills in what was used in the next seconds: by the program of each container of the
+// stack, by what the engine starts and does for it (the health checks), and by the engine itself.
 func (p spent) since(t *testing.T, s *stack, seconds int) {
 	t.Helper()
-	workloads := map[string]string{}
+	programs := map[int]string{}
 	if s != nil {
-		list, err := api(t).ContainerList(t.Context(), container.ListOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range list {
-			if c.Labels["tarot.stack"] == s.prefix() {
-				workloads[c.ID] = c.Labels["tarot.workload"]
+		for workload := range s.outputs()["services"].(map[string]any) {
+			for _, c := range s.containers(workload) {
+				programs[c.State.Pid] = workload
 			}
 		}
 	}
-	before := processorTime(t, workloads)
+	before := processorTime(t, programs)
 	began := time.Now()
 	time.Sleep(time.Duration(seconds) * time.Second)
-	after := processorTime(t, workloads)
+	after := processorTime(t, programs)
 	for part := range after {
 		p[part] = 100 * (after[part] - before[part]) / time.Since(began).Seconds()
 	}
 }
 
-// processorTime is in seconds, by part.
-func processorTime(t *testing.T, workloads map[string]string) map[string]float64 {
+// processorTime is in seconds, by part. A container's processes are descendants of its shim,
+// which waits for what the engine starts in it, too. Each second is counted once: by a
+// process that lives, or by the one that has waited for it.
+func processorTime(t *testing.T, programs map[int]string) map[string]float64 {
 	t.Helper()
+	all := processes(t)
+	children := map[int][]int{}
+	for id, p := range all {
+		children[p.parent] = append(children[p.parent], id)
+	}
+	var tree func(id int) float64
+	tree = func(id int) float64 {
+		sum := all[id].seconds
+		for _, child := range children[id] {
+			sum += tree(child)
+		}
+		return sum
+	}
 	parts := map[string]float64{}
-	for id, workload := range workloads {
-		answer, err := api(t).ContainerStatsOneShot(context.Background(), id)
-		if err != nil {
-			t.Fatal(err)
+	for id, workload := range programs {
+		if _, runs := all[id]; !runs {
+			t.Fatalf("a container of %s has ended", workload)
 		}
-		var stats container.StatsResponse
-		err = json.NewDecoder(answer.Body).Decode(&stats)
-		_ = answer.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts[workload] += float64(stats.CPUStats.CPUUsage.TotalUsage) / 1e9
+		program := tree(id)
+		parts[workload] += program
+		parts["checks and engine, for "+workload] += tree(all[id].parent) - program
 	}
-	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range processes {
-		text, _ := os.ReadFile(file) // it may have ended
-		words := strings.Split(string(text), "\x00")
-		name := filepath.Base(words[0])
-		switch {
-		case name == "dockerd" || name == "containerd":
-			parts[name] += ofProcess(filepath.Dir(file))
-		case strings.HasPrefix(name, "containerd-shim"):
-			for id, workload := range workloads {
-				if slices.Contains(words, id) {
-					parts["the engine's, for "+workload] += ofProcess(filepath.Dir(file))
-				}
-			}
+	for _, p := range all {
+		if p.name == "dockerd" || p.name == "containerd" {
+			parts[p.name] += p.seconds
 		}
 	}
 	if parts["dockerd"] == 0 {
@@ -131,16 +119,36 @@ func processorTime(t *testing.T, workloads map[string]string) map[string]float64
 	return parts
 }
 
-// ofProcess is the time of a process and of those that it has waited for, in seconds.
-func ofProcess(folder string) float64 {
-	text, _ := os.ReadFile(filepath.Join(folder, "stat"))
-	_, after, _ := strings.Cut(string(text), ") ")
-	sum := 0.0
-	for i, field := range strings.Fields(after) {
-		if i >= 11 && i <= 14 { // utime, stime, cutime, cstime
-			ticks, _ := strconv.ParseFloat(field, 64)
-			sum += ticks / 100
-		}
+type process struct {
+	name    string
+	parent  int
+	seconds float64 // its own, and those of children that it has waited for
+}
+
+// processes are all of the machine, by their ids.
+func processes(t *testing.T) map[int]process {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return sum
+	all := map[int]process{}
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // it may have ended
+		head, tail, whole := strings.Cut(string(text), ") ")
+		fields := strings.Fields(tail)
+		if !whole || len(fields) < 15 {
+			continue
+		}
+		number, name, _ := strings.Cut(head, " (")
+		id, _ := strconv.Atoi(number)
+		p := process{name: name}
+		p.parent, _ = strconv.Atoi(fields[1])
+		for _, field := range fields[11:15] { // utime, stime, cutime, cstime
+			ticks, _ := strconv.ParseFloat(field, 64)
+			p.seconds += ticks / 100
+		}
+		all[id] = p
+	}
+	return all
 }
