@@ -5,6 +5,7 @@ import re
 import time
 import traceback
 import uuid
+from email.utils import formatdate
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
@@ -47,7 +48,9 @@ class RequestContext:
                 answered = True
                 status = message.get("status", 101)
                 message.setdefault("headers", [])
-                MutableHeaders(scope=message)[HEADER] = identifier
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = identifier
+                headers["Date"] = formatdate(usegmt=True)
             await send(message)
 
         http = scope["type"] == "http"

@@ -1,7 +1,6 @@
 """The HTTP server: uvicorn, in this process, under the reloader, or in several workers."""
 
 import asyncio
-import contextlib
 import functools
 import importlib
 import logging
@@ -39,15 +38,14 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for the end.
 
-        uvicorn's own looks ten times a second whether it has come, which is most of what a
-        worker does that has nothing to do. This one is woken, and otherwise looks as often as
-        the Date header changes.
+        uvicorn's own looks ten times a second whether it has come, and renews the Date header
+        (tarot.middleware writes that), which is most of what a worker does that has nothing to
+        do. This one is woken.
         """
         ended = asyncio.Event()
         self._wake = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set)
-        while not await self.on_tick(0):  # 0: the tick that renews the header
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ended.wait(), 1)
+        if not self.should_exit:  # by a signal that came before there was what it wakes
+            await ended.wait()
         self._wake = None
 
 
@@ -96,6 +94,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         log_level=None,
         access_log=False,  # tarot.middleware writes it, with the request's id
         server_header=False,
+        date_header=False,
         proxy_headers=True,
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
         timeout_keep_alive=KEEP_ALIVE,
