@@ -23,8 +23,8 @@ func TestTheEngineStartsAHealthCheckThatPassesOnceForMany(t *testing.T) {
 		"image's, containers": {"containers", [2]string{"Container", "tarot-test-backend-1"}, []any{"healthcheck"}, "2s", "5m15s", []any{"15", "300", "10", "/healthy"}},
 		"image's, swarm": {"swarm", [2]string{"Service", "tarot-test-backend"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2s", "5m15s",
 			[]any{"15", "300", "10", "/healthy"}},
-		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2s", "5m10s",
-			[]any{"15", "300", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
+		"nginx's, swarm": {"swarm", [2]string{"Service", "tarot-test-nginx"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "2s", "2m10s",
+			[]any{"15", "120", "5", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"}},
 		"one that may be found later": {"swarm", [2]string{"Service", "tarot-test-blackbox"}, []any{"taskSpec", "containerSpec", "healthcheck"}, "5s", "5m10s",
 			[]any{"60", "300", "5", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9115/-/healthy"}},
 	} {

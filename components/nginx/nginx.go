@@ -97,6 +97,8 @@ func service(c part.Context) part.Service {
 			Health: workload.Health{
 				Test:     []string{"CMD", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"},
 				Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 15 * time.Second, Retries: 3,
+				// As in stacks that run: a changed check restarts nginx, which loses requests.
+				Held: 2 * time.Minute,
 			},
 			Limits:     workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "nginx"},
 			Replicas:   1,

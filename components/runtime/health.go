@@ -21,7 +21,8 @@ const (
 	// passing is the time between two checks of what has passed the last one, where the
 	// workload names no other, and its own interval is not longer.
 	passing = 15 * time.Second
-	// held is for how long the engine's start of a check goes on with the next ones.
+	// held is for how long the engine's start of a check goes on with the next ones, where the
+	// workload does not say.
 	held = 5 * time.Minute
 	// late is what a loaded machine adds to them.
 	late = 5 * time.Second
@@ -51,7 +52,7 @@ func healthCheck(w workload.Workload, loads bool) check {
 		test = pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput()
 	}
 	pause := max(w.Health.Interval, cmp.Or(w.Health.Passing, passing))
-	hold := max(pause, held)
+	hold := max(pause, cmp.Or(w.Health.Held, held))
 	script := healthScript
 	if loads {
 		script = ". " + workload.EnvironmentPath + " || exit 1\n" + script

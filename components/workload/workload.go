@@ -181,6 +181,9 @@ type Health struct {
 	// Passing is the time between two checks while they pass, for what may be found later
 	// than others. 0: the runtime's own.
 	Passing time.Duration
+	// Held is for how long the engine's start of a check goes on with the next ones. 0: the
+	// runtime's own.
+	Held time.Duration
 	// Timeout is when a check counts as failed.
 	Timeout time.Duration
 	// StartPeriod is the time from the start in which a failure does not count.

@@ -11,8 +11,8 @@ import (
 const (
 	// firstCheck is the interval of 2 s, on a machine that is slow.
 	firstCheck = 30 * time.Second
-	// A hold is five minutes (components/runtime/health.go), and may take a little longer.
-	shortestHold, longestHold = 4*time.Minute + 30*time.Second, 5*time.Minute + 30*time.Second
+	// A hold is five minutes (components/runtime/health.go), nginx's is two, and may take a little longer.
+	shortestHold, longestHold = 100 * time.Second, 5*time.Minute + 30*time.Second
 	// holdShows is the time in which the engine would have started more checks, had it to.
 	holdShows = 10 * time.Second
 	// mostLogged is how many results the engine remembers.

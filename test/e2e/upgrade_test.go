@@ -110,9 +110,11 @@ func (s *stack) becomesToday() {
 	s.put(project{copyProject, program})
 }
 
-// volumes are the stack's, with the moments at which they were made.
+// volumes are the stack's, each with its inode and the moment at which it was made: what the
+// engine calls CreatedAt changes whenever something is written.
 func (s *stack) volumes() map[string]string {
 	s.t.Helper()
+	image := fmt.Sprint(s.outputs()["image"])
 	found, err := api(s.t).VolumeList(context.Background(), volume.ListOptions{})
 	if err != nil {
 		s.t.Fatal(err)
@@ -120,7 +122,7 @@ func (s *stack) volumes() map[string]string {
 	all := map[string]string{}
 	for _, v := range found.Volumes {
 		if strings.Contains(v.Name, s.id) {
-			all[v.Name] = v.CreatedAt
+			all[v.Name] = s.docker("run", "--rm", "--network", "none", "--volume", v.Name+":/volume:ro", "--entrypoint", "stat", image, "--format", "%i, made at %w", "/volume")
 		}
 	}
 	if all[s.volume("data")] == "" {
