@@ -60,7 +60,7 @@ func TestUpgradeOfDev(t *testing.T) {
 	s.up()
 	reading, volumes := s.store(s.outputs()), s.volumes()
 	s.becomesToday()
-	s.foretold()
+	s.up()
 	s.keeps(volumes)
 	s.read(s.outputs(), reading)
 	s.unchanged()
