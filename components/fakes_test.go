@@ -54,6 +54,10 @@ type fakeEngine struct {
 	needs   engine.Needs
 	guests  []engine.Guest
 	slept   time.Duration
+	// takes is how long a container takes to become healthy, and mostWaiting how many were
+	// waited for at a time.
+	takes                time.Duration
+	waiting, mostWaiting int
 	// written are the workloads that tried to write, and what.
 	written []string
 }
@@ -69,6 +73,12 @@ func (f *fakeEngine) AwaitContainer(_ context.Context, id string, want engine.Wa
 	name := strings.TrimSuffix(id, "-id")
 	f.mu.Lock()
 	f.wanted = append(f.wanted, want)
+	f.waiting++
+	f.mostWaiting = max(f.mostWaiting, f.waiting)
+	f.mu.Unlock()
+	time.Sleep(f.takes)
+	f.mu.Lock()
+	f.waiting--
 	f.mu.Unlock()
 	return f.ask(name, fmt.Sprintf("container %s runs %s within %s", name, want.Image, within))
 }

@@ -244,9 +244,15 @@ func (r *rollout) finalize() error {
 	return err
 }
 
-// follow runs the parts that follow the release, all at once.
+// atOnce is how many parts follow the release at a time. Users have it by then, and a start
+// takes a processor for seconds: when all of the monitoring was replaced at once, requests on
+// two cores waited for ten seconds, and writes for longer than the database lets them.
+const atOnce = 2
+
+// follow runs the parts that follow the release.
 func (r *rollout) follow() error {
 	var all errgroup.Group
+	all.SetLimit(atOnce)
 	if r.ctx.DryRun() {
 		all.SetLimit(1) // so that a preview tells of them in the same order each time
 	}
