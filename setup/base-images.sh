@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The images that ours are built from, and those of the monitoring.
+# The images that ours are built from, those of the monitoring, and those of the parts that
+# only some stacks have.
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh for STACK    only those that this stack's file asks for
@@ -28,16 +29,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/standins/names.sh"
 
 # What there is to get follows from the platform's parts: images.txt is made of them. Nothing
-# works without what is required; without one of the others there is no monitoring, which is
-# no reason to stop. A KIND is what a stand-in's folder is called.
+# works without what is required; without what is optional there is no monitoring, which is
+# no reason to stop; what is wanted by some stacks only is got for them, and kept where it is.
+# A KIND is what a stand-in's folder is called.
 base=()
 optional=()
+some=()
 while read -r need kind _; do
   case $need in
     required) base+=("$kind") ;;
     optional) optional+=("$kind") ;;
+    some) some+=("$kind") ;;
   esac
 done <"$here/images.txt"
+
+is_for_some() { case " ${some[*]} " in *" $1 "*) true ;; *) false ;; esac }
 
 image_of() { awk -v kind="$1" '$2 == kind { print $3 }' "$here/images.txt"; }
 
@@ -63,7 +69,7 @@ image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 is_standin() { [ "$(label "$1" '')" = true ]; }
 
 # label IMAGE PART...: of the labels tarot.standin<PART>, one a line. Each question
-# to the engine takes a while, and there are eight images.
+# to the engine takes a while, and there are ten images.
 label() {
   local image=$1 part format=''
   shift
@@ -94,11 +100,11 @@ describe() {
 
 list() {
   local image kind
-  for kind in "${base[@]}" "${optional[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}" "${some[@]}"; do
     image=$(name_here "$kind")
     if exists "$image"; then
       printf '%s\t%s\n' "$image" "$(describe "$image" "$kind")"
-    else
+    elif ! is_for_some "$kind"; then
       printf '%s\tnot here\n' "$image"
     fi
   done
@@ -436,7 +442,7 @@ have_images() {
   done
   if [ -n "$missing" ]; then
     warn "not here:$missing"
-    note "A stack with monitoring needs them, others do not. make base-images tries again;"
+    note "A stack that has what they are for needs them, others do not. make base-images tries again;"
     note "docs/offline.md has other ways to get them."
   fi
   if [ ${#own_names[@]} -gt 0 ]; then
@@ -452,7 +458,7 @@ have_images() {
 kinds_for() {
   local wanted kind image
   wanted=$("$here/with.sh" go run ./cmd/stack images "$1") || return
-  for kind in "${base[@]}" "${optional[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}" "${some[@]}"; do
     image=$(image_of "$kind")
     if grep -qxF "$image" <<<"$wanted"; then echo "$kind"; fi
     if grep -qxF "$(own_name "$image")" <<<"$wanted"; then echo "own:$kind"; fi
@@ -463,8 +469,9 @@ renew() {
   local kind image status=0
   can_build || exit 1
   look_for_strangers
-  for kind in "${base[@]}" "${optional[@]}"; do
+  for kind in "${base[@]}" "${optional[@]}" "${some[@]}"; do
     image=$(name_here "$kind")
+    if ! exists "$image" && is_for_some "$kind"; then continue; fi
     if exists "$image" && ! is_standin "$image"; then
       skip "$image is not a stand-in"
       continue
@@ -507,6 +514,10 @@ save() {
   for kind in "${optional[@]}"; do
     image=$(name_here "$kind")
     if exists "$image"; then images+=("$(name_saved "$image")"); else warn "$image is not here, so it is not saved"; fi
+  done
+  for kind in "${some[@]}"; do
+    image=$(name_here "$kind")
+    if exists "$image"; then images+=("$(name_saved "$image")"); fi
   done
   # shellcheck disable=SC2016 # expands in the inner shell
   run_logged "save to $file" "1 min" bash -c 'set -o pipefail; file=$1; shift; docker save "$@" | gzip >"$file.part" && mv "$file.part" "$file"' \

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the two layers of a small stand-in, out of unpacked Debian packages:
 #
-#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana ARCHITECTURE FOLDER
+#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter \
+#     ARCHITECTURE FOLDER
 #
 # FOLDER/base.tar is the same for all of them, to the byte, so that the engine
 # keeps it once: C library, busybox, certificates, time zones. FOLDER/tool.tar is
@@ -38,6 +39,12 @@ case $kind in
   cadvisor) tool_packages=() ;;
   # nginx and what it is linked to.
   grafana) tool_packages=(nginx libcrypt1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g) ;;
+  # The server's program is in the tools' package. The rest is what it is linked to.
+  valkey)
+    tool_packages=(valkey-server valkey-tools libatomic1 libgcc-s1 libjemalloc2 liblzf1 libssl3t64 libstdc++6 libsystemd0
+      libzstd1 zlib1g)
+    ;;
+  redis_exporter) tool_packages=(prometheus-redis-exporter) ;;
   *) fail "layers.sh: no stand-in is called '$kind'" ;;
 esac
 
@@ -153,6 +160,17 @@ build_tool() {
       cp "$here/grafana/nginx.conf" "$here/grafana/index.html" "$tool/etc/placeholder/"
       cp "$here/grafana/run.sh" "$tool/"
       owned=(472:0 etc/grafana var/lib/grafana var/log/grafana)
+      ;;
+    valkey)
+      version="valkey $(version_of valkey-server)"
+      owned=(999:999 data)
+      mkdir -m 1777 "$tool/data"
+      # The official image has no configuration of its own.
+      rm -r "$tool/etc/valkey"
+      ;;
+    redis_exporter)
+      version="redis_exporter $(version_of prometheus-redis-exporter)"
+      mv "$tool/usr/bin/prometheus-redis-exporter" "$tool/redis_exporter"
       ;;
   esac
   case $kind in cadvisor | grafana) ;; *) version="$version (Debian ${suites[0]})" ;; esac

@@ -154,6 +154,9 @@ func TestStandInsOfTwoEngines(t *testing.T) {
 	if err != nil || !has("python_3.11-slim") || !has("nginx_1.30") || !has("grafana_grafana_12.4.12") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	if has("valkey_valkey_9.1.2") {
+		t.Error("the image of a part that no stack asks for was got")
+	}
 	touch(t, filepath.Join(engine, "images", "tarot-backend_0123456789abcdef"), "<no_value>\n")
 	if err := os.Remove(filepath.Join(engine, "images", "nginx_1.30")); err != nil {
 		t.Fatal(err)
