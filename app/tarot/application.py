@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tarot import database, debugger, links, metrics, metrics_folder
 from tarot import settings as environment
+from tarot.cache import Cache
 from tarot.middleware import RequestContext
 from tarot.routes import auth, cards, daily, faults, operations, pages, readings
 from tarot.settings import Settings
@@ -55,7 +56,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Health and metrics have threads of their own, so that they answer under load.
     app.state.operations_limiter = anyio.CapacityLimiter(2)
     app.state.database = database.Database(settings)
+    app.state.cache = Cache(settings.redis)
+    app.state.cache.start()
     yield
+    await app.state.cache.close()
     app.state.database.dispose()
     metrics_folder.forget(os.getpid())
 

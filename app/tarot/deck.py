@@ -40,15 +40,18 @@ class Card:
         return asdict(self) | {"image": self.image}
 
 
-def _load() -> dict[str, Card]:
+def _load(content: bytes) -> dict[str, Card]:
     cards = [
         Card(**fields | {key: Text(**fields[key]) for key in ("name", "upright", "reversed")})
-        for fields in json.loads((CODE / "cards.json").read_text(encoding="utf-8"))
+        for fields in json.loads(content)
     ]
     return {card.id: card for card in cards}
 
 
-CARDS = _load()
+_CONTENT = (CODE / "cards.json").read_bytes()
+CARDS = _load(_CONTENT)
+# Another one for other texts.
+VERSION = hashlib.sha256(_CONTENT).hexdigest()[:16]
 
 
 def of_the_day(day: date) -> tuple[Card, bool]:

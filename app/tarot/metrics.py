@@ -48,6 +48,11 @@ DB_LOCK_WAIT = Histogram(
     "Wait for the write lock.",
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10),
 )
+CACHE_REQUESTS = Counter(
+    "cache_requests",
+    "Questions to the cache; error: it failed or refused, skipped: it was known to be away.",
+    ("outcome",),
+)
 
 
 def render(settings: Settings) -> bytes:

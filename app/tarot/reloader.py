@@ -19,7 +19,14 @@ from tarot.settings import CODE
 PERIOD = 0.2
 # The code only: the database next to it changes all the time.
 WATCHED = {".py", ".html", ".json"}
-LIBRARIES = ("fastapi", "fastapi.templating", "jwt", "prometheus_client", "sqlalchemy.orm")
+LIBRARIES = (
+    "fastapi",
+    "fastapi.templating",
+    "jwt",
+    "prometheus_client",
+    "redis.asyncio",
+    "sqlalchemy.orm",
+)
 
 log = logging.getLogger(__name__)
 

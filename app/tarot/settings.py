@@ -10,6 +10,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 CODE = Path(__file__).resolve().parent
 SQLITE = "sqlite:///"
@@ -21,6 +22,17 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(f"settings: {fault}" for fault in faults))
+
+
+@dataclass(frozen=True)
+class RedisAddress:
+    """Where a Valkey or Redis is, and as whom it is asked; None: the default user, no password."""
+
+    host: str
+    port: int
+    database: int
+    username: str | None
+    password: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class Settings:
     db_pool_timeout: int
     db_busy_timeout_ms: int
     db_synchronous: str
+    readings_per_minute: int
+    redis: RedisAddress | None
     # repr=False: a settings object in a log or a traceback must not tell them.
     jwt_secret_key: str = field(repr=False)
     admin_password: str = field(repr=False)
@@ -80,6 +94,8 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
         db_pool_timeout=read.integer("DB_POOL_TIMEOUT", 10, 1, 300),
         db_busy_timeout_ms=read.integer("DB_BUSY_TIMEOUT_MS", 5000, 0, 60000),
         db_synchronous=read.choice("DB_SYNCHRONOUS", "full", ("normal", "full", "extra")),
+        readings_per_minute=read.integer("READINGS_PER_MINUTE", 0, 0, 1_000_000),
+        redis=read.redis("REDIS_URL") if secrets else None,
         # RFC 7518 asks of an HS256 key to be as long as the hash: 32 bytes.
         jwt_secret_key=read.secret("JWT_SECRET_KEY", 32) if secrets else "",
         admin_password=read.secret("ADMIN_PASSWORD", 8) if secrets else "",
@@ -164,12 +180,32 @@ class _Reader:
             self._fault(name, value, "networks in CIDR form, separated by commas")
             return ()
 
-    def secret(self, name: str, minimum: int) -> str:
-        """The content of the file that NAME_FILE names, or NAME itself."""
+    def redis(self, name: str) -> RedisAddress | None:
+        """The address that NAME or the file that NAME_FILE names has; None where it is unset."""
+        value = self._content(name)
+        if value is None or not (value or self.text(name + "_FILE", "")):
+            return None
+        try:
+            url = urlsplit(value)
+            database = url.path.removeprefix("/") or "0"
+            # What a client library would read from ?… is decided here, so it would mean nothing.
+            good = url.scheme == "redis" and url.hostname and not url.query and not url.fragment
+            if good and database.isascii() and database.isdecimal():
+                user, word = (unquote(part or "") or None for part in (url.username, url.password))
+                return RedisAddress(url.hostname, url.port or 6379, int(database), user, word)
+        except ValueError:  # the port is no number, or too large a one
+            pass
+        # What stands there may hold a password, so only the scheme is shown.
+        shown = value.split(":")[0] + ":…" if "://" in value else "…"
+        self._fault(name, shown, "redis://USER:PASSWORD@HOST:PORT/DATABASE")
+        return None
+
+    def _content(self, name: str) -> str | None:
+        """The content of the file that NAME_FILE names, or NAME itself; None after a fault."""
         path, value = self.text(name + "_FILE", ""), self._environ.get(name, "")
         if path and value:
             self.faults.append(f"{name} and {name}_FILE are both set: allowed is one of them")
-            return ""
+            return None
         if path:
             try:
                 # The line end is an editor's, not the secret's.
@@ -177,7 +213,14 @@ class _Reader:
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or "not UTF-8"
                 self._fault(name + "_FILE", path, f"a readable text file ({reason})")
-                return ""
+                return None
+        return value
+
+    def secret(self, name: str, minimum: int) -> str:
+        """The secret that NAME or the file that NAME_FILE names has."""
+        value = self._content(name)
+        if value is None:
+            return ""
         if not value:
             self.faults.append(f"{name}_FILE is not set, or empty: the secret is needed")
         elif len(value.encode()) < minimum:

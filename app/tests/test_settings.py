@@ -1,6 +1,6 @@
 import pytest
 
-from tarot.settings import SettingsError, load
+from tarot.settings import RedisAddress, SettingsError, load
 
 
 def test_defaults(environ):
@@ -30,6 +30,15 @@ def test_defaults(environ):
         ("ADMIN_PASSWORD_FILE", "/nowhere", "allowed is a readable text file (No such file"),
         ("ADMIN_PASSWORD_FILE", "", "ADMIN_PASSWORD_FILE is not set, or empty"),
         ("ADMIN_PASSWORD", "another one", "ADMIN_PASSWORD and ADMIN_PASSWORD_FILE are both set"),
+        ("REDIS_URL", "rediss://u:hunter2@h", "REDIS_URL='rediss:…': allowed is redis://USER:P"),
+        ("REDIS_URL", "redis://u:hunter2@h:x", "REDIS_URL='redis:…': allowed is redis://"),
+        ("REDIS_URL", "redis://h/cache", "REDIS_URL='redis:…': allowed is redis://"),
+        ("REDIS_URL", "redis://h?db=1", "REDIS_URL='redis:…': allowed is redis://"),
+        ("REDIS_URL", "redis://", "REDIS_URL='redis:…': allowed is redis://"),
+        ("REDIS_URL", "hunter2", "REDIS_URL='…': allowed is redis://"),
+        ("REDIS_URL_FILE", "/nowhere", "REDIS_URL_FILE='/nowhere': allowed is a readable text"),
+        ("REDIS_URL_FILE", "/dev/null", "REDIS_URL='…': allowed is redis://"),
+        ("READINGS_PER_MINUTE", "-1", "READINGS_PER_MINUTE='-1': allowed is a whole number"),
     ],
 )
 def test_fault(environ, name, value, message):
@@ -37,6 +46,21 @@ def test_fault(environ, name, value, message):
         load(environ | {name: value})
     assert len(caught.value.faults) == 1
     assert message in caught.value.faults[0]
+    assert "hunter2" not in caught.value.faults[0]
+
+
+def test_redis_url(environ, tmp_path):
+    assert load(environ).redis is None
+    (tmp_path / "redis").write_text("redis://app:a%2Fb%40c@valkey:6380/2\n")
+    found = load(environ | {"REDIS_URL_FILE": str(tmp_path / "redis")})
+    assert found.redis == RedisAddress("valkey", 6380, 2, "app", "a/b@c")
+    assert "a/b@c" not in repr(found)
+    plain = load(environ | {"REDIS_URL": "redis://valkey"}).redis
+    assert plain == RedisAddress("valkey", 6379, 0, None, None)
+    both = {"REDIS_URL_FILE": str(tmp_path / "redis"), "REDIS_URL": "redis://valkey"}
+    with pytest.raises(SettingsError, match="REDIS_URL and REDIS_URL_FILE are both set"):
+        load(environ | both)
+    assert load(environ | {"REDIS_URL": "nonsense"}, secrets=False).redis is None
 
 
 def test_all_faults_at_once(environ):

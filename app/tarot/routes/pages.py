@@ -75,6 +75,7 @@ def _from_database(request: Request) -> dict[str, Any]:
             "Workers": settings.workers,
             "Python": platform.python_version(),
             "SQLite": sqlite3.sqlite_version + bug,
+            "Cache": request.app.state.cache.state,
             "Journal": f"{store.journal_mode()}, synchronous {settings.db_synchronous}",
         },
     }

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from pydantic import BaseModel, ConfigDict, Field
 
 from tarot import deck, readings
+from tarot.limits import limit_readings
 from tarot.models import Reading
 from tarot.security import require_token
 
@@ -53,7 +54,7 @@ def public(reading: Reading) -> dict[str, Any]:
     }
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[Depends(limit_readings)])
 def create_reading(
     body: ReadingRequest,
     request: Request,
