@@ -8,6 +8,8 @@ again. So an outage costs one TIMEOUT, for the requests that were under way when
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Iterator
 from contextvars import Context
 
@@ -22,8 +24,10 @@ from tarot.settings import RedisAddress
 # Seconds for each step: for a connection, for its login, for an answer. A neighbour answers
 # within a millisecond; longer than 0.1 s people notice that they wait.
 TIMEOUT = 0.1
-# Seconds between two PINGs while it is not there: how long it may be unused once it is back.
+# Seconds before each PING while it is not there: how long it may be unused once it is back.
 PERIOD = 1.0
+# Seconds in which one that comes and goes, as on a machine without time, is told of once.
+QUIET = 60.0
 # Of a worker. Each is busy for a millisecond, so ten are some thousand requests a second.
 CONNECTIONS = 10
 
@@ -37,6 +41,7 @@ class Cache:
         """Without an address it never answers, and counts nothing."""
         self.state = "none is configured"
         self._ready = False
+        self._told, self._loud = -math.inf, True
         self._probe: asyncio.Task[None] | None = None
         self._refused: set[str] = set()
         self._client: Redis | None = None
@@ -61,11 +66,11 @@ class Cache:
         )
         self._client = Redis.from_pool(pool)
 
-    def start(self) -> None:
-        """Look for it, beside whatever else is done."""
+    def start(self, after: float = 0) -> None:
+        """Look for it after so many seconds, beside whatever else is done."""
         if self._client is not None:
             # In a context of its own: what it logs belongs to no request.
-            self._probe = asyncio.create_task(self._look(), context=Context())
+            self._probe = asyncio.create_task(self._look(after), context=Context())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -128,11 +133,12 @@ class Cache:
             if self._ready:
                 self._ready = False
                 self._tell(error)
-                self.start()
+                self.start(after=PERIOD)
 
-    async def _look(self) -> None:
+    async def _look(self, pause: float) -> None:
         """Wait until it answers."""
         while True:
+            await asyncio.sleep(pause)
             try:
                 # None that was open before the outage is worth anything after it.
                 await self._client.connection_pool.disconnect(inuse_connections=False)
@@ -140,12 +146,17 @@ class Cache:
                 break
             except Exception as error:
                 self._tell(error)
-            await asyncio.sleep(PERIOD)
+            pause = PERIOD
         self._ready, self.state = True, "ok"
-        log.info("the cache answers")
+        if self._loud:
+            log.info("the cache answers")
 
     def _tell(self, error: Exception) -> None:
-        """Say once for each outage why it began."""
+        """Say once for each outage why it began, and once for several in a row."""
         if not self.state.startswith("no answer"):
-            log.warning("no answer from the cache, going on without it: %s", error)
+            now = time.monotonic()
+            self._loud = now - self._told > QUIET
+            if self._loud:
+                self._told = now
+                log.warning("no answer from the cache, going on without it: %s", error)
         self.state = f"no answer: {error}"

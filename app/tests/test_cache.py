@@ -134,6 +134,17 @@ def test_nobody_notices_the_wait(running, valkey, monkeypatch):
     assert time.monotonic() - started < 0.5  # a busy machine's share is most of it
 
 
+def test_it_comes_and_goes(running, valkey, caplog, monkeypatch):
+    monkeypatch.setattr(cache_module, "PERIOD", 0.05)
+    client = running(valkey.port)
+    for _ in range(5):
+        valkey.behaviour = "closes"
+        use(client, 1)
+        valkey.behaviour = "works"
+        wait(client, "ok")
+    assert len(told(caplog)) == 1
+
+
 def test_it_is_killed_and_comes_back(running, valkey, caplog):
     client = running(valkey.port)
     use(client, 2)
