@@ -73,15 +73,7 @@ func imagesOf(text []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var images []string
-	for _, d := range described {
-		for _, i := range d.Images {
-			if i.SetUp != "" {
-				images = append(images, i.SetUp)
-			}
-		}
-	}
-	return images, nil
+	return setUpOf(described), nil
 }
 
 // configurationOf is what a stack file says, but for its secrets.
@@ -117,29 +109,47 @@ func describe(cfg config.Config) ([]part.Described, error) {
 	return part.Collect(parts.All, part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}})
 }
 
-// writeImages writes a line for each image that set-up knows: whether nothing works without
-// it, what its stand-in is called (setup/standins), and its name.
+// writeImages writes a line for each image that set-up knows: who needs it, what its stand-in
+// is called (setup/standins), and its name. Nothing works without what is required, there is
+// no monitoring without what is optional, and the rest is for some stacks only.
 func writeImages(to io.Writer) error {
-	cfg := config.Defaults()
-	cfg.Monitoring.Enabled = true
-	described, err := describe(cfg)
-	if err != nil {
-		return err
-	}
+	watched := config.Defaults()
+	watched.Monitoring.Enabled = true
 	if _, err := fmt.Fprintln(to, "# Made of the parts' descriptions by `make docs`. Do not edit."); err != nil {
 		return err
 	}
-	for _, d := range described {
-		need := "required"
-		if d.Follows {
-			need = "optional"
+	written := map[string]bool{"": true}
+	for _, of := range []struct {
+		need string
+		cfg  config.Config
+	}{{"required", config.Defaults()}, {"optional", watched}, {"some", config.Everything()}} {
+		described, err := describe(of.cfg)
+		if err != nil {
+			return err
 		}
-		for _, i := range d.Images {
-			kind, _, _ := strings.Cut(i.SetUp[strings.LastIndex(i.SetUp, "/")+1:], ":")
-			if _, err := fmt.Fprintln(to, need, kind, i.SetUp); err != nil {
+		for _, image := range setUpOf(described) {
+			if written[image] {
+				continue
+			}
+			written[image] = true
+			kind, _, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+			if _, err := fmt.Fprintln(to, of.need, kind, image); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// setUpOf are the images that set-up gets for the parts.
+func setUpOf(described []part.Described) []string {
+	var images []string
+	for _, d := range described {
+		for _, i := range d.Images {
+			if i.SetUp != "" {
+				images = append(images, i.SetUp)
+			}
+		}
+	}
+	return images
 }
