@@ -159,5 +159,5 @@ func (r *rollout) deploy() error {
 		return err
 	}
 	r.edge.AwaitDrain() // Pulumi is about to stop the earlier replicas
-	return nil
+	return r.retire()
 }

@@ -2,6 +2,7 @@ package components
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -181,13 +182,34 @@ func (r *realised) job(component string, j part.Job) (*runtime.JobRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := r.runtime.Job(r.ctx, runtime.Job{Workload: w, Within: j.Within, Warns: j.Warns}, parent)
+	again, err := r.identities(j.Again)
+	if err != nil {
+		return nil, fmt.Errorf("job %s: %w", j.Name, err)
+	}
+	run, err := r.runtime.Job(r.ctx, runtime.Job{Workload: w, Within: j.Within, Warns: j.Warns, Again: again}, parent)
 	if err != nil {
 		return nil, err
 	}
 	run.Await = sync.OnceValue(run.Await) // several may come after it
 	r.jobs.set(j.Name, run)
 	return run, nil
+}
+
+// identities are what the engine knows jobs and services by: others where they were made anew.
+func (r *realised) identities(names []string) (pulumi.StringArray, error) {
+	var all pulumi.StringArray
+	for _, name := range names {
+		job, running := r.jobs.get(name), r.running.get(name).Running
+		switch {
+		case job != nil:
+			all = append(all, job.ID)
+		case running != nil:
+			all = append(all, running.IDs...)
+		default:
+			return nil, fmt.Errorf("it runs again with %s, which is not there yet", name)
+		}
+	}
+	return all, nil
 }
 
 // runJob declares a job and waits for its end.

@@ -267,12 +267,27 @@ func (r *rollout) follow() error {
 	for _, d := range r.following {
 		all.Go(func() error { return inComponent(d.Component, r.runPart(d)) })
 		for _, j := range d.Jobs {
-			if j.When != part.Before {
+			if j.When == part.Beside || j.When == part.Follows {
 				all.Go(func() error { return inComponent(d.Component, r.made.runJob(d.Component, j)) })
 			}
 		}
 	}
 	return all.Wait()
+}
+
+// retire takes away what only the earlier replicas had a use for.
+func (r *rollout) retire() error {
+	for _, d := range r.parts {
+		for _, j := range d.Jobs {
+			if j.When != part.Drained {
+				continue
+			}
+			if err := r.made.runJob(d.Component, j); err != nil {
+				return inComponent(d.Component, err)
+			}
+		}
+	}
+	return nil
 }
 
 // markUses writes down what the stack has its volumes for: a claim before the application

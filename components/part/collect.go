@@ -103,6 +103,9 @@ func check(all []Described) error {
 		}
 		for _, j := range d.Jobs {
 			c.references(j.Service)
+			for _, name := range j.Again {
+				c.exists(j.Name, "workload", name)
+			}
 		}
 		for name, o := range d.Outputs {
 			if o.Secret != "" {

@@ -50,9 +50,13 @@ func TestWhatIsWrongWithAllPartsTogetherIsFound(t *testing.T) {
 		"no volume":             {func(s *Spec) { s.Services[0].Mounts = []Mount{{Kind: workload.Volume, Source: "x"}} }, "b: nobody has the volume x"},
 		"a folder":              {func(s *Spec) { s.Services[0].Mounts = []Mount{{Kind: workload.Bind, Source: "/x"}} }, ""},
 		"no job":                {func(s *Spec) { s.Services[0].After = []string{"x"} }, "b: nobody has the job x"},
-		"no part":               {func(s *Spec) { s.Needs = []string{"x"} }, "b: nobody has the part x"},
-		"an output of nothing":  {func(s *Spec) { s.Outputs = map[string]Output{"o": {Secret: "x"}} }, "the output o: nobody has the secret x"},
-		"each needs the other":  {func(s *Spec) { s.Needs = []string{"c"} }, "parts need each other: [b c]"},
+		"again with nothing": {func(s *Spec) {
+			s.Jobs = []Job{{Service: service("j"), Again: []string{"x"}}}
+			s.Jobs[0].Image = "b"
+		}, "j: nobody has the workload x"},
+		"no part":              {func(s *Spec) { s.Needs = []string{"x"} }, "b: nobody has the part x"},
+		"an output of nothing": {func(s *Spec) { s.Outputs = map[string]Output{"o": {Secret: "x"}} }, "the output o: nobody has the secret x"},
+		"each needs the other": {func(s *Spec) { s.Needs = []string{"c"} }, "parts need each other: [b c]"},
 		"two owners of a port": {func(s *Spec) {
 			s.Services[0].Ports = []workload.Port{{Host: 80, Key: "one"}, {Host: 80, Key: "other"}}
 		}, `tarot:other: "80" is not allowed; allowed: another port than one's`},

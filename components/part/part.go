@@ -166,6 +166,7 @@ const (
 	Before  When = iota // what it belongs to starts when it has ended well
 	Beside              // it waits for nothing, and nothing for it but the deploy's end
 	Follows             // users have the release
+	Drained             // nobody asks the earlier replicas for anything any more
 )
 
 // Job is a program that runs to its end, once for what it is made of.
@@ -174,6 +175,9 @@ type Job struct {
 	When When
 	// Within is how long it may take; after that it is stopped.
 	Within time.Duration
+	// Again are jobs and services: where one of them is made anew, this job runs again, for
+	// what it has done may be gone with it. They have to be declared before it.
+	Again []string
 	// Warns begins those lines of its log that whoever runs the update has to read; empty:
 	// there are none.
 	Warns string

@@ -73,7 +73,7 @@ func (c containerService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*
 			return nil, fmt.Errorf("container %s: %w", name, err)
 		}
 		replicas = append(replicas, replica)
-		running.Names = append(running.Names, replica.Name)
+		running.Names, running.IDs = append(running.Names, replica.Name), append(running.IDs, replica.ID().ToStringOutput())
 		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
 		if !atOnce {
 			if err := c.await(ctx, w, c.rollout, replicas[i:], i == 0); err != nil {

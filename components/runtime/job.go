@@ -20,6 +20,8 @@ type Job struct {
 	workload.Workload
 	// Within is how long it may take; after that it is stopped.
 	Within time.Duration
+	// Again are identities; with another one the job runs again.
+	Again pulumi.StringArray
 	// Warns begins those lines of its log that whoever runs the update has to read;
 	// empty: there are none.
 	Warns string
@@ -27,8 +29,9 @@ type Job struct {
 
 // JobRun is a job that has been declared.
 type JobRun struct {
-	// Resource is what others may depend on.
+	// Resource is what others may depend on, and ID another one after each run.
 	Resource pulumi.Resource
+	ID       pulumi.StringInput
 	// Await starts the job, and returns when it has ended well, and an error with its last log
 	// lines when it hasn't; the provider would take any end for a good one. In a
 	// preview it returns at once.
@@ -68,8 +71,12 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 	args.Uploads = uploads(j.Workload)
 	args.Start, args.Attach, args.Restart = neverStarted.start, neverStarted.attach, pulumi.String("no")
 	args.ReadOnly = pulumi.Bool(len(j.Files)+len(j.Secrets) == 0) // nothing can be uploaded into one that is
-	args.Labels = append(args.Labels.(docker.ContainerLabelArray),
+	labels := append(args.Labels.(docker.ContainerLabelArray),
 		docker.ContainerLabelArgs{Label: pulumi.String("tarot.attempt"), Value: pulumi.String(strconv.Itoa(attempt))})
+	if len(j.Again) > 0 {
+		labels = append(labels, docker.ContainerLabelArgs{Label: pulumi.String("tarot.again"), Value: joined(j.Again)})
+	}
+	args.Labels = labels
 	if len(j.Networks) == 0 {
 		args.NetworkMode = pulumi.String("none")
 	} else {
@@ -84,7 +91,7 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 	}
 	s.plan.declared(container)
 	s.declared.job(j.Name, container)
-	return &JobRun{container, func() error {
+	return &JobRun{container, container.ID().ToStringOutput(), func() error {
 		if ctx.DryRun() {
 			return nil
 		}
@@ -107,6 +114,11 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 		}
 		return nil
 	}}, nil
+}
+
+// joined are identities as a label has them.
+func joined(all pulumi.StringArray) pulumi.StringOutput {
+	return all.ToStringArrayOutput().ApplyT(func(ids []string) string { return strings.Join(ids, " ") }).(pulumi.StringOutput)
 }
 
 // neverStarted is what the provider is told of a container that it is not to start: one

@@ -95,6 +95,8 @@ type Running struct {
 	// Names are what it is called in the engine: container names, or the
 	// service's name.
 	Names pulumi.StringArray
+	// IDs are the engine's own: others where it was made anew.
+	IDs pulumi.StringArray
 	// Hosts are the DNS names that reach its replicas.
 	Hosts pulumi.StringArray
 	// Addresses are where the hosts were found when they were made, for the moment

@@ -85,7 +85,7 @@ func (s swarmService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*Runn
 	}
 	s.plan.declared(service)
 	running := &Running{
-		Names: pulumi.StringArray{pulumi.String(s.name)}, Hosts: pulumi.StringArray{pulumi.String(w.Name)},
+		Names: pulumi.StringArray{pulumi.String(s.name)}, IDs: pulumi.StringArray{service.ID().ToStringOutput()}, Hosts: pulumi.StringArray{pulumi.String(w.Name)},
 		Reached: func(ctx context.Context) ([]string, error) { return s.Engine.ServiceAddresses(ctx, s.name) },
 	}
 	if ctx.DryRun() {
