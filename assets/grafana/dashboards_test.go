@@ -3,7 +3,9 @@ package grafana
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,7 +42,8 @@ func panels(t *testing.T, text string) []panel {
 	return d.Panels
 }
 
-// dashboards calls check for each one, with and without nginx.
+// dashboards calls check for each one, with and without nginx, and for those that parts bring
+// along.
 func dashboards(t *testing.T, check func(t *testing.T, name, text string)) {
 	t.Helper()
 	without := example
@@ -51,6 +54,18 @@ func dashboards(t *testing.T, check func(t *testing.T, name, text string)) {
 				t.Run(fmt.Sprintf("%s, nginx %v", stem, c.Edge), func(t *testing.T) { check(t, stem, text) })
 			}
 		}
+	}
+	files, err := filepath.Glob("../../components/*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stem := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(stem, func(t *testing.T) { check(t, stem, string(text)) })
 	}
 }
 

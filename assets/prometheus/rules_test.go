@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,15 @@ func rulesOf(t *testing.T, c Config) []rule {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := decoded(t, text)
+	if len(all) < 20 {
+		t.Fatalf("%d rules", len(all))
+	}
+	return all
+}
+
+func decoded(t *testing.T, text string) []rule {
+	t.Helper()
 	var file struct{ Groups []struct{ Rules []rule } }
 	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 		t.Fatal(err)
@@ -41,8 +51,25 @@ func rulesOf(t *testing.T, c Config) []rule {
 	for _, g := range file.Groups {
 		all = append(all, g.Rules...)
 	}
-	if len(all) < 20 {
-		t.Fatalf("%d rules", len(all))
+	return all
+}
+
+// partsRules are those that parts bring along, by the golden files beside them.
+func partsRules(t *testing.T) map[string][]rule {
+	t.Helper()
+	files, err := filepath.Glob("../../components/*/testdata/*.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]rule{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[file] = decoded(t, string(text)); len(all[file]) == 0 {
+			t.Errorf("%s has no rules", file)
+		}
 	}
 	return all
 }
@@ -85,11 +112,11 @@ func (c testCase) feeds(expr string, records map[string]string) bool {
 	return false
 }
 
-// covered are the rules that the test files try: alerts in a case where they fire
-// and one where they don't.
+// covered are the rules of a file that the test files beside it try: alerts in a case where
+// they fire and one where they don't.
 func covered(t *testing.T, file string, rules []rule) map[string]map[string]bool {
 	t.Helper()
-	names, err := filepath.Glob("testdata/*.test.yml")
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.test.yml"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%v, %v", names, err)
 	}
@@ -111,7 +138,7 @@ func covered(t *testing.T, file string, rules []rule) map[string]map[string]bool
 		if err := yaml.Unmarshal(text, &f); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if !slices.Equal(f.RuleFiles, []string{file}) {
+		if !slices.Equal(f.RuleFiles, []string{filepath.Base(file)}) {
 			continue
 		}
 		for _, c := range f.Tests {
@@ -136,11 +163,16 @@ func covered(t *testing.T, file string, rules []rule) map[string]map[string]bool
 
 // dev has rules of its own only where it has no nginx to ask.
 func TestEveryRuleIsTried(t *testing.T) {
-	expressions := map[string]string{}
+	all := partsRules(t)
 	for _, stack := range []string{"prod", "dev"} {
-		rules := rulesOf(t, stacks[stack]())
-		tried := covered(t, stack+".rules.yml", rules)
-		for _, r := range rules {
+		all[filepath.Join("testdata", stack+".rules.yml")] = rulesOf(t, stacks[stack]())
+	}
+	expressions := map[string]string{}
+	files := slices.Sorted(maps.Keys(all))
+	slices.Reverse(files) // prod before dev
+	for _, file := range files {
+		tried := covered(t, file, all[file])
+		for _, r := range all[file] {
 			if expressions[r.name()] == r.Expr {
 				continue
 			}
@@ -151,7 +183,7 @@ func TestEveryRuleIsTried(t *testing.T) {
 			}
 			for _, kind := range needed {
 				if !tried[r.name()][kind] {
-					t.Errorf("%s: no %s case of %s in testdata/*.test.yml", stack, kind, r.name())
+					t.Errorf("%s: no %s case of %s in the *.test.yml beside it", file, kind, r.name())
 				}
 			}
 		}
@@ -164,7 +196,11 @@ func TestEveryAlertSaysWhatItMeansAndWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rulesOf(t, prod()) {
+	all := rulesOf(t, prod())
+	for _, rules := range partsRules(t) {
+		all = append(all, rules...)
+	}
+	for _, r := range all {
 		if r.Alert == "" {
 			continue
 		}
@@ -233,5 +269,34 @@ func TestARehearsalDiffersInTimeOnly(t *testing.T) {
 		if got[i].Expr != scale(r.Expr) || got[i].For != scale(r.For) {
 			t.Errorf("%s: for %s\n%s", r.name(), got[i].For, got[i].Expr)
 		}
+	}
+}
+
+// A part's rules are scaled as all others are, and know what it has to say of itself.
+func TestPartsHaveRulesOfTheirOwn(t *testing.T) {
+	const source = `  - name: moon
+    rules:
+      - alert: MoonDown
+        expr: increase(moon_falls_total[[ .Over "5m" ]]) > [[ .Part.Most ]]
+        for: [[ .For "10m" ]]
+        annotations: {runbook: [[ .Runbooks ]]MoonDown.md}
+`
+	group, err := PartsGroup("moon", source, 0.05, "https://runbooks.example/", struct{ Most int }{3})
+	if err != nil || group.Name != "moon" {
+		t.Fatal(group, err)
+	}
+	c := prod()
+	c.Groups = []Group{group}
+	text, err := Rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := decoded(t, text)
+	last := rules[len(rules)-1]
+	if last.Expr != "increase(moon_falls_total[15s]) > 3" || last.For != "30s" || last.Annotations["runbook"] != "https://runbooks.example/MoonDown.md" {
+		t.Errorf("%+v", last)
+	}
+	if _, err := PartsGroup("moon", "[[ .Part.Least ]]", 1, "", struct{ Most int }{3}); err == nil {
+		t.Error("what the part does not say is nothing")
 	}
 }

@@ -12,13 +12,28 @@ import (
 	"tarot-platform/internal/config"
 )
 
+// rulesFiles are the golden files of the rules, and their tests: Prometheus' own, and those
+// beside the parts that bring some along.
+func rulesFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	var all []string
+	for _, folder := range []string{"../../assets/prometheus/testdata/", "../../components/*/testdata/"} {
+		files, err := filepath.Glob(folder + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, files...)
+	}
+	return all
+}
+
 // promtool runs Prometheus' own tool in a folder with the golden files and the
 // tests, as a user without any rights.
 func promtool(t *testing.T, rules string, args ...string) (string, error) {
 	t.Helper()
-	files, err := filepath.Glob("../../assets/prometheus/testdata/*.yml")
-	if err != nil || len(files) < 8 {
-		t.Fatalf("files: %v, %v", files, err)
+	files := rulesFiles(t, "*.yml")
+	if len(files) < 8 {
+		t.Fatalf("files: %v", files)
 	}
 	// By standard input: the engine may be on another machine.
 	script := "set -e\ncd /tmp\n"
@@ -46,13 +61,16 @@ func promtool(t *testing.T, rules string, args ...string) (string, error) {
 func TestPrometheusAcceptsItsConfiguration(t *testing.T) {
 	for _, stack := range []string{"prod", "dev", "rehearsal"} {
 		t.Run(stack, func(t *testing.T) {
-			for _, args := range [][]string{
-				{"check", "config", "--lint=all", "--lint-fatal", stack + ".prometheus.yml"},
-				{"check", "rules", "--lint=all", "--lint-fatal", stack + ".rules.yml"},
-			} {
-				if out, err := promtool(t, stack+".rules.yml", args...); err != nil || !strings.Contains(out, "SUCCESS") {
-					t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
-				}
+			if out, err := promtool(t, stack+".rules.yml", "check", "config", "--lint=all", "--lint-fatal", stack+".prometheus.yml"); err != nil || !strings.Contains(out, "SUCCESS") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	for _, file := range rulesFiles(t, "*.rules.yml") {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			if out, err := promtool(t, "", "check", "rules", "--lint=all", "--lint-fatal", name); err != nil || !strings.Contains(out, "SUCCESS") {
+				t.Errorf("%v\n%s", err, out)
 			}
 		})
 	}
@@ -63,9 +81,9 @@ func TestPrometheusAcceptsItsConfiguration(t *testing.T) {
 //
 //suite:core
 func TestRulesFireAndStaySilent(t *testing.T) {
-	files, err := filepath.Glob("../../assets/prometheus/testdata/*.test.yml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("files: %v, %v", files, err)
+	files := rulesFiles(t, "*.test.yml")
+	if len(files) == 0 {
+		t.Fatal("no files")
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
