@@ -98,7 +98,11 @@ func (s *stack) removeVolumes() {
 	for _, v := range records.Volumes {
 		_ = docker.VolumeRemove(context.Background(), v.Name, false)
 	}
-	names := []string{s.prefix() + "-prometheus", s.prefix() + "-alertmanager", s.prefix() + "-grafana", s.prefix() + "-metrics"}
+	var names []string
+	own, _ := docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", s.prefix()+"-"))})
+	for _, v := range own.Volumes {
+		names = append(names, v.Name)
+	}
 	for _, kind := range []string{"data", "static", "logs"} {
 		names = append(names, s.volume(kind))
 	}
