@@ -36,10 +36,17 @@ var graphs = map[string]struct {
 	"prod-one-network":       {stack: "prod, watched", changes: []func(*config.Config){func(c *config.Config) { c.Networks.Isolated = false }}},
 	"containers":             {stack: "prod as containers"},
 	"containers-own-secrets": {stack: "prod with own secrets", changes: []func(*config.Config){asContainers, watched, toldAndRotated, func(c *config.Config) { c.Networks.BackendEgress = true }}},
+	"prod-cached":            {stack: "prod, watched", changes: []func(*config.Config){cached("queue")}},
+	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
 	}}},
+}
+
+// cached has a Valkey, of the profile.
+func cached(profile string) func(*config.Config) {
+	return func(c *config.Config) { c.Cache.Enabled, c.Cache.Profile = true, profile }
 }
 
 // toldAndRotated has somebody told of alerts, and passwords of a later generation.

@@ -13,6 +13,7 @@ import (
 	"tarot-platform/components/prometheus"
 	"tarot-platform/components/static"
 	"tarot-platform/components/storage"
+	"tarot-platform/components/valkey"
 )
 
 // All are the parts. This is the only list of them: all else that has
@@ -21,6 +22,7 @@ var All = []part.Part{
 	storage.Part{},
 	static.Part{},
 	backend.Part{},
+	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	nginx.Part{},
 	prometheus.Part{},
 	alertmanager.Part{},

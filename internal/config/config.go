@@ -29,6 +29,8 @@ type Config struct {
 	Releases Releases `key:"releases"`
 	// Metrics, alerts and dashboards. No part of a release.
 	Monitoring Monitoring `key:"monitoring"`
+	// A Valkey for the application. No part of a release.
+	Cache Cache `key:"cache"`
 	// The networks between the workloads.
 	Networks Networks `key:"networks"`
 	// The named volumes that hold what must survive.
@@ -152,6 +154,8 @@ type SecretVersions struct {
 	AdminPassword int `key:"adminPassword" least:"8" allowed:"a whole number from 0 to 1000000"`
 	// Of `grafanaPassword`.
 	GrafanaPassword int `key:"grafanaPassword" least:"8" allowed:"a whole number from 0 to 1000000"`
+	// Of `cachePassword`.
+	CachePassword int `key:"cachePassword" least:"16" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Health is a health check. The image names the command.
@@ -325,6 +329,7 @@ func Defaults() Config {
 		Releases:   Releases{Keep: 5},
 		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
 		Monitoring: monitoringDefaults(),
+		Cache:      cacheDefaults(),
 		Volumes:    Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
 		Logging:    Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},
 		Swarm:      Swarm{Constraints: []string{"node.role==manager"}},

@@ -43,6 +43,9 @@ var platformSecrets = []string{
 	// The password of Grafana's user `admin`, at least 8 bytes. Not set: 24 random
 	// letters and digits.
 	"grafanaPassword",
+	// The password of the application's account in Valkey, which is in its `REDIS_URL`, at
+	// least 16 bytes. Not set: 32 random letters and digits.
+	"cachePassword",
 	// Where alerts are sent to, as Alertmanager's own JSON. Not set: nowhere.
 	"alertWebhookUrl",
 	// The address of a WeCom (企业微信) group robot that alerts go to.

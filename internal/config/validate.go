@@ -68,6 +68,7 @@ func (cfg Config) Validate() error {
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)
+	cfg.Cache.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
