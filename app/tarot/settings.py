@@ -181,8 +181,11 @@ class _Reader:
             return ()
 
     def redis(self, name: str) -> RedisAddress | None:
-        """The address that NAME or the file that NAME_FILE names has; None where it is unset."""
-        value = self._content(name)
+        """The address that NAME has, or else the file that NAME_FILE names; None: neither is set.
+
+        The contract gives both, with the same in them.
+        """
+        value = self._environ.get(name) or self._content(name)
         if value is None or not (value or self.text(name + "_FILE", "")):
             return None
         try:
