@@ -66,8 +66,7 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 	@$(WITH) setup/state.sh exec $(STACK) pulumi destroy --stack $(STACK) $(if $(CI)$(YES),--yes)
 
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
-	@mkdir -p build
-	@$(WITH) scripts/preview-comment.sh build/preview-comment.md dev prod
+	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md dev prod
 
 .PHONY: status logs
 status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
@@ -79,7 +78,7 @@ logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUES
 
 .PHONY: test-alert
 test-alert: ## sends an alert to whoever is told of STACK's
-	@$(WITH) scripts/test-alert.sh $(STACK)
+	@$(WITH) go run ./cmd/stack test-alert $(STACK)
 
 ## --- the checks ---
 

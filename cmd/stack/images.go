@@ -16,21 +16,6 @@ import (
 	"tarot-platform/internal/stackfile"
 )
 
-func projectCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "project",
-		Short: "the project's name",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			name, err := project()
-			if err == nil {
-				fmt.Println(name)
-			}
-			return err
-		},
-	}
-}
-
 func imagesCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{

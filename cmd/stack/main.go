@@ -1,5 +1,6 @@
-// Command stack looks at a deployed stack (`make status`, `make logs`, `make releases`)
-// and takes it from release to release (`make rollback`, `make forward`, `make rotate`).
+// Command stack looks at a deployed stack (`make status`, `make logs`, `make releases`),
+// takes it from release to release (`make rollback`, `make forward`, `make rotate`), tries
+// whether its alerts are heard (`make test-alert`), and previews it for a pull request.
 // What it knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
 // what the Docker engine says.
 package main
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"tarot-platform/internal/console"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/state"
 )
@@ -33,11 +35,15 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), projectCommand(), guestsCommand(), forgetCommand())
+	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), guestsCommand(), previewCommand(), postCommand(), testAlertCommand())
 	root.AddCommand(releaseCommands()...)
 	var undone failed
+	var failure console.Failure
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
+		os.Exit(exitWrong)
+	case errors.As(err, &failure):
+		console.Stderr().Fail(failure)
 		os.Exit(exitWrong)
 	case errors.As(err, &undone):
 		fmt.Fprintln(os.Stderr, "stack:", err)

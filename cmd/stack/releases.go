@@ -25,6 +25,8 @@ const pin = "tarot:releases.pin"
 // failed is an error of what was to be done, in difference to one of looking at it.
 type failed struct{ error }
 
+func (f failed) Unwrap() error { return f.error }
+
 func releaseCommands() []*cobra.Command {
 	list := &cobra.Command{Use: "releases STACK", Short: "what it has run, and can be returned to", Args: cobra.ExactArgs(1),
 		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.list(ctx) })}

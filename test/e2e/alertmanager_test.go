@@ -462,7 +462,7 @@ func (s *station) active() []string {
 	return names
 }
 
-// TestTestAlert runs scripts/test-alert.sh with receivers that take it, with one that
+// TestTestAlert runs `stack test-alert` with receivers that take it, with one that
 // does not, and with none.
 //
 //suite:long
@@ -470,7 +470,9 @@ func TestTestAlert(t *testing.T) {
 	run := func(s *station) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		out, err := exec.CommandContext(ctx, "../../scripts/test-alert.sh", s.stack).CombinedOutput()
+		cmd := exec.CommandContext(ctx, "go", "run", "./cmd/stack", "test-alert", s.stack)
+		cmd.Dir = "../.."
+		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	two := func(_ *station, c *assets.Config) { c.Webhook, c.Feishu = true, true }

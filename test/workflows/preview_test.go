@@ -184,7 +184,7 @@ func TestPreviewOfAPullRequest(t *testing.T) {
 	if empty := regexp.MustCompile("`+text\n\\s*`").FindString(comment); empty != "" {
 		t.Errorf("an empty block of code\n%s", comment)
 	}
-	hidden := append(strings.Fields(encrypted), secret, "PRIVATE KEY", "a-placeholder", p.dir, filepath.Join(os.TempDir(), "tmp."))
+	hidden := append(strings.Fields(encrypted), secret, "PRIVATE KEY", "a-placeholder", p.dir, filepath.Join(os.TempDir(), "tarot-preview-"))
 	for _, text := range hidden {
 		if strings.Contains(comment, text) {
 			t.Errorf("in the comment is %q", text)

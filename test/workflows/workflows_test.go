@@ -40,7 +40,7 @@ type step struct {
 // brings the comment to where it is read.
 var notMake = map[string][]string{
 	"preview.yml": {
-		"go run ./scripts/post-comment build/preview-comment.md",
+		"go run ./cmd/stack post-comment build/preview-comment.md",
 		`cat build/preview-comment.md >>"$GITHUB_STEP_SUMMARY"`,
 	},
 }

@@ -1,18 +1,9 @@
-// Command post-comment puts the file that scripts/preview-comment.sh has written
-// under a pull request: as a new comment, or in place of the one that an earlier
-// run has left there. It is meant for GitHub Actions and takes everything from
-// the environment:
-//
-//	GITHUB_API_URL, GITHUB_REPOSITORY    set by the runner
-//	GITHUB_TOKEN                         may write to pull requests
-//	PULL_REQUEST                         its number
-package main
+package preview
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,35 +19,32 @@ const (
 	timeout = time.Minute
 )
 
-func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+// Post puts the comment in a file under a pull request: as a new comment, or in place of the
+// one that an earlier run has left there. It is meant for GitHub Actions and takes everything
+// from the environment:
+//
+//	GITHUB_API_URL, GITHUB_REPOSITORY    set by the runner
+//	GITHUB_TOKEN                         may write to pull requests
+//	PULL_REQUEST                         its number
+func Post(ctx context.Context, file string, env func(string) string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := run(ctx, os.Args[1:], os.Getenv); err != nil {
-		fmt.Fprintln(os.Stderr, "post-comment:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, args []string, env func(string) string) error {
-	if len(args) != 1 {
-		return errors.New("usage: post-comment FILE")
-	}
 	for _, name := range []string{"GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN", "PULL_REQUEST"} {
 		if env(name) == "" {
 			return fmt.Errorf("%s is not set", name)
 		}
 	}
-	text, err := os.ReadFile(args[0])
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	marker, _, _ := strings.Cut(string(text), "\n")
-	if !strings.HasPrefix(marker, "<!-- ") {
-		return fmt.Errorf("%s: no marker in the first line, by which the comment would be found again", args[0])
+	first, _, _ := strings.Cut(string(text), "\n")
+	if !strings.HasPrefix(first, "<!-- ") {
+		return fmt.Errorf("%s: no marker in the first line, by which the comment would be found again", file)
 	}
 	g := github{ctx: ctx, token: env("GITHUB_TOKEN"), repository: env("GITHUB_API_URL") + "/repos/" + env("GITHUB_REPOSITORY")}
 	issue := "/issues/" + env("PULL_REQUEST") + "/comments"
-	id, err := g.find(issue, marker)
+	id, err := g.find(issue, first)
 	if err != nil {
 		return err
 	}

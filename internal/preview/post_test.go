@@ -1,4 +1,4 @@
-package main
+package preview
 
 import (
 	"encoding/json"
@@ -11,19 +11,17 @@ import (
 	"testing"
 )
 
-const marker = "<!-- tarot-preview -->"
-
-type comment struct {
+type posted struct {
 	ID   int64             `json:"id"`
 	Body string            `json:"body"`
 	User map[string]string `json:"user"`
 }
 
 // pullRequest is GitHub with one pull request, number 7.
-type pullRequest struct{ comments []comment }
+type pullRequest struct{ comments []posted }
 
 func (p *pullRequest) add(login, body string) {
-	p.comments = append(p.comments, comment{int64(len(p.comments) + 1), body, map[string]string{"login": login}})
+	p.comments = append(p.comments, posted{int64(len(p.comments) + 1), body, map[string]string{"login": login}})
 }
 
 func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +29,7 @@ func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
-	var in comment
+	var in posted
 	_ = json.NewDecoder(r.Body).Decode(&in)
 	var id, page, size int
 	list := r.URL.Path == "/repos/owner/name/issues/7/comments"
@@ -51,7 +49,7 @@ func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post runs the command with a file of this text.
+// post posts a file of this text.
 func (p *pullRequest) post(t *testing.T, text, token string) error {
 	t.Helper()
 	server := httptest.NewServer(p)
@@ -61,7 +59,7 @@ func (p *pullRequest) post(t *testing.T, text, token string) error {
 		t.Fatal(err)
 	}
 	env := map[string]string{"GITHUB_API_URL": server.URL, "GITHUB_REPOSITORY": "owner/name", "GITHUB_TOKEN": token, "PULL_REQUEST": "7"}
-	return run(t.Context(), []string{file}, func(name string) string { return env[name] })
+	return Post(t.Context(), file, func(name string) string { return env[name] })
 }
 
 func TestOneCommentThatIsUpdated(t *testing.T) {
@@ -88,7 +86,7 @@ func TestOneCommentThatIsUpdated(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestACommentThatCanNotBePosted(t *testing.T) {
 	p := &pullRequest{}
 	if err := p.post(t, "no marker\n", "token"); err == nil || !strings.Contains(err.Error(), "no marker") {
 		t.Errorf("without a marker: %v", err)
@@ -96,7 +94,7 @@ func TestFailures(t *testing.T) {
 	if err := p.post(t, marker, "read-only"); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("with a token that may not: %v", err)
 	}
-	if err := run(t.Context(), []string{"x"}, func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "GITHUB_API_URL") {
+	if err := Post(t.Context(), "x", func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "GITHUB_API_URL") {
 		t.Errorf("outside of a workflow: %v", err)
 	}
 	if len(p.comments) != 0 {

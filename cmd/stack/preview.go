@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tarot-platform/internal/console"
+	"tarot-platform/internal/preview"
+)
+
+func previewCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "preview-comment FILE STACK...",
+		Short: "what `pulumi preview` says of the stacks, as a comment for a pull request",
+		Long: "Against an empty state and without secrets. What fails is in the comment, too, and then the exit code is 1.\n" +
+			"PREVIEW_OF in the environment: what was looked at (a commit), for the comment's last line.",
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := preview.Write(cmd.Context(), ".", args[0], args[1:], os.Getenv("PREVIEW_OF"), console.Stderr()); err != nil {
+				return failed{err}
+			}
+			return nil
+		},
+	}
+}
+
+func postCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "post-comment FILE",
+		Short: "put it under the pull request, in place of the one before",
+		Long:  "For GitHub Actions: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_TOKEN and PULL_REQUEST in the environment.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := preview.Post(cmd.Context(), args[0], os.Getenv); err != nil {
+				return failed{err}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package preview
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tarot-platform/internal/console"
+)
+
+// GitHub takes 65,536 characters: so many bytes for what Pulumi says of all stacks, and of
+// those for the messages of one.
+const (
+	room          = 58_000
+	messagesLimit = 6_000
+)
+
+// marker is the comment's first line, by which the next run finds it.
+const marker = "<!-- tarot-preview -->"
+
+// said is what Pulumi says of a stack: the preview, its messages, and its exit code.
+type said struct {
+	text, messages string
+	code           int
+}
+
+// comment has a section for each stack, in its share of the room that those before it have
+// left. Failed are the stacks whose preview has failed.
+func comment(stacks []string, of string, preview func(stack string) said, say console.Console) (text string, failed []string) {
+	var all strings.Builder
+	all.WriteString(marker + "\n## Preview\n")
+	left := room
+	for i, stack := range stacks {
+		s := preview(stack)
+		title := headline(s.text)
+		if s.code == 0 {
+			say.OK("%s: %s", stack, title)
+		} else {
+			title = "the preview failed"
+			failed = append(failed, stack)
+			say.Warn("%s: %s (status %d)", stack, title, s.code)
+			say.Quote(s.messages)
+		}
+		section, used := section(stack, title, s, left/(len(stacks)-i))
+		all.WriteString(section)
+		left -= used
+	}
+	all.WriteString("\nAgainst an empty state and without secrets: everything that a stack has is “to create”.\n")
+	if of != "" {
+		fmt.Fprintf(&all, "Of %s.\n", of)
+	}
+	return all.String(), failed
+}
+
+// section is what the comment says of a stack; used are the bytes that Pulumi's words take.
+func section(stack, title string, s said, share int) (text string, used int) {
+	text = fmt.Sprintf("\n### %s: %s\n\n", stack, title)
+	if s.messages != "" {
+		why := fenced(s.messages, messagesLimit)
+		text, used = text+why, len(why)
+	}
+	if s.text != "" {
+		what := fenced(s.text, share-used)
+		text += fmt.Sprintf("\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n%s\n</details>\n", stack, what)
+		used += len(what)
+	}
+	return text, used
+}
+
+// fenced is the text as a block of code that it can't end, cut after the line that reaches
+// the limit in bytes.
+func fenced(text string, limit int) string {
+	var kept strings.Builder
+	left := 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n") + "\n"
+		if limit -= len(line); limit < 0 { // and stays so: no line is kept behind one that is not
+			left++
+			continue
+		}
+		kept.WriteString(line)
+	}
+	if left > 0 {
+		fmt.Fprintf(&kept, "… and %d lines more, for which there is no room in a comment\n", left)
+	}
+	body, fence := strings.TrimRight(kept.String(), "\n"), "```"
+	for strings.Contains(body, fence) {
+		fence += "`"
+	}
+	return fmt.Sprintf("%stext\n%s\n%s\n", fence, body, fence)
+}
+
+var (
+	count = regexp.MustCompile(`^ *[-+~ ]*([0-9]+ [a-z ]*)$`)
+	image = regexp.MustCompile(`^ *image *: "([A-Za-z0-9._:@/-]*)"$`)
+)
+
+// headline is what a preview comes to: "27 to create · `tarot-backend:0123456789abcdef` · `nginx:1.30`".
+func headline(preview string) string {
+	var counts, images []string
+	resources, outputs := false, false
+	for line := range strings.SplitSeq(preview, "\n") {
+		resources = resources || strings.HasPrefix(line, "Resources:")
+		outputs = outputs || strings.Contains(line, "--outputs:--")
+		if found := count.FindStringSubmatch(line); resources && found != nil {
+			counts = append(counts, found[1])
+		}
+		if found := image.FindStringSubmatch(line); outputs && found != nil {
+			images = append(images, " · `"+found[1]+"`")
+		}
+	}
+	slices.Sort(images)
+	return strings.Join(counts, ", ") + strings.Join(slices.Compact(images), "")
+}
+
+// Lines that differ from machine to machine, or say nothing to a reader.
+var noise = regexp.MustCompile(`^ *\[provider=urn:|^compiling the program|^ *$`)
+
+// tidy is the text without noise, and without the paths of the temporary folder, whose
+// project is where a reader thinks to be.
+func tidy(text, work, project string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(strings.NewReplacer(project, ".", work, "(temporary)").Replace(text)) {
+		if !noise.MatchString(strings.TrimSuffix(line, "\n")) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}

@@ -1,0 +1,136 @@
+package preview
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"tarot-platform/internal/console"
+)
+
+const plan = `Previewing update (dev):
+    + docker:index/remoteImage:RemoteImage: (create)
+        image     : "not-an-output"
+    --outputs:--
+    backend : "tarot-backend:1"
+    image   : "tarot-backend:0123456789abcdef"
+    image   : "nginx:1.30"
+    image   : "tarot-backend:0123456789abcdef"
+    image   : "$(rm)"
+Resources:
+    + 27 to create
+    +-2 to replace
+    3 unchanged
+    27 of them: more
+`
+
+func TestTheHeadlineCountsAndNamesTheImages(t *testing.T) {
+	if got, want := headline(plan), "27 to create, 2 to replace, 3 unchanged · `nginx:1.30` · `tarot-backend:0123456789abcdef`"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := headline("    + 27 to create\n    image: \"nginx:1.30\"\n"); got != "" {
+		t.Errorf("before its summary, a preview has said %q", got)
+	}
+}
+
+func TestABlockOfCodeCanNotBeEndedByWhatIsInIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"one\n\ntwo\n\n": "```text\none\n\ntwo\n```\n",
+		"no line end":    "```text\nno line end\n```\n",
+		"a ``` b":        "````text\na ``` b\n````\n",
+		"````\n```\n":    "`````text\n````\n```\n`````\n",
+	} {
+		if got := fenced(text, 100); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestWhatDoesNotFitIsCounted(t *testing.T) {
+	text := "12345\nlonger than that\n1\n2\n"
+	const note = "… and %d lines more, for which there is no room in a comment"
+	for limit, want := range map[int]string{
+		27: strings.TrimSpace(text),
+		26: "12345\nlonger than that\n1\n" + fmt.Sprintf(note, 1),
+		10: "12345\n" + fmt.Sprintf(note, 3), // no shorter line after one that is left out
+		6:  "12345\n" + fmt.Sprintf(note, 3),
+		5:  fmt.Sprintf(note, 4),
+		-1: fmt.Sprintf(note, 4),
+	} {
+		if got := fenced(text, limit); got != "```text\n"+want+"\n```\n" {
+			t.Errorf("%d bytes: %q, want %q", limit, got, want)
+		}
+	}
+	if got := fenced("éé\n", 4); !strings.Contains(got, "1 lines more") {
+		t.Errorf("characters are counted, not bytes: %q", got)
+	}
+}
+
+func TestTidyKeepsWhatAReaderWants(t *testing.T) {
+	text := "compiling the program: 3 s\n    [provider=urn:pulumi:dev::x]\n   \n\nin /tmp/w/project/app\nin /tmp/w/state\n  [provider] of it\nthe end"
+	if got, want := tidy(text, "/tmp/w", "/tmp/w/project"), "in ./app\nin (temporary)/state\n  [provider] of it\nthe end"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestASectionForEachStack(t *testing.T) {
+	var heard bytes.Buffer
+	says := map[string]said{"dev": {text: plan}, "prod": {text: "as far as it came\n", messages: "error: it is ```\nno more\n", code: 255}}
+	text, failed := comment([]string{"dev", "prod"}, "0123abc", func(stack string) said { return says[stack] }, console.Console{To: &heard})
+	want := "<!-- tarot-preview -->\n## Preview\n" +
+		"\n### dev: " + headline(plan) + "\n\n\n<details><summary>pulumi preview --diff --stack dev</summary>\n\n```text\n" + plan + "```\n\n</details>\n" +
+		"\n### prod: the preview failed\n\n````text\nerror: it is ```\nno more\n````\n" +
+		"\n<details><summary>pulumi preview --diff --stack prod</summary>\n\n```text\nas far as it came\n```\n\n</details>\n" +
+		"\nAgainst an empty state and without secrets: everything that a stack has is “to create”.\nOf 0123abc.\n"
+	if text != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	if !slices.Equal(failed, []string{"prod"}) {
+		t.Errorf("%q have failed", failed)
+	}
+	wantHeard := "  ok    dev: " + headline(plan) + "\n  warn  prod: the preview failed (status 255)\n        | error: it is ```\n        | no more\n"
+	if heard.String() != wantHeard {
+		t.Errorf("the log is\n%s", heard.String())
+	}
+	if text, _ := comment([]string{"dev"}, "", func(string) said { return said{} }, console.Console{To: &heard}); strings.Contains(text, "Of ") || strings.Contains(text, "```") {
+		t.Errorf("nothing was said of no commit: %s", text)
+	}
+}
+
+// What a stack leaves of its share is there for those after it, and messages take from it.
+func TestSharesOfTheRoom(t *testing.T) {
+	line := strings.Repeat("x", 99) + "\n"
+	long := strings.Repeat(line, 1000)
+	lines := func(stacks ...said) []int {
+		names := make([]string, len(stacks))
+		for i := range stacks {
+			names[i] = fmt.Sprint(i)
+		}
+		at := 0
+		text, _ := comment(names, "", func(string) said { at++; return stacks[at-1] }, console.Console{To: &bytes.Buffer{}})
+		if len(text) > 65_536 {
+			t.Errorf("%d bytes are more than GitHub takes", len(text))
+		}
+		var counts []int
+		for _, section := range strings.Split(text, "\n### ")[1:] {
+			counts = append(counts, strings.Count(section, line))
+		}
+		return counts
+	}
+	for _, test := range []struct {
+		stacks []said
+		want   []int
+	}{
+		{[]said{{text: long}}, []int{580}},
+		{[]said{{text: long}, {text: long}}, []int{290, 289}},                                    // its fences and its note are in the way of the second
+		{[]said{{text: line}, {text: long}}, []int{1, 578}},                                      // the first leaves the rest
+		{[]said{{text: long, messages: long}}, []int{60 + 519}},                                  // 6,000 bytes of messages, and what is left
+		{[]said{{text: long}, {text: long}, {text: long}, {text: "x"}}, []int{145, 144, 144, 0}}, // a quarter, and thirds of the rest
+	} {
+		if got := lines(test.stacks...); !slices.Equal(got, test.want) {
+			t.Errorf("%v lines, want %v", got, test.want)
+		}
+	}
+}
