@@ -210,3 +210,30 @@ func TestNoCommentIsLeftOfAnEarlierRun(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// An image's hash is made of what everybody may read, too: the copy has to have the same.
+func TestTheCopyHasThePermissions(t *testing.T) {
+	root, to := t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "app", "closed"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"app/run.sh": 0o755, "app/closed/file": 0o640} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(root, "app"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.Command("git", "init", "--quiet", root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if err := copyProject(t.Context(), root, to); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{"app": 0o755, "app/closed": 0o750, "app/run.sh": 0o755, "app/closed/file": 0o640} {
+		if info, err := os.Stat(filepath.Join(to, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %v", name, info, err, want)
+		}
+	}
+}

@@ -84,14 +84,15 @@ func copyProject(ctx context.Context, root, to string) error {
 	names := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
 	slices.Sort(names) // a file with a conflict is listed once for each side
 	for _, name := range slices.Compact(names) {
-		if err := copyFile(filepath.Join(root, name), filepath.Join(to, name)); err != nil {
+		if err := copyFile(root, to, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func copyFile(from, to string) error {
+func copyFile(root, target, name string) error {
+	from, to := filepath.Join(root, name), filepath.Join(target, name)
 	info, err := os.Lstat(from)
 	if os.IsNotExist(err) {
 		return nil // git has it, and it was removed here
@@ -102,7 +103,7 @@ func copyFile(from, to string) error {
 	if info.IsDir() { // another repository
 		return os.CopyFS(to, os.DirFS(from))
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+	if err := copyFolder(root, target, filepath.Dir(name)); err != nil {
 		return err
 	}
 	if info.Mode()&os.ModeSymlink != 0 {
@@ -116,7 +117,32 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, info.Mode().Perm())
+	if err := os.WriteFile(to, data, 0o600); err != nil {
+		return err
+	}
+	return os.Chmod(to, info.Mode().Perm()) // whatever the umask is
+}
+
+// copyFolder makes a folder, with the permissions that it has: what everybody may read is
+// part of an image's hash.
+func copyFolder(root, target, name string) error {
+	if name == "." {
+		return nil
+	}
+	if err := copyFolder(root, target, filepath.Dir(name)); err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(root, name))
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(target, name)
+	if err := os.Mkdir(folder, 0o700); os.IsExist(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return os.Chmod(folder, info.Mode().Perm()|0o700)
 }
 
 // preview makes a new stack, with placeholders for its secrets, and asks for its preview.
