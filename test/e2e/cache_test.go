@@ -51,7 +51,7 @@ func cache(t *testing.T, runtime, profile string) {
 	s.eventually("the cache is used", func() bool { return s.keys(first) > 0 })
 	s.eventually("what watches it gets in", func() bool { return s.value("redis_up") == 1 })
 
-	tr.phase("Valkey is killed", func() { s.killValkey(runtime) })
+	tr.phase("Valkey is killed", func() { s.killOne(runtime, "valkey", 1) })
 	if kept := s.keys(first); profile == "queue" && kept == 0 {
 		t.Error("what a queue has is not on the disk")
 	}
@@ -129,19 +129,6 @@ func (s *stack) keys(as *url.URL) (count int) {
 	s.t.Helper()
 	_, _ = fmt.Sscanf(s.ask(as, "DBSIZE"), "OK\n%d", &count)
 	return count
-}
-
-// killValkey returns when there is another one.
-func (s *stack) killValkey(runtime string) {
-	s.t.Helper()
-	killed, at := s.one("valkey"), time.Now()
-	if runtime == "containers" {
-		s.exec(killed, "kill -KILL -1") // killed from outside, Docker takes it for wanted
-	} else {
-		s.docker("kill", killed)
-	}
-	s.begunAfter("valkey", at)
-	s.whole("valkey", 1)
 }
 
 // watchHealth asks all the time, until it is asked itself how often that went wrong.

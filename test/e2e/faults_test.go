@@ -33,16 +33,7 @@ func faults(t *testing.T, runtime string) {
 	tr.phase("database locked for 3 s", func() { s.lockDatabase(image, 3) })
 
 	// Reads go to another replica; a write that had begun is not sent twice.
-	lost := tr.incident("a replica is killed", func() {
-		killed, at := s.one("backend"), time.Now()
-		if runtime == "containers" {
-			s.exec(killed, "kill -KILL -1") // killed from outside, Docker takes it for wanted
-		} else {
-			s.docker("kill", killed)
-		}
-		s.begunAfter("backend", at)
-		s.whole("backend", 2)
-	})
+	lost := tr.incident("a replica is killed", func() { s.killOne(runtime, "backend", 2) })
 	if most := number(t, "ROLLOUT_RATE", usualRate) / inHand; lost > most {
 		t.Errorf("%d requests were lost with the replica, and it can't have had more than %d", lost, most)
 	}
@@ -140,6 +131,19 @@ func (s *stack) exec(id, command string) {
 	if said, err := exec.Command("docker", "exec", id, "sh", "-c", command).CombinedOutput(); err != nil && !strings.Contains(err.Error(), "exit status 137") {
 		s.t.Fatalf("docker exec %s: %v: %s", command, err, said)
 	}
+}
+
+// killOne kills a container of a workload, and returns when there is another one.
+func (s *stack) killOne(runtime, workload string, count int) {
+	s.t.Helper()
+	killed, at := s.one(workload), time.Now()
+	if runtime == "containers" {
+		s.exec(killed, "kill -KILL -1") // killed from outside, Docker takes it for wanted
+	} else {
+		s.docker("kill", killed)
+	}
+	s.begunAfter(workload, at)
+	s.whole(workload, count)
 }
 
 // whole waits until a workload has so many healthy containers, and no other.
