@@ -19,6 +19,7 @@ from tarot.cache import Cache
 from tarot.middleware import RequestContext
 from tarot.routes import auth, cards, daily, faults, operations, pages, readings
 from tarot.settings import Settings
+from tarot.turns import NoTurnError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestContext, debug=settings.debug)
     app.add_exception_handler(OperationalError, _database_busy)
     app.add_exception_handler(PoolTimeoutError, _database_busy)
+    app.add_exception_handler(NoTurnError, _database_busy)
     for module in (operations, cards, readings, daily, auth, pages):
         app.include_router(module.router)
     if settings.enable_test_endpoints:

@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 from tarot import metrics
 from tarot.settings import Settings
 from tarot.sqlite import connect
+from tarot.turns import NoTurnError, Turns
 
 
 class DatabaseGoneError(Exception):
@@ -37,11 +38,11 @@ class Database:
             max_overflow=settings.db_max_overflow,
             pool_timeout=settings.db_pool_timeout,
         )
-        _instrument(self.engine)
+        _instrument(self.engine, Turns(settings.db_busy_timeout_ms / 1000))
         for kind in ("locked", "pool_timeout"):
             metrics.DB_ERRORS.labels(kind)  # shown as 0 before the first one
         metrics.DB_POOL_SIZE.set(settings.db_pool_size + settings.db_max_overflow)
-        self._writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._writer = self.engine.execution_options(writes=True)
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self.path, self._settings)
@@ -88,16 +89,21 @@ class Database:
         self.engine.dispose()
 
 
-def _instrument(engine: Engine) -> None:
+def _instrument(engine: Engine, turns: Turns) -> None:
     """Begin transactions as their option says, and count what happens."""
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get("begin", "BEGIN")
+        if not connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("BEGIN")
+            return
         started = time.perf_counter()
-        connection.exec_driver_sql(statement)
-        if statement != "BEGIN":
-            metrics.DB_LOCK_WAIT.observe(time.perf_counter() - started)
+        try:
+            turns.begin(connection.connection.dbapi_connection)
+        except NoTurnError:
+            metrics.DB_ERRORS.labels("locked").inc()
+            raise
+        metrics.DB_LOCK_WAIT.observe(time.perf_counter() - started)
 
     @event.listens_for(engine, "handle_error")
     def count_error(context: ExceptionContext) -> None:

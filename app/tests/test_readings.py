@@ -1,9 +1,12 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from fastapi.testclient import TestClient
 
 from tarot import deck, readings
+from tarot.application import create
 from tarot.database import Database
 
 URL = "/api/v1/readings"
@@ -85,16 +88,15 @@ def test_a_writer_has_the_lock_from_its_begin(settings):
     database.dispose()
 
 
-def test_busy_database_is_503(client, settings):
+def test_busy_database_is_503(settings):
     other = sqlite3.connect(settings.database_path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with client.app.state.database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout=50")  # back in the pool it stays so
-    answer = client.post(URL, json={})
-    other.close()
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    assert client.post(URL, json={}).status_code == 201
+    with TestClient(create(replace(settings, db_busy_timeout_ms=50))) as client:
+        other.execute("BEGIN IMMEDIATE")
+        answer = client.post(URL, json={})
+        other.close()
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert client.post(URL, json={}).status_code == 201
 
 
 def test_a_smoke_test_tidies_up_and_nothing_else(client, token):
