@@ -40,6 +40,8 @@ type fakeEngine struct {
 	configured string // what a nginx that has just started runs
 	// environment are the variables of every image.
 	environment []string
+	// unchecked are images without a health check, by how they begin.
+	unchecked string
 	// containerd is its socket, and containerdGroup whose it is, where the images are in its store.
 	containerd      string
 	containerdGroup int
@@ -272,6 +274,9 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
 	image := engine.Image{ID: "sha256:of " + reference, Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
+	if f.unchecked != "" && strings.HasPrefix(reference, f.unchecked) {
+		image.Health = nil
+	}
 	if f.standIn != "" {
 		image.StandIn = f.standIn + " for " + reference
 	}

@@ -31,7 +31,7 @@ func (r *rollout) outputs() (pulumi.Map, error) {
 		"volumes":     r.made.shownVolumes(r.parts),
 	}
 	for name, path := range map[string]string{
-		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": paths.Health, "staticUrl": paths.Static,
+		"url": "", "apiUrl": paths.API, "docsUrl": paths.Docs, "adminUrl": paths.Admin, "healthUrl": r.args.Config.Backend.HealthPath(), "staticUrl": paths.Static,
 	} {
 		out[name] = pulumi.String(base + path)
 	}

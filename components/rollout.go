@@ -135,7 +135,7 @@ func (r *rollout) runPart(d part.Described) error {
 	for _, s := range d.Services {
 		service, err := r.stage(d.Component, s)
 		if err != nil {
-			return err
+			return s.Explained(err)
 		}
 		staged, after = append(staged, service), append(after, s.After...)
 	}
@@ -150,10 +150,7 @@ func (r *rollout) runPart(d part.Described) error {
 	for i, s := range d.Services {
 		running, err := staged[i].Start(r.ctx, ended)
 		if err != nil {
-			if s.Explain != nil {
-				err = s.Explain(err)
-			}
-			return err
+			return s.Explained(err)
 		}
 		r.made.ran(s, running)
 	}

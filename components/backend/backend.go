@@ -2,6 +2,7 @@
 package backend
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -77,7 +78,7 @@ func replicas(c part.Context) (part.Service, error) {
 			Command:     cfg.Command,
 			Environment: environment(c),
 			Writes:      slices.DeleteFunc([]string{DataDir, c.DatabaseFile()}, func(place string) bool { return place == "" }),
-			Health:      workload.Health{Interval: cfg.Health.Interval, Timeout: cfg.Health.Timeout, StartPeriod: cfg.Health.StartPeriod, Retries: cfg.Health.Retries},
+			Health:      health(c),
 			Limits:      workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "backend"},
 			Replicas:    cfg.Replicas,
 			Logging:     c.Log(name),
@@ -121,6 +122,21 @@ func replicas(c part.Context) (part.Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// health is what the configuration says, and where it says nothing the image's.
+func health(c part.Context) workload.Health {
+	cfg := c.Backend.Health
+	h := workload.Health{Interval: cfg.Interval, Timeout: cfg.Timeout, StartPeriod: cfg.StartPeriod, Retries: cfg.Retries}
+	switch {
+	case len(cfg.Command) > 0:
+		h.Test = slices.Concat([]string{"CMD"}, cfg.Command)
+	case cfg.Path != "": // by the name that the application has to answer to anyway
+		h.Test = workload.AsksHTTP(c.Backend.Port, cfg.Path, cmp.Or(c.Site.Name, "localhost"))
+	case cfg.Port != 0:
+		h.Test = workload.Connects(cfg.Port)
+	}
+	return h
 }
 
 // mountsCode is false with an engine on another machine, which does not have the folder.
@@ -193,6 +209,10 @@ func environment(c part.Context) map[string]string {
 func explain(c part.Context, environment map[string]string, err error) error {
 	if hint := c.Backend.Mentioned(err.Error(), environment); hint != "" {
 		err = fmt.Errorf("%w\n%s", err, hint)
+	}
+	if errors.Is(err, workload.ErrNoHealthCheck) {
+		err = fmt.Errorf("%w: set one of %[2]s:backend.health.path, which is asked by HTTP, %[2]s:backend.health.port, which has to take a connection, "+
+			"and %[2]s:backend.health.command; or give the Dockerfile a HEALTHCHECK", err, config.Namespace)
 	}
 	if errors.Is(err, engine.ErrNotWritable) {
 		err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %s; this mends it:\n"+

@@ -71,7 +71,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 func dashboards(c part.Context) assets.Config {
 	cfg, paths := c.Monitoring, c.Backend.Paths
 	return assets.Config{
-		Interval: cfg.Interval, Edge: c.Nginx.Enabled, HealthPath: paths.Health, MetricsPath: paths.Metrics,
+		Interval: cfg.Interval, Edge: c.Nginx.Enabled, HealthPath: c.Backend.HealthPath(), MetricsPath: paths.Metrics,
 		Availability: cfg.Objectives.Availability, LatencyObjective: cfg.Objectives.Latency, LatencyThreshold: cfg.Objectives.LatencyThreshold,
 		CertificateDays: cfg.Alerts.CertificateDays, BackupMaxAge: cfg.Alerts.BackupMaxAge, DiskFreePercent: cfg.Alerts.DiskFree,
 	}

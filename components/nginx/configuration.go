@@ -67,7 +67,7 @@ func Render(c part.Context) assets.Config {
 		RequestRate:    cfg.RequestRate,
 		Burst:          cfg.Burst,
 		ProxyTimeout:   strconv.Itoa(int(cfg.ProxyTimeout/time.Second)) + "s",
-		HealthPath:     paths.Health,
+		HealthPath:     c.Backend.HealthPath(),
 		MetricsPath:    paths.Metrics,
 		StaticPath:     paths.Static,
 		StaticMaxAge:   int(cfg.StaticMaxAge / time.Second),

@@ -13,6 +13,7 @@ import (
 
 	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components/site"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/smoke"
@@ -100,7 +101,17 @@ func (e *Edge) Verify(ctx context.Context, host string) error {
 // probe asks a target, bypassing the upstreams and the maintenance page.
 func (e *Edge) probe(ctx context.Context, test smoke.Test, target string) error {
 	test.Header = edge.For(e.Token, target)
-	return e.Check(ctx, test, answerTime)
+	return e.check(ctx, test)
+}
+
+// check says where another health path is set, where there is nothing at this one.
+func (e *Edge) check(ctx context.Context, test smoke.Test) error {
+	err := e.Check(ctx, test, answerTime)
+	var answer *smoke.Unwanted
+	if errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Path == test.Health {
+		err = fmt.Errorf("%w\nwhich path has to answer with 200 is set by %s:backend.paths.health", err, config.Namespace)
+	}
+	return err
 }
 
 // CheckSite asks what users ask, and counts the answers of this release: for a moment after
@@ -109,11 +120,11 @@ func (e *Edge) probe(ctx context.Context, test smoke.Test, target string) error 
 func (e *Edge) CheckSite(ctx context.Context, reached func(context.Context) ([]string, error)) error {
 	test := e.smoke()
 	if !e.Site.Nginx.Enabled {
-		return e.Check(ctx, test, answerTime)
+		return e.check(ctx, test)
 	}
 	if !e.Site.Maintenance {
 		users := smoke.Test{Base: test.Base, Connect: test.Connect, Health: test.Health}
-		if err := e.Check(ctx, users, answerTime); err != nil {
+		if err := e.check(ctx, users); err != nil {
 			return err
 		}
 	}
@@ -190,7 +201,7 @@ func (e *Edge) AwaitDrain() { e.Sleep(time.Until(e.drained)) }
 func (e *Edge) smoke() smoke.Test {
 	asked := e.Site.Backend.Smoke
 	test := smoke.Test{
-		Base: e.Site.At(e.Site.Name()), Connect: e.Site.Address(), Health: e.Site.Backend.Paths.Health,
+		Base: e.Site.At(e.Site.Name()), Connect: e.Site.Address(), Health: e.Site.Backend.HealthPath(),
 		Read: asked.Read, Write: asked.Write, Body: asked.Body, Admin: asked.Admin,
 	}
 	if asked.Static != "" {

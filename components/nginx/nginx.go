@@ -167,9 +167,9 @@ func install(c part.Context, secrets []part.SecretFile) part.Job {
 // Probe is where nginx is asked for the site's health by what is on its networks.
 func Probe(c part.Context) string {
 	if c.Nginx.TLS.Mode == "off" {
-		return site.URL("http", name, httpPort) + c.Backend.Paths.Health
+		return site.URL("http", name, httpPort) + c.Backend.HealthPath()
 	}
-	return site.URL("https", name, httpsPort) + c.Backend.Paths.Health
+	return site.URL("https", name, httpsPort) + c.Backend.HealthPath()
 }
 
 // files are what everybody may read.

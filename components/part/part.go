@@ -151,6 +151,14 @@ type Service struct {
 	Explain func(error) error
 }
 
+// Explained is an error with what helps.
+func (s Service) Explained(err error) error {
+	if s.Explain == nil {
+		return err
+	}
+	return s.Explain(err)
+}
+
 // The networks. Without isolation all of them are one.
 const (
 	Inner = "backend"    // the backend's, without a way out

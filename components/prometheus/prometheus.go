@@ -80,7 +80,7 @@ func configuration(c part.Context) assets.Config {
 	cfg, paths := c.Monitoring, c.Backend.Paths
 	settings := assets.Config{
 		Interval: cfg.Interval, Edge: c.Nginx.Enabled, TLS: c.Nginx.Enabled && c.Nginx.TLS.Mode != "off",
-		MetricsPath: paths.Metrics, HealthPath: paths.Health,
+		MetricsPath: paths.Metrics, HealthPath: c.Backend.HealthPath(),
 		Stack:        c.Stack,
 		Jobs:         c.Offered.Scrapes,
 		Groups:       c.Offered.Alerts,

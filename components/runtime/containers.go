@@ -43,7 +43,7 @@ type containerService struct {
 }
 
 func (c containers) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (Service, error) {
-	if err := w.Validate(); err != nil {
+	if err := errors.Join(w.Validate(), requireHealth(ctx, w)); err != nil {
 		return nil, err
 	}
 	if w.Exports() {

@@ -3,11 +3,13 @@ package runtime
 import (
 	"cmp"
 	_ "embed" // the script
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 
 	"tarot-platform/components/workload"
 )
@@ -67,6 +69,22 @@ func healthCheck(w workload.Workload, loads bool) check {
 		}).(pulumi.StringArrayOutput),
 		Timeout: hold + w.Health.Timeout + late,
 	}
+}
+
+// requireHealth refuses a workload that nobody could call healthy. In an update it waits for
+// the image, which may have a check of its own.
+func requireHealth(ctx *pulumi.Context, w workload.Workload) error {
+	if ctx.DryRun() || len(w.Health.Test) > 0 {
+		return nil
+	}
+	known, err := internals.UnsafeAwaitOutput(ctx.Context(), w.Image.Health)
+	if err != nil {
+		return err
+	}
+	if test, _ := known.Value.([]string); known.Known && (len(test) < 2 || test[0] == "NONE") {
+		return fmt.Errorf("image %s: %w", w.Image.Reference, workload.ErrNoHealthCheck)
+	}
+	return nil
 }
 
 // seconds are at least one: a shell's sleep need not know parts of it.

@@ -40,7 +40,7 @@ type swarmService struct {
 }
 
 func (s swarm) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (Service, error) {
-	if err := w.Validate(); err != nil {
+	if err := errors.Join(w.Validate(), requireHealth(ctx, w)); err != nil {
 		return nil, err
 	}
 	name := s.Prefix + "-" + w.Name

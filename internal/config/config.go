@@ -158,18 +158,6 @@ type SecretVersions struct {
 	CachePassword int `key:"cachePassword" least:"16" allowed:"a whole number from 0 to 1000000"`
 }
 
-// Health is a health check. The image names the command.
-type Health struct {
-	// The time between two checks until one passes, and after one that has failed. While they pass it is 15s, where this one is not longer.
-	Interval time.Duration `key:"interval" allowed:"a duration of at least 1s"`
-	// The time after which a check counts as failed.
-	Timeout time.Duration `key:"timeout" allowed:"a duration of at least 1s"`
-	// The time from the start in which a failed check does not count.
-	StartPeriod time.Duration `key:"startPeriod" allowed:"a duration of at least 1s"`
-	// How many failed checks in a row make a container unhealthy.
-	Retries int `key:"retries" allowed:"a whole number from 1 to 20"`
-}
-
 // Paths are the URL paths of the application that the outputs point at.
 type Paths struct {
 	// The API's root.
@@ -178,8 +166,9 @@ type Paths struct {
 	Docs string `key:"docs" allowed:"a path that begins with / and does not end in one"`
 	// The admin pages.
 	Admin string `key:"admin" allowed:"a path that begins with / and does not end in one"`
-	// The health check.
-	Health string `key:"health" allowed:"a path that begins with / and does not end in one"`
+	// What answers 200 while the application does, as a release is asked through nginx.
+	// Empty: `backend.health.path`, and where that is empty, too, /health.
+	Health string `key:"health" allowed:"empty, or a path that begins with /: letters, digits, . _ ~ - and /"`
 	// The metrics. nginx answers it with 404.
 	Metrics string `key:"metrics" allowed:"a path that begins with / and does not end in one"`
 	// The static files.
@@ -319,7 +308,7 @@ func Defaults() Config {
 			User:        "10001:10001", CPUs: 1, Memory: 512 << 20, LogLevel: "info",
 			Health: Health{Interval: 30 * time.Second, Timeout: 10 * time.Second, StartPeriod: 60 * time.Second, Retries: 3},
 			Drain:  30 * time.Second, StopGrace: 40 * time.Second,
-			Paths: Paths{API: "/api/v1", Docs: "/docs", Admin: "/admin", Health: "/health", Metrics: "/metrics", Static: "/static"},
+			Paths: Paths{API: "/api/v1", Docs: "/docs", Admin: "/admin", Metrics: "/metrics", Static: "/static"},
 		},
 		Nginx: Nginx{
 			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,

@@ -60,7 +60,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 	}{
 		{"unknown key", raw("replica", "5"), []string{"tarot:replica: there is no such key; allowed: " + topKeys}},
 		{"unknown key in an object", raw("backend", `{"health":{"intervall":"2s"}}`), []string{
-			"tarot:backend.health.intervall: there is no such key; allowed: interval, retries, startPeriod, timeout"}},
+			"tarot:backend.health.intervall: there is no such key; allowed: command, interval, path, port, retries, startPeriod, timeout"}},
 		{"a path as a flat key", raw("backend.replicas", "5"), []string{
 			"tarot:backend.replicas: there is no such key; allowed: " + topKeys}},
 		{"a text for an object", raw("logging", "json-file"), []string{
@@ -135,6 +135,13 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:backend.stopGrace: "30s" is not allowed; allowed: a duration of whole seconds, longer than backend.drain`}},
 		{"health interval", raw("backend", `{"health":{"interval":"100ms"}}`), []string{
 			`tarot:backend.health.interval: "100ms" is not allowed; allowed: a duration of at least 1s`}},
+		{"health path", raw("backend", `{"health":{"path":"healthz"},"paths":{"health":"/a b"}}`), []string{
+			`tarot:backend.health.path: "healthz" is not allowed; allowed: empty, or a path that begins with /: letters, digits, . _ ~ - and /`,
+			`tarot:backend.paths.health: "/a b" is not allowed; allowed: empty, or a path that begins with /: letters, digits, . _ ~ - and /`}},
+		{"health port", raw("backend", `{"health":{"port":65536}}`), []string{
+			`tarot:backend.health.port: "65536" is not allowed; allowed: 0, or a whole number from 1 to 65535`}},
+		{"two health checks", raw("backend", `{"health":{"path":"/healthz/","command":["true"]}}`), []string{
+			`tarot:backend.health: "backend.health.command and backend.health.path" is not allowed; allowed: at most one of command, path and port, as there is one health check`}},
 		{"health retries", raw("backend", `{"health":{"retries":0}}`), []string{
 			`tarot:backend.health.retries: "0" is not allowed; allowed: a whole number from 1 to 20`}},
 		{"log level", raw("backend", `{"logLevel":"trace"}`), []string{

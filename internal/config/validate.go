@@ -128,19 +128,17 @@ func (b Backend) check(c *checker) {
 	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)
 	c.want(b.Memory >= engineMinimum, "backend.memory", b.Memory)
 	c.oneOf("backend.logLevel", b.LogLevel, "debug", "info", "warning", "error")
-	c.want(b.Health.Interval >= time.Second, "backend.health.interval", b.Health.Interval)
-	c.want(b.Health.Timeout >= time.Second, "backend.health.timeout", b.Health.Timeout)
-	c.want(b.Health.StartPeriod >= time.Second, "backend.health.startPeriod", b.Health.StartPeriod)
-	c.between("backend.health.retries", b.Health.Retries, 1, 20)
+	b.Health.check(c)
 	c.wholeSeconds("backend.drain", b.Drain, time.Second)
 	c.wholeSeconds("backend.stopGrace", b.StopGrace, b.Drain+time.Second)
 	for key, value := range map[string]string{
 		"api": b.Paths.API, "docs": b.Paths.Docs, "admin": b.Paths.Admin,
-		"health": b.Paths.Health, "metrics": b.Paths.Metrics, "static": b.Paths.Static,
+		"metrics": b.Paths.Metrics, "static": b.Paths.Static,
 	} {
 		c.matches("backend.paths."+key, value, urlPath)
 	}
 	c.want(b.Paths.Static != "/", "backend.paths.static", b.Paths.Static)
+	c.want(b.Paths.Health == "" || healthPath.MatchString(b.Paths.Health), "backend.paths.health", b.Paths.Health)
 }
 
 func (s Smoke) check(c *checker) {

@@ -22,7 +22,7 @@ const (
 	checkShown, checksShown = 500, 3
 )
 
-var errCheckCannotRun = errors.New("its health check can't run in this image: the HEALTHCHECK needs a program that is there and that the user may start")
+var errCheckCannotRun = errors.New("its health check can't run in this image: it needs a program that is there and that the user may start")
 
 // failedChecks are the container's last health checks, as far as they have failed in
 // a row; the engine remembers five.

@@ -179,6 +179,15 @@ func (r *run) write(ctx context.Context, path string) error {
 	return err
 }
 
+// Unwanted is an answer with another status than the one that is wanted.
+type Unwanted struct {
+	Status int
+	Path   string
+	text   string
+}
+
+func (u *Unwanted) Error() string { return u.text }
+
 func (r *run) ask(ctx context.Context, method, address, body string, want ...int) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
@@ -211,5 +220,6 @@ func (r *run) ask(ctx context.Context, method, address, body string, want ...int
 			return response, nil
 		}
 	}
-	return nil, fmt.Errorf("%s %s answers %s, want %d: %.*s", method, address, response.Status, want[0], shown, strings.TrimSpace(string(said)))
+	return nil, &Unwanted{response.StatusCode, request.URL.Path,
+		fmt.Sprintf("%s %s answers %s, want %d: %.*s", method, address, response.Status, want[0], shown, strings.TrimSpace(string(said)))}
 }
