@@ -22,7 +22,21 @@ func readConfiguration(ctx *pulumi.Context) (values, error) {
 	if err := rejectForeignNamespace(source.all, ctx.Project()); err != nil {
 		return source, err
 	}
-	return source, config.RefuseSealed(source.sealed, secretsIn(ctx))
+	if err := config.RefuseSealed(source.sealed, secretsIn(ctx)); err != nil {
+		return source, err
+	}
+	return source.withEnvironmentFile()
+}
+
+// withEnvironmentFile has what the file says as if it were in the stack file.
+func (v values) withEnvironmentFile() (values, error) {
+	for _, raw := range []*map[string]string{&v.all, &v.open} {
+		var err error
+		if *raw, err = config.WithEnvironmentFile(*raw); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
 }
 
 // values are the stack's configuration: a key with its namespace, and its value

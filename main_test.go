@@ -72,6 +72,23 @@ func TestNoSecretGetsIntoARelease(t *testing.T) {
 	}
 }
 
+// A rollback brings back what the file said, so the record has it.
+func TestAReleaseHasWhatItsEnvironmentFileSaid(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".env", []byte("GREETING=hello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, `{"tarot:backend":"{\"environmentFile\":\".env\"}","tarot:API_KEY":"b"}`)
+	source, err := configuration()
+	if err == nil {
+		source, err = source.withEnvironmentFile()
+	}
+	const want = `{"environment":{"GREETING":"hello"}}`
+	if err != nil || source.open["tarot:backend"] != want || source.all["tarot:backend"] != want || source.all["tarot:API_KEY"] != "b" {
+		t.Errorf("%v, %v", source.all, err)
+	}
+}
+
 func TestASecretInsideAnObjectIsRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv(pulumi.EnvConfig, `{"tarot:backend":"{\"databaseUrl\":\"postgresql://shop:pa55word@db/shop\"}","tarot:runtime":"swarm"}`)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -119,4 +120,57 @@ func loadsEnvironment(tests []any) bool {
 	}
 	script, _ := tests[3].(string)
 	return strings.HasPrefix(script, ". /run/config/environment || exit 1\n")
+}
+
+func TestWhatTheUserHasNotSetIsNotSet(t *testing.T) {
+	inProject(t)
+	envs := func(change func(*config.Config)) string {
+		r := succeed(t, stack(t, "prod as containers", change), up)
+		return fmt.Sprint(r.get(t, "Container", "tarot-test-backend-1").list("envs"), r.get(t, "Container", "tarot-test-migrate").list("envs"),
+			r.get(t, "Container", "tarot-test-backend-files").list("uploads"))
+	}
+	for _, name := range []string{"DEBUG=", "LOG_LEVEL="} {
+		if said := envs(func(*config.Config) {}); strings.Contains(said, name) {
+			t.Errorf("%s is in %s", name, said)
+		}
+	}
+	if said := envs(func(c *config.Config) { c.Backend.Debug, c.Backend.LogLevel = true, "warning" }); !strings.Contains(said, "DEBUG=true ") || !strings.Contains(said, "LOG_LEVEL=warning ") {
+		t.Error(said)
+	}
+	left := []string{"HOST", "WORKERS", "WEB_CONCURRENCY", "DATABASE_URL", "STATIC_URL", "RELEASE", "JWT_SECRET_KEY_FILE"}
+	said := envs(func(c *config.Config) { c.Backend.Unset = left })
+	for _, name := range append(left, "jwt_secret_key") {
+		if strings.Contains(said, name+"=") || strings.Contains(said, "/"+name) {
+			t.Errorf("%s is left out, and in %s", name, said)
+		}
+	}
+	if !strings.Contains(said, "PORT=8000") || !strings.Contains(said, "ADMIN_PASSWORD_FILE=") {
+		t.Error(said)
+	}
+}
+
+// A variable that comes with a part can be left out as all others, and the documents list it.
+func TestAllVariablesOfThePlatformAreKnown(t *testing.T) {
+	inProject(t)
+	listed, err := os.ReadFile(repository + "/docs/application.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(*config.Config){func(*config.Config) {}, func(c *config.Config) { c.Secrets["databaseUrl"] = "postgresql://u:p@db/x" }} {
+		cfg := stack(t, "dev", change, cached("cache"))
+		cfg.Backend.LogLevel, cfg.Backend.Migrate = "info", []string{"x"}
+		w := serviceOf(t, cfg, "backend")
+		var names []string
+		for name := range w.Environment {
+			names = append(names, name)
+		}
+		for _, s := range w.Secrets {
+			names = append(names, s.Variable, s.Export)
+		}
+		for _, name := range names {
+			if name != "" && (!slices.Contains(config.PlatformVariables(), name) || !strings.Contains(string(listed), "`"+name+"`")) {
+				t.Errorf("%s is not among those that can be left out, or not in docs/application.md", name)
+			}
+		}
+	}
 }

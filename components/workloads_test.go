@@ -319,8 +319,8 @@ func TestBackendEnvironmentIsTheContracts(t *testing.T) {
 	r := succeed(t, stack(t, "dev", func(c *config.Config) { c.Backend.Environment = map[string]string{"GREETING": "hi"} }), up)
 	want := []any{"ADMIN_PASSWORD_FILE=/run/secrets/admin_password", "DATABASE_URL=sqlite:///./data/dev.db",
 		"DEBUG=true", "DEBUGGER_PORT=5678", "FORWARDED_ALLOW_IPS=10.213.11.0/24", "GRACEFUL_TIMEOUT=5", "GREETING=hi",
-		"HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key", "LOG_LEVEL=debug", "PORT=8000",
-		fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "STATIC_URL=/static", "WORKERS=1"}
+		"HOST=0.0.0.0", "JWT_SECRET_KEY_FILE=/run/secrets/jwt_secret_key", "PORT=8000",
+		fmt.Sprint("RELEASE=", r.outputs["image"].Value), "STATIC_DIR=/app/static", "STATIC_URL=/static", "WEB_CONCURRENCY=1", "WORKERS=1"}
 	if got := r.get(t, "Container", "tarot-test-backend-1").list("envs"); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}

@@ -11,6 +11,12 @@ def test_defaults(environ):
     assert settings.db_synchronous == "full"
 
 
+def test_development_logs_more(environ):
+    assert load(environ).log_level == "info"
+    assert load(environ | {"DEBUG": "true"}).log_level == "debug"
+    assert load(environ | {"DEBUG": "true", "LOG_LEVEL": "error"}).log_level == "error"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

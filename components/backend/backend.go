@@ -153,10 +153,17 @@ func secrets(c part.Context) []part.Secret {
 	return all
 }
 
-// secretFiles are those of the platform, of other parts, and the user's own.
+// secretFiles are those of the platform, of other parts, and the user's own. One that no
+// variable tells of is left out.
 func secretFiles(c part.Context) []part.SecretFile {
+	wanted := func(variable string) string {
+		if slices.Contains(c.Backend.Unset, variable) {
+			return ""
+		}
+		return variable
+	}
 	file := func(variable, secret string) part.SecretFile {
-		return part.SecretFile{Name: strings.ToLower(variable), Variable: variable + "_FILE", Secret: secret}
+		return part.SecretFile{Name: strings.ToLower(variable), Variable: wanted(variable + "_FILE"), Secret: secret}
 	}
 	files := []part.SecretFile{file("JWT_SECRET_KEY", "jwtSecretKey"), file("ADMIN_PASSWORD", "adminPassword")}
 	for _, v := range c.Offered.Application {
@@ -166,29 +173,37 @@ func secretFiles(c part.Context) []part.SecretFile {
 		offered := file(v.Name, v.Secret)
 		offered.Make = v.Make
 		if v.Export {
-			offered.Export = v.Name
+			offered.Export = wanted(v.Name)
 		}
 		files = append(files, offered)
 	}
 	for _, variable := range c.Backend.Secrets {
 		files = append(files, file(variable, variable))
 	}
-	return files
+	return slices.DeleteFunc(files, func(f part.SecretFile) bool { return f.Variable == "" && f.Export == "" })
 }
 
-// environment is the contract's, docs/application.md. The user's own values go before
-// it; the configuration has none of those that must be as they are here.
+// environment is the contract's, docs/application.md, without what the user leaves out. The
+// user's own values go before it; the configuration has none of those that must be as they
+// are here.
 func environment(c part.Context) map[string]string {
 	cfg := c.Backend
 	env := map[string]string{
 		"HOST":                "0.0.0.0",
 		"PORT":                strconv.Itoa(cfg.Port),
 		"WORKERS":             strconv.Itoa(cfg.Workers),
-		"DEBUG":               strconv.FormatBool(cfg.Debug),
-		"LOG_LEVEL":           cfg.LogLevel,
+		"WEB_CONCURRENCY":     strconv.Itoa(cfg.Workers),
 		"FORWARDED_ALLOW_IPS": c.Networks.BackendSubnet,
 		"GRACEFUL_TIMEOUT":    strconv.Itoa(int(cfg.Drain / time.Second)),
 		"RELEASE":             c.Release.Image,
+	}
+	// DEBUG=false switches debugging on where any text is true, and a level in lower case ends
+	// the start of who gives it to Python's logging.
+	if cfg.Debug {
+		env["DEBUG"] = "true"
+	}
+	if cfg.LogLevel != "" {
+		env["LOG_LEVEL"] = cfg.LogLevel
 	}
 	for _, v := range c.Offered.Application {
 		if v.Secret == "" {
@@ -200,6 +215,9 @@ func environment(c part.Context) map[string]string {
 	}
 	if cfg.DebuggerPort != 0 {
 		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
+	}
+	for _, name := range cfg.Unset {
+		delete(env, name)
 	}
 	maps.Copy(env, cfg.Environment)
 	return env

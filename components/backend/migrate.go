@@ -40,7 +40,7 @@ func migration(c part.Context, replica part.Service) []part.Job {
 		s.Command = slices.Concat([]string{"/bin/sh", "-c", onlyNewScript, s.Name, file}, command)
 	}
 	s.Environment = maps.Clone(s.Environment)
-	for _, name := range []string{"HOST", "PORT", "WORKERS", "GRACEFUL_TIMEOUT", "FORWARDED_ALLOW_IPS", "DEBUGGER_PORT", "MIGRATE_ON_START", "DEBUG"} {
+	for _, name := range []string{"HOST", "PORT", "WORKERS", "WEB_CONCURRENCY", "GRACEFUL_TIMEOUT", "FORWARDED_ALLOW_IPS", "DEBUGGER_PORT", "MIGRATE_ON_START", "DEBUG"} {
 		delete(s.Environment, name)
 	}
 	s.Ports = nil

@@ -72,9 +72,10 @@ type Backend struct {
 	Replicas int `key:"replicas" allowed:"a whole number from 1 to 100"`
 	// The port that the application listens on inside its container (`PORT`).
 	Port int `key:"port" allowed:"a whole number from 1024 to 65535"`
-	// Server processes in each container (`WORKERS`).
+	// Server processes in each container (`WORKERS`, and `WEB_CONCURRENCY`, which Gunicorn and
+	// Uvicorn read).
 	Workers int `key:"workers" allowed:"a whole number from 1 to 64"`
-	// Verbose errors and reload on a code change (`DEBUG`).
+	// Verbose errors and reload on a code change (`DEBUG`). false: the variable is not set.
 	Debug bool `key:"debug" allowed:"true or false"`
 	// Bind-mount `context` at /app, so that a saved file is served without a
 	// build. Needs the engine to be on this machine; with a remote one the
@@ -91,11 +92,15 @@ type Backend struct {
 	// the folder that the data volume is mounted at. One with a password is the
 	// secret `databaseUrl`, which goes before this.
 	DatabaseURL string `key:"databaseUrl" allowed:"a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"`
-	// Further environment variables, or other values than the platform's for
-	// `WORKERS`, `DEBUG`, `LOG_LEVEL`, `FORWARDED_ALLOW_IPS`, `GRACEFUL_TIMEOUT` and
-	// `RELEASE`. They are readable in `docker inspect`: use `secrets` for what must
-	// not be.
+	// Further environment variables, or other values than the platform's. They are readable
+	// in `docker inspect`: use `secrets` for what must not be.
 	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not the names that have a key of their own"`
+	// A file of further environment variables in .env form, as `docker compose` reads it,
+	// relative to the Pulumi project. `environment` goes before it. It is a part of the
+	// release, and no place for secrets. Empty: none.
+	EnvironmentFile string `key:"environmentFile" allowed:"empty, or a file in .env form that exists"`
+	// Variables of the platform that the application does not get.
+	Unset []string `key:"unset" allowed:"a list of variables that the platform sets, and backend.environment does not"`
 	// Names of further secrets. The value of NAME is set by
 	// `pulumi config set --secret tarot:NAME`, and the application finds it in
 	// the file that its variable NAME_FILE names.
@@ -106,8 +111,8 @@ type Backend struct {
 	CPUs float64 `key:"cpus" allowed:"a number from 0.01 to the cores of the engine"`
 	// The most memory that one container gets. Swap is off.
 	Memory Bytes `key:"memory" allowed:"a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"`
-	// What the application logs (`LOG_LEVEL`).
-	LogLevel string `key:"logLevel" allowed:"debug, info, warning or error"`
+	// What the application logs (`LOG_LEVEL`). Empty: the variable is not set.
+	LogLevel string `key:"logLevel" allowed:"empty, debug, info, warning or error"`
 	// How the engine finds out whether a container is healthy.
 	Health Health `key:"health"`
 	// How long the application may take to finish what it has begun after
@@ -305,7 +310,7 @@ func Defaults() Config {
 			Context: "./app", Dockerfile: "Dockerfile",
 			Replicas: 3, Port: 8000, Workers: 4, PublishAddress: "127.0.0.1",
 			DatabaseURL: "sqlite:///./data/prod.db",
-			User:        "10001:10001", CPUs: 1, Memory: 512 << 20, LogLevel: "info",
+			User:        "10001:10001", CPUs: 1, Memory: 512 << 20,
 			Health: Health{Interval: 30 * time.Second, Timeout: 10 * time.Second, StartPeriod: 60 * time.Second, Retries: 3},
 			Drain:  30 * time.Second, StopGrace: 40 * time.Second,
 			Paths: Paths{API: "/api/v1", Docs: "/docs", Admin: "/admin", Metrics: "/metrics", Static: "/static"},

@@ -145,7 +145,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"health retries", raw("backend", `{"health":{"retries":0}}`), []string{
 			`tarot:backend.health.retries: "0" is not allowed; allowed: a whole number from 1 to 20`}},
 		{"log level", raw("backend", `{"logLevel":"trace"}`), []string{
-			`tarot:backend.logLevel: "trace" is not allowed; allowed: debug, info, warning or error`}},
+			`tarot:backend.logLevel: "trace" is not allowed; allowed: empty, debug, info, warning or error`}},
 		{"relative URL path", raw("backend", `{"paths":{"api":"api"}}`), []string{
 			`tarot:backend.paths.api: "api" is not allowed; allowed: a path that begins with / and does not end in one`}},
 		{"URL path that ends in a slash", raw("backend", `{"paths":{"static":"/static/"}}`), []string{

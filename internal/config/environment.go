@@ -7,49 +7,85 @@ import (
 	"strings"
 )
 
-// fixed are the variables that the platform relies on itself: `backend.environment`
+// fixed are the variables whose values the platform relies on itself: `backend.environment`
 // can't set them. Each has what does.
 var fixed = map[string]string{
-	"HOST":                "is 0.0.0.0 always, as requests come from other containers",
 	"PORT":                "is set by " + Namespace + ":backend.port",
 	"DATABASE_URL":        "is set by " + Namespace + ":backend.databaseUrl, or by the secret " + Namespace + ":databaseUrl where it has a password",
 	"DATABASE_URL_FILE":   "is set by the secret " + Namespace + ":databaseUrl",
-	"DEBUGGER_PORT":       "is set by " + Namespace + ":backend.debuggerPort",
-	"STATIC_DIR":          "is where the platform publishes static files from",
-	"STATIC_URL":          "is set by " + Namespace + ":backend.paths.static",
-	"MIGRATE_ON_START":    "is set by " + Namespace + ":backend.migrate",
 	"JWT_SECRET_KEY_FILE": "is set by the secret " + Namespace + ":jwtSecretKey",
 	"ADMIN_PASSWORD_FILE": "is set by the secret " + Namespace + ":adminPassword",
 }
 
 // changeable are the other variables that the platform sets, each with the key that
-// does; `backend.environment` goes before them.
+// does; empty: none. `backend.environment` goes before them.
 var changeable = map[string]string{
+	"HOST":                "",
 	"WORKERS":             "backend.workers",
+	"WEB_CONCURRENCY":     "backend.workers",
 	"DEBUG":               "backend.debug",
 	"LOG_LEVEL":           "backend.logLevel",
 	"FORWARDED_ALLOW_IPS": "networks.backendSubnet",
 	"GRACEFUL_TIMEOUT":    "backend.drain",
 	"RELEASE":             "",
+	"DEBUGGER_PORT":       "",
+	"STATIC_DIR":          "",
+	"STATIC_URL":          "",
+	"MIGRATE_ON_START":    "",
+	"REDIS_URL":           "",
+	"REDIS_URL_FILE":      "",
+}
+
+// PlatformVariables are the names of all that the platform may set.
+func PlatformVariables() []string {
+	return slices.Sorted(maps.Keys(maps.Collect(func(yield func(string, bool) bool) {
+		for _, names := range []map[string]string{fixed, changeable} {
+			for name := range names {
+				if !yield(name, true) {
+					return
+				}
+			}
+		}
+	})))
 }
 
 func (b Backend) checkEnvironment(c *checker) {
 	for name := range b.Environment {
-		why, taken := fixed[name]
-		switch {
-		case taken:
-			c.add(Fault{Namespace, "backend.environment", quote(name), fmt.Sprintf("%s (%s %s)", allowed("backend.environment"), name, why)})
-		default:
-			c.want(variableName.MatchString(name), "backend.environment", name)
+		if why, taken := fixed[name]; taken {
+			c.because("backend.environment", name, name+" "+why)
+			continue
+		}
+		c.want(variableName.MatchString(name), "backend.environment", name)
+	}
+	for _, name := range b.Unset {
+		if !slices.Contains(PlatformVariables(), name) {
+			c.because("backend.unset", name, "these are "+strings.Join(PlatformVariables(), ", "))
+		} else if _, set := b.Environment[name]; set {
+			c.because("backend.unset", name, "backend.environment sets it")
 		}
 	}
 	for _, name := range b.Secrets {
 		if why, taken := fixed[name+"_FILE"]; taken {
-			c.add(Fault{Namespace, "backend.secrets", quote(name), fmt.Sprintf("%s (%s_FILE %s)", allowed("backend.secrets"), name, why)})
+			c.because("backend.secrets", name, name+"_FILE "+why)
 			continue
 		}
 		c.want(secretName.MatchString(name), "backend.secrets", name)
+		for _, variable := range []string{name, name + "_FILE"} {
+			if _, plain := b.Environment[variable]; plain {
+				c.because("backend.environment", variable, name+" is one of backend.secrets: what is here is readable in `docker inspect`")
+			}
+		}
 	}
+}
+
+// because refuses a value of a key, and says what it is that is not so.
+func (c *checker) because(key, value, why string) {
+	c.add(Fault{Namespace, key, quote(value), fmt.Sprintf("%s (%s)", allowed(key), why)})
+}
+
+// says are errors of servers that mean a variable without naming it.
+var says = map[string]string{
+	"WEB_CONCURRENCY": "as an import string to enable 'reload' or 'workers'", // uvicorn.run(app)
 }
 
 // Mentioned tells of the variables that the platform has set, and that an application
@@ -60,11 +96,12 @@ func (b Backend) Mentioned(text string, environment map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(changeable)) {
 		value := environment[name]
 		_, own := b.Environment[name]
-		if own || value == "" || name == "RELEASE" {
+		if own || value == "" || changeable[name] == "" {
 			continue // its own value, which it knows where to find
 		}
 		const long = 9 // characters: a network, not a number or a word
-		said := strings.Contains(name, "_") && strings.Contains(text, name) || strings.Contains(text, name+"=") ||
+		said := says[name] != "" && strings.Contains(text, says[name]) ||
+			strings.Contains(name, "_") && strings.Contains(text, name) || strings.Contains(text, name+"=") ||
 			strings.Contains(text, "'"+value+"'") || len(value) >= long && strings.Contains(text, value)
 		if !said {
 			continue

@@ -7,15 +7,11 @@ import (
 
 func TestEveryVariableOfThePlatformIsTheUsersOrNamesItsKey(t *testing.T) {
 	for name, want := range map[string]string{
-		"FORWARDED_ALLOW_IPS": "", "LOG_LEVEL": "", "WORKERS": "", "DEBUG": "", "GRACEFUL_TIMEOUT": "", "RELEASE": "", "OTHER": "",
-		"HOST":                "HOST is 0.0.0.0 always",
+		"FORWARDED_ALLOW_IPS": "", "LOG_LEVEL": "", "WORKERS": "", "WEB_CONCURRENCY": "", "DEBUG": "", "GRACEFUL_TIMEOUT": "", "RELEASE": "", "OTHER": "",
+		"HOST": "", "DEBUGGER_PORT": "", "STATIC_DIR": "", "STATIC_URL": "", "MIGRATE_ON_START": "",
 		"PORT":                "PORT is set by tarot:backend.port",
 		"DATABASE_URL":        "DATABASE_URL is set by tarot:backend.databaseUrl, or by the secret tarot:databaseUrl where it has a password",
 		"DATABASE_URL_FILE":   "DATABASE_URL_FILE is set by the secret tarot:databaseUrl",
-		"DEBUGGER_PORT":       "DEBUGGER_PORT is set by tarot:backend.debuggerPort",
-		"STATIC_DIR":          "STATIC_DIR is where the platform",
-		"STATIC_URL":          "STATIC_URL is set by tarot:backend.paths.static",
-		"MIGRATE_ON_START":    "MIGRATE_ON_START is set by tarot:backend.migrate",
 		"JWT_SECRET_KEY_FILE": "JWT_SECRET_KEY_FILE is set by the secret tarot:jwtSecretKey",
 		"ADMIN_PASSWORD_FILE": "ADMIN_PASSWORD_FILE is set by the secret tarot:adminPassword",
 	} {
@@ -33,8 +29,28 @@ func TestEveryVariableOfThePlatformIsTheUsersOrNamesItsKey(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftOutIsThePlatforms(t *testing.T) {
+	for _, test := range []struct {
+		backend Backend
+		want    string
+	}{
+		{Backend{Unset: []string{"PORT", "HOST", "DATABASE_URL", "JWT_SECRET_KEY_FILE", "REDIS_URL"}}, ""},
+		{Backend{Unset: []string{"PATH"}}, `tarot:backend.unset: "PATH" is not allowed; allowed: a list of variables that the platform sets, and backend.environment does not (these are ADMIN_PASSWORD_FILE, `},
+		{Backend{Unset: []string{"HOST"}, Environment: map[string]string{"HOST": "db"}}, `tarot:backend.unset: "HOST" is not allowed; allowed: a list of variables that the platform sets, and backend.environment does not (backend.environment sets it)`},
+		{Backend{Secrets: []string{"API_KEY"}, Environment: map[string]string{"API_KEY": "x"}}, `tarot:backend.environment: "API_KEY" is not allowed`},
+		{Backend{Secrets: []string{"API_KEY"}, Environment: map[string]string{"API_KEY_FILE": "x"}}, `tarot:backend.environment: "API_KEY_FILE" is not allowed`},
+	} {
+		c := &checker{}
+		test.backend.checkEnvironment(c)
+		if err := c.err(); test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+			t.Errorf("%+v: %v", test.backend, err)
+		}
+	}
+}
+
 func TestAnApplicationsComplaintOfAVariableNamesItsKey(t *testing.T) {
-	environment := map[string]string{"FORWARDED_ALLOW_IPS": "10.213.1.0/24", "LOG_LEVEL": "info", "WORKERS": "4", "DEBUG": "false", "GRACEFUL_TIMEOUT": "30", "RELEASE": "app:1", "PORT": "8000"}
+	environment := map[string]string{"FORWARDED_ALLOW_IPS": "10.213.1.0/24", "LOG_LEVEL": "info", "WORKERS": "4", "WEB_CONCURRENCY": "4", "DEBUG": "true", "GRACEFUL_TIMEOUT": "30", "RELEASE": "app:1", "PORT": "8000",
+		"HOST": "0.0.0.0", "STATIC_URL": "/static/r/0123456789abcdef", "STATIC_DIR": "/app/static/r/0123456789abcdef", "MIGRATE_ON_START": "false"}
 	for _, test := range []struct {
 		text, want string
 	}{
@@ -43,6 +59,8 @@ func TestAnApplicationsComplaintOfAVariableNamesItsKey(t *testing.T) {
 		{"ValueError: Unknown level: 'info'", "LOG_LEVEL"},
 		{"LOG_LEVEL is not one of DEBUG, INFO", "LOG_LEVEL"},
 		{"WORKERS=4: allowed is 1", "WORKERS"},
+		{"WARNING:  You must pass the application as an import string to enable 'reload' or 'workers'.", "WEB_CONCURRENCY"},
+		{"GET /static/r/0123456789abcdef/app.css MIGRATE_ON_START on 0.0.0.0", ""},
 		{`{"level": "info", "message": "DEBUG is off, 4 WORKERS, 30 s, PORT 8000, app:1"}`, ""},
 		{"ModuleNotFoundError: No module named 'app'", ""},
 	} {

@@ -127,7 +127,7 @@ func (b Backend) check(c *checker) {
 	c.matches("backend.user", b.User, userName)
 	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)
 	c.want(b.Memory >= engineMinimum, "backend.memory", b.Memory)
-	c.oneOf("backend.logLevel", b.LogLevel, "debug", "info", "warning", "error")
+	c.oneOf("backend.logLevel", b.LogLevel, "", "debug", "info", "warning", "error")
 	b.Health.check(c)
 	c.wholeSeconds("backend.drain", b.Drain, time.Second)
 	c.wholeSeconds("backend.stopGrace", b.StopGrace, b.Drain+time.Second)

@@ -39,9 +39,14 @@ func TestOwnApplication(t *testing.T) {
 			}
 			answer := get(t, fmt.Sprint(out["healthUrl"])).want(t, "health", 200).json(t)
 			environment := answer["environment"].(map[string]any)
-			for name, want := range map[string]string{"AWKWARD": awkward, "PORT": "8000", "WORKERS": "4", "DATABASE_URL": "sqlite:///./data/prod.db", "DEBUG": "false"} {
+			for name, want := range map[string]string{"AWKWARD": awkward, "PORT": "8000", "WORKERS": "4", "DATABASE_URL": "sqlite:///./data/prod.db", "WEB_CONCURRENCY": "4"} {
 				if environment[name] != want {
 					t.Errorf("%s is %v, want %s", name, environment[name], want)
+				}
+			}
+			for _, name := range []string{"DEBUG", "LOG_LEVEL"} { // what nobody has set
+				if value, set := environment[name]; set {
+					t.Errorf("%s is %v", name, value)
 				}
 			}
 			if answer["user"] != 10001.0 || answer["secret_length"] != float64(len(secret)) || answer["forwarded"] != "http" {
