@@ -174,3 +174,58 @@ func TestAllVariablesOfThePlatformAreKnown(t *testing.T) {
 		}
 	}
 }
+
+// By a file, by a variable, or by a name that is not ours: no secret is in what the engine tells.
+func TestSecretsAsVariablesAreReadWhereTheProcessStarts(t *testing.T) {
+	inProject(t)
+	secrets := func(c *config.Config) {
+		c.Backend.SecretEnvironment, c.Secrets["STRIPE_KEY"] = []string{"STRIPE_KEY"}, "sk-42"
+		c.Backend.Aliases = map[string]string{"DJANGO_SECRET_KEY": "JWT_SECRET_KEY", "ADMIN_PASSWORD": "ADMIN_PASSWORD", "GUNICORN_PORT": "PORT", "BROKER": "REDIS_URL", "DSN": "DATABASE_URL"}
+		c.Backend.Unset = []string{"DATABASE_URL", "REDIS_URL"}
+	}
+	values := map[string]string{"STRIPE_KEY": "sk-42", "DJANGO_SECRET_KEY": "generated-for-credentials-jwt-secret-key", "ADMIN_PASSWORD": "generated-for-credentials-admin-password",
+		"BROKER": "redis://app:generated-for-credentials-cache-password@valkey:6379"}
+	for _, name := range []string{"prod as containers", "prod"} {
+		r := succeed(t, stack(t, name, cached("cache"), secrets), up)
+		script, files, told := "", map[string]any{}, ""
+		if name == "prod" {
+			encoded, _ := r.get(t, "ServiceConfig", "tarot-test-backend-environment").at("data").(string)
+			decoded, _ := base64.StdEncoding.DecodeString(encoded)
+			script = string(decoded)
+			for _, s := range r.find("Secret") {
+				if file, mine := strings.CutPrefix(s.Name, "tarot-test-backend-"); mine {
+					data, _ := base64.StdEncoding.DecodeString(s.at("data").(sealed).value.(string))
+					files["/run/secrets/"+file] = string(data)
+				}
+			}
+			told = fmt.Sprint(r.get(t, "Service", "tarot-test-backend").In, r.get(t, "Service", "tarot-test-backend-candidate").In)
+		} else {
+			for _, u := range r.get(t, "Container", "tarot-test-backend-files").list("uploads") {
+				files[at(u, "file").(string)] = at(u, "content")
+				if s, ok := at(u, "content").(sealed); ok {
+					files[at(u, "file").(string)] = s.value
+				}
+			}
+			script = fmt.Sprint(files["/run/config/environment"])
+			told = fmt.Sprint(r.get(t, "Container", "tarot-test-backend-1").In)
+		}
+		for variable, value := range values {
+			path := "/run/secrets/" + strings.ToLower(variable)
+			if want := variable + "=$(cat '" + path + "') && export " + variable + " || return 1\n"; !strings.Contains(script, want) || files[path] != value {
+				t.Errorf("%s: %s: %v, in %s", name, variable, files[path], script)
+			}
+			if strings.Contains(told, value) || strings.Contains(script, value) {
+				t.Errorf("%s: %s can be read", name, variable)
+			}
+			if !strings.Contains(script, "export "+variable+"_FILE='"+path+"'") {
+				t.Errorf("%s: no file of %s", name, variable)
+			}
+		}
+		if strings.Contains(script, "export DATABASE_URL=") || strings.Contains(script, "export REDIS_URL") && strings.Contains(script, "REDIS_URL=$(") {
+			t.Errorf("%s: what is left out is there: %s", name, script)
+		}
+		if !strings.Contains(script, "export DSN='sqlite:///./data/prod.db'\n") || !strings.Contains(script, "export GUNICORN_PORT='8000'\n") || !strings.Contains(script, "export PORT='8000'\n") {
+			t.Errorf("%s: %s", name, script)
+		}
+	}
+}

@@ -8,9 +8,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"tarot-platform/assets/prometheus"
 	"tarot-platform/components/part"
@@ -141,87 +138,6 @@ func health(c part.Context) workload.Health {
 
 // mountsCode is false with an engine on another machine, which does not have the folder.
 func mountsCode(c part.Context) bool { return c.Backend.MountCode && c.Host.Local }
-
-func secrets(c part.Context) []part.Secret {
-	all := []part.Secret{
-		{Name: "jwtSecretKey", Given: c.Secrets["jwtSecretKey"], Length: jwtKeyLength, Version: c.SecretVersions.JWTSecretKey, Rotates: true},
-		{Name: "adminPassword", Given: c.Secrets["adminPassword"], Length: adminPasswordLength, Version: c.SecretVersions.AdminPassword, Rotates: true},
-	}
-	for _, variable := range c.Backend.Secrets {
-		all = append(all, part.Secret{Name: variable, Given: c.Secrets[variable]})
-	}
-	return all
-}
-
-// secretFiles are those of the platform, of other parts, and the user's own. One that no
-// variable tells of is left out.
-func secretFiles(c part.Context) []part.SecretFile {
-	wanted := func(variable string) string {
-		if slices.Contains(c.Backend.Unset, variable) {
-			return ""
-		}
-		return variable
-	}
-	file := func(variable, secret string) part.SecretFile {
-		return part.SecretFile{Name: strings.ToLower(variable), Variable: wanted(variable + "_FILE"), Secret: secret}
-	}
-	files := []part.SecretFile{file("JWT_SECRET_KEY", "jwtSecretKey"), file("ADMIN_PASSWORD", "adminPassword")}
-	for _, v := range c.Offered.Application {
-		if v.Secret == "" {
-			continue
-		}
-		offered := file(v.Name, v.Secret)
-		offered.Make = v.Make
-		if v.Export {
-			offered.Export = wanted(v.Name)
-		}
-		files = append(files, offered)
-	}
-	for _, variable := range c.Backend.Secrets {
-		files = append(files, file(variable, variable))
-	}
-	return slices.DeleteFunc(files, func(f part.SecretFile) bool { return f.Variable == "" && f.Export == "" })
-}
-
-// environment is the contract's, docs/application.md, without what the user leaves out. The
-// user's own values go before it; the configuration has none of those that must be as they
-// are here.
-func environment(c part.Context) map[string]string {
-	cfg := c.Backend
-	env := map[string]string{
-		"HOST":                "0.0.0.0",
-		"PORT":                strconv.Itoa(cfg.Port),
-		"WORKERS":             strconv.Itoa(cfg.Workers),
-		"WEB_CONCURRENCY":     strconv.Itoa(cfg.Workers),
-		"FORWARDED_ALLOW_IPS": c.Networks.BackendSubnet,
-		"GRACEFUL_TIMEOUT":    strconv.Itoa(int(cfg.Drain / time.Second)),
-		"RELEASE":             c.Release.Image,
-	}
-	// DEBUG=false switches debugging on where any text is true, and a level in lower case ends
-	// the start of who gives it to Python's logging.
-	if cfg.Debug {
-		env["DEBUG"] = "true"
-	}
-	if cfg.LogLevel != "" {
-		env["LOG_LEVEL"] = cfg.LogLevel
-	}
-	for _, v := range c.Offered.Application {
-		if v.Secret == "" {
-			env[v.Name] = v.Value
-		}
-	}
-	if len(cfg.Migrate) > 0 {
-		env["MIGRATE_ON_START"] = "false"
-	}
-	if cfg.DebuggerPort != 0 {
-		env["DEBUGGER_PORT"] = strconv.Itoa(cfg.DebuggerPort)
-	}
-	for _, name := range cfg.Unset {
-		delete(env, name)
-	}
-	maps.Copy(env, cfg.Environment)
-	return env
-}
 
 // explain adds to an error of the replicas what of the platform is behind it.
 func explain(c part.Context, environment map[string]string, err error) error {

@@ -38,7 +38,7 @@ func (v Cache) check(c *checker, cfg Config) {
 	const name = "REDIS_URL"
 	_, plain := cfg.Backend.Environment[name]
 	_, file := cfg.Backend.Environment[name+"_FILE"]
-	if plain || file || slices.Contains(cfg.Backend.Secrets, name) {
-		c.add(Fault{Namespace, "cache.enabled", quote(true), "false where backend.environment or backend.secrets has a " + name + " of your own"})
+	if plain || file || slices.Contains(cfg.Backend.OwnSecrets(), name) {
+		c.add(Fault{Namespace, "cache.enabled", quote(true), "false where backend.environment, backend.secrets or backend.secretEnvironment has a " + name + " of your own"})
 	}
 }

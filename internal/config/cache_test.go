@@ -13,7 +13,7 @@ func TestWhatIsWrongWithACache(t *testing.T) {
 		"off, with a Redis of one's own": {raw("cache", `{"enabled":false}`, "backend", `{"secrets":["REDIS_URL"]}`, "REDIS_URL", "redis://x"), ""},
 		"on":                             {raw("cache", `{"enabled":true,"profile":"queue","memory":"64m","cpus":0.1}`), ""},
 		"on, with one's own as a secret": {raw("cache", `{"enabled":true}`, "backend", `{"secrets":["REDIS_URL"]}`, "REDIS_URL", "redis://x"),
-			`tarot:cache.enabled: "true" is not allowed; allowed: false where backend.environment or backend.secrets has a REDIS_URL of your own`},
+			`tarot:cache.enabled: "true" is not allowed; allowed: false where backend.environment, backend.secrets or backend.secretEnvironment has a REDIS_URL of your own`},
 		"on, with one's own": {raw("cache", `{"enabled":true}`, "backend", `{"environment":{"REDIS_URL":"redis://x"}}`), `tarot:cache.enabled: "true" is not allowed`},
 		"on, with its file":  {raw("cache", `{"enabled":true}`, "backend", `{"environment":{"REDIS_URL_FILE":"/x"}}`), `tarot:cache.enabled: "true" is not allowed`},
 		"a profile":          {raw("cache", `{"profile":"database"}`), `tarot:cache.profile: "database" is not allowed; allowed: cache or queue`},

@@ -105,6 +105,14 @@ type Backend struct {
 	// `pulumi config set --secret tarot:NAME`, and the application finds it in
 	// the file that its variable NAME_FILE names.
 	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case"`
+	// Names of secrets for programs that read no file: the variable NAME holds the value,
+	// beside the file that NAME_FILE names. It is read where the program starts, and in no
+	// `docker inspect`.
+	SecretEnvironment []string `key:"secretEnvironment" allowed:"a list of variable names, upper case, none of backend.secrets"`
+	// Further names for what the platform gives: `DJANGO_SECRET_KEY: JWT_SECRET_KEY` is the
+	// value of the secret `jwtSecretKey` in the variable DJANGO_SECRET_KEY. What is a secret is
+	// given as those of `secretEnvironment` are.
+	Aliases map[string]string `key:"aliases" allowed:"a map of variable names, upper case, to variables that the platform sets, JWT_SECRET_KEY or ADMIN_PASSWORD"`
 	// The fixed user and group that the process runs as.
 	User string `key:"user" allowed:"uid:gid in numbers, not 0"`
 	// The most CPU that one container gets, in cores.

@@ -91,7 +91,7 @@ func Decode(raw map[string]string) (Config, error) {
 	d := decoder{}
 	d.object(reflect.ValueOf(&cfg).Elem(), "", tree)
 	for name, value := range flat {
-		if !slices.Contains(platformSecrets, name) && !slices.Contains(cfg.Backend.Secrets, name) {
+		if !slices.Contains(platformSecrets, name) && !slices.Contains(cfg.Backend.OwnSecrets(), name) {
 			d.add(unknownKey("", name, append(keys(reflect.TypeFor[Config]()), platformSecrets...)))
 			continue
 		}

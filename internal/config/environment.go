@@ -64,16 +64,51 @@ func (b Backend) checkEnvironment(c *checker) {
 			c.because("backend.unset", name, "backend.environment sets it")
 		}
 	}
-	for _, name := range b.Secrets {
+	for i, name := range b.OwnSecrets() {
+		key := b.listing(name)
 		if why, taken := fixed[name+"_FILE"]; taken {
-			c.because("backend.secrets", name, name+"_FILE "+why)
+			c.because(key, name, name+"_FILE "+why)
 			continue
 		}
-		c.want(secretName.MatchString(name), "backend.secrets", name)
+		c.want(secretName.MatchString(name), key, name)
+		if slices.Contains(b.OwnSecrets()[:i], name) {
+			c.because("backend.secretEnvironment", name, "it is listed already; one that is here has its file, too")
+		}
 		for _, variable := range []string{name, name + "_FILE"} {
 			if _, plain := b.Environment[variable]; plain {
-				c.because("backend.environment", variable, name+" is one of backend.secrets: what is here is readable in `docker inspect`")
+				c.because("backend.environment", variable, name+" is one of "+key+": what is here is readable in `docker inspect`")
 			}
+		}
+	}
+	b.checkAliases(c)
+}
+
+// listing is the key that lists a secret of the application's own.
+func (b Backend) listing(secret string) string {
+	if slices.Contains(b.Secrets, secret) {
+		return "backend.secrets"
+	}
+	return "backend.secretEnvironment"
+}
+
+// values are those secrets of the platform that have a file only, where no alias asks for more.
+var values = []string{"JWT_SECRET_KEY", "ADMIN_PASSWORD"}
+
+func (b Backend) checkAliases(c *checker) {
+	platforms := slices.DeleteFunc(slices.Concat(PlatformVariables(), values), func(name string) bool { return strings.HasSuffix(name, "_FILE") })
+	for name, of := range b.Aliases {
+		_, set := b.Environment[name]
+		switch {
+		case !secretName.MatchString(name):
+			c.want(false, "backend.aliases", name)
+		case !slices.Contains(platforms, of):
+			c.because("backend.aliases", name+": "+of, "these are "+strings.Join(platforms, ", "))
+		case slices.Contains(PlatformVariables(), name):
+			c.because("backend.aliases", name+": "+of, name+" is the platform's own")
+		case name != of && slices.Contains(values, name):
+			c.because("backend.aliases", name+": "+of, name+" has a value of its own")
+		case set || slices.Contains(b.OwnSecrets(), name):
+			c.because("backend.aliases", name+": "+of, name+" is set by backend.environment, or is a secret of the application's own")
 		}
 	}
 }

@@ -38,6 +38,18 @@ func TestWhatIsLeftOutIsThePlatforms(t *testing.T) {
 		{Backend{Unset: []string{"PATH"}}, `tarot:backend.unset: "PATH" is not allowed; allowed: a list of variables that the platform sets, and backend.environment does not (these are ADMIN_PASSWORD_FILE, `},
 		{Backend{Unset: []string{"HOST"}, Environment: map[string]string{"HOST": "db"}}, `tarot:backend.unset: "HOST" is not allowed; allowed: a list of variables that the platform sets, and backend.environment does not (backend.environment sets it)`},
 		{Backend{Secrets: []string{"API_KEY"}, Environment: map[string]string{"API_KEY": "x"}}, `tarot:backend.environment: "API_KEY" is not allowed`},
+		{Backend{SecretEnvironment: []string{"API_KEY", "OTHER"}, Aliases: map[string]string{"SECRET_KEY": "JWT_SECRET_KEY", "ADMIN_PASSWORD": "ADMIN_PASSWORD", "DB": "DATABASE_URL", "BROKER": "REDIS_URL", "N": "WORKERS"}}, ""},
+		{Backend{SecretEnvironment: []string{"API_KEY"}, Environment: map[string]string{"API_KEY": "x"}}, `tarot:backend.environment: "API_KEY" is not allowed`},
+		{Backend{Secrets: []string{"API_KEY"}, SecretEnvironment: []string{"API_KEY"}}, `tarot:backend.secretEnvironment: "API_KEY" is not allowed; allowed: a list of variable names, upper case, none of backend.secrets (it is listed already`},
+		{Backend{SecretEnvironment: []string{"DATABASE_URL"}}, `tarot:backend.secretEnvironment: "DATABASE_URL" is not allowed`},
+		{Backend{SecretEnvironment: []string{"lower"}}, `tarot:backend.secretEnvironment: "lower" is not allowed`},
+		{Backend{Aliases: map[string]string{"A": "PATH"}}, `tarot:backend.aliases: "A: PATH" is not allowed; allowed: a map of variable names, upper case, to variables that the platform sets, JWT_SECRET_KEY or ADMIN_PASSWORD (these are `},
+		{Backend{Aliases: map[string]string{"A": "JWT_SECRET_KEY_FILE"}}, `tarot:backend.aliases: "A: JWT_SECRET_KEY_FILE" is not allowed`},
+		{Backend{Aliases: map[string]string{"a b": "PORT"}}, `tarot:backend.aliases: "a b" is not allowed`},
+		{Backend{Aliases: map[string]string{"WORKERS": "PORT"}}, `tarot:backend.aliases: "WORKERS: PORT" is not allowed`},
+		{Backend{Aliases: map[string]string{"JWT_SECRET_KEY": "ADMIN_PASSWORD"}}, `tarot:backend.aliases: "JWT_SECRET_KEY: ADMIN_PASSWORD" is not allowed`},
+		{Backend{Aliases: map[string]string{"A": "PORT"}, Environment: map[string]string{"A": "1"}}, `tarot:backend.aliases: "A: PORT" is not allowed`},
+		{Backend{Aliases: map[string]string{"A": "PORT"}, Secrets: []string{"A"}}, `tarot:backend.aliases: "A: PORT" is not allowed`},
 		{Backend{Secrets: []string{"API_KEY"}, Environment: map[string]string{"API_KEY_FILE": "x"}}, `tarot:backend.environment: "API_KEY_FILE" is not allowed`},
 	} {
 		c := &checker{}

@@ -14,13 +14,16 @@ const DatabaseURLSecret = "databaseUrl"
 // ApplicationSecrets are the names of the secrets that were set for the application, but
 // for those that have a generated value where they are not.
 func (cfg Config) ApplicationSecrets() []string {
-	names := slices.Clone(cfg.Backend.Secrets)
+	names := cfg.Backend.OwnSecrets()
 	if cfg.Secrets[DatabaseURLSecret] != "" {
 		names = append(names, DatabaseURLSecret)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// OwnSecrets are the names of those that the stack file lists for the application.
+func (b Backend) OwnSecrets() []string { return slices.Concat(b.Secrets, b.SecretEnvironment) }
 
 // RefuseSealed refuses secrets inside the tree of the configuration. They would be in
 // clear wherever the engine shows what a container runs with, and a release's record,
@@ -53,7 +56,7 @@ func insteadOf(path string) string {
 	if path == Namespace+":backend.databaseUrl" {
 		return "a database's URL with a password is set by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret + "`"
 	}
-	return "a secret of the application's is named in backend.secrets, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
+	return "a secret of the application's is named in backend.secrets, or in backend.secretEnvironment where it has to be a variable, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
 		"what is no secret is set without --secret"
 }
 

@@ -291,9 +291,9 @@ func (cfg Config) checkTogether() []error {
 		names[name] = key
 	}
 	cfg.monitoringTogether(conflict)
-	for _, name := range cfg.Backend.Secrets {
+	for _, name := range cfg.Backend.OwnSecrets() {
 		if cfg.Secrets[name] == "" {
-			conflict("backend.secrets", name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
+			conflict(cfg.Backend.listing(name), name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
 		}
 	}
 	return faults

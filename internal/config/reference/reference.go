@@ -62,7 +62,7 @@ func Page(folder string) (string, error) {
 	for _, s := range words.secrets {
 		p.row(code(config.Namespace+":"+s.key), s.meaning)
 	}
-	p.row(code(config.Namespace+":NAME"), "For each NAME in `backend.secrets`: "+rest(words.fields["Backend.Secrets"]))
+	p.row(code(config.Namespace+":NAME"), "For each NAME in `backend.secrets` and `backend.secretEnvironment`: "+rest(words.fields["Backend.Secrets"]))
 	return p.text.String(), nil
 }
 
