@@ -14,17 +14,18 @@ import (
 
 // The order is what keeps a bad release from doing harm.
 func TestADeployAsksForOneThingAfterTheOther(t *testing.T) {
-	prepared := []string{"job tarot-test-publish-static ends within 5m0s", "job tarot-test-migrate ends within 15m0s"}
+	const own = "job tarot-test-own-volumes ends within 5m0s"
+	prepared := []string{own, "job tarot-test-publish-static ends within 5m0s", "job tarot-test-migrate ends within 15m0s"}
 	configured := "job tarot-test-nginx-configuration ends within 30s"
 	ended := []string{"nginx runs its configuration within 15s", "smoke test of https://localhost/health  within 30s", "smoke test of https://localhost/health backend within 30s", "job tarot-test-activate-static ends within 5m0s", "prune to 5 of tarot-test and tarot-backend"}
 	container := func(n string) string { return "container tarot-test-backend-" + n + " runs IMAGE within 1m48s" }
 	kept := map[string][]string{
-		"dev":                {"backend-1", "backend-files"},
-		"prod":               {"activate-static", "migrate", "nginx-configuration", "publish-static"},
-		"prod as containers": {"activate-static", "backend-1", "backend-2", "backend-3", "backend-files", "migrate", "nginx-1", "nginx-configuration", "publish-static"},
+		"dev":                {"backend-1", "backend-files", "own-volumes"},
+		"prod":               {"activate-static", "migrate", "nginx-configuration", "own-volumes", "publish-static"},
+		"prod as containers": {"activate-static", "backend-1", "backend-2", "backend-3", "backend-files", "migrate", "nginx-1", "nginx-configuration", "own-volumes", "publish-static"},
 	}
 	for name, want := range map[string][]string{
-		"dev": {container("1"), "smoke test of http://localhost:8000/health  within 30s", "prune to 5 of tarot-test and tarot-backend"},
+		"dev": {own, container("1"), "smoke test of http://localhost:8000/health  within 30s", "prune to 5 of tarot-test and tarot-backend"},
 		"prod": slices.Concat(prepared, []string{"scale tarot-test-backend-candidate to 0", "service tarot-test-backend runs 3 of IMAGE within 7m54s", configured,
 			"service tarot-test-nginx runs 1 of nginx:1.30 within 1m3s"}, ended),
 		"prod as containers": slices.Concat(prepared, []string{container("1"), container("2"), container("3"), configured,

@@ -14,6 +14,7 @@ import (
 // Names are part of a stack's state: one that changes replaces a resource.
 func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 	common := []string{
+		"docker:index/container:Container tarot-test-own-volumes",
 		"docker:index/network:Network tarot-test-backend",
 		"docker:index/remoteImage:RemoteImage backend-image",
 		"docker:index/volume:Volume release",
@@ -180,7 +181,8 @@ func TestOutputsDescribeTheServices(t *testing.T) {
 	r := succeed(t, cfg, up)
 	image := r.outputs["image"].Value
 	want := map[string]any{
-		"backend": map[string]any{"image": image, "replicas": 2, "names": []string{"tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"}},
+		"backend": map[string]any{"image": image, "replicas": 2, "names": []string{"tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"},
+			"writes": []string{"/app/data", "/app/data/prod.db"}},
 		"nginx":   map[string]any{"image": "nginx:1.30", "replicas": 1, "names": []string{"tarot-test-nginx-1"}},
 	}
 	if got := r.outputs["services"].Value; !reflect.DeepEqual(got, want) {

@@ -182,6 +182,10 @@ func (r *realised) job(component string, j part.Job) (*runtime.JobRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a container mounts may be changed when it is made, so the earlier ones are waited for.
+	if _, err := r.await(j.After); err != nil {
+		return nil, err
+	}
 	again, err := r.identities(j.Again)
 	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", j.Name, err)
@@ -256,6 +260,9 @@ func (r *realised) services(watched bool) pulumi.Map {
 	all := pulumi.Map{}
 	for name, s := range r.running.all() {
 		told := pulumi.Map{"image": pulumi.String(s.image), "replicas": pulumi.Int(s.Replicas), "names": s.Names}
+		if s.Writes != nil {
+			told["writes"] = pulumi.ToStringArray(s.Writes)
+		}
 		if watched && s.Job != "" {
 			told["job"] = pulumi.String(s.Job)
 		}

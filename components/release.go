@@ -48,6 +48,8 @@ func (r *rollout) identify() (deploying, error) {
 	d.record = r.args.Release
 	if !d.Pinned {
 		d.record = release.New(d.Image, r.args.Source, r.args.Config.ApplicationSecrets(), config.Namespace)
+	} else if r.args.Config.Volumes.Data == "" {
+		d.Migrated = false // there is no file that could tell
 	} else if d.Migrated, err = r.args.Engine.Mounted(r.ctx.Context(), r.args.Prefix, "backend", r.args.Config.Volumes.Data); err != nil {
 		return d, err
 	}

@@ -166,7 +166,7 @@ func TestAPinnedReleaseIsSaidAndComesAtOnce(t *testing.T) {
 	// Where nothing runs, the volume itself is looked into.
 	withCommand := func(c *config.Config) { pinned(c); c.Backend.Migrate = []string{"alembic", "upgrade", "head"} }
 	anew := deployPinned(stack(t, "prod", withCommand), &recorder{}, &fakeEngine{})
-	if got := anew.get(t, "Container", "tarot-test-migrate").list("entrypoints"); len(got) != 8 || !strings.Contains(fmt.Sprint(got[2]), "a release that has run before leaves its schema as it is") || got[4] != "/app/data/prod.db" || got[7] != "head" {
+	if got := anew.get(t, "Container", "tarot-test-migrate").list("entrypoints"); len(got) != 12 || !strings.Contains(fmt.Sprint(got[6]), "a release that has run before leaves its schema as it is") || got[8] != "/app/data/prod.db" || got[11] != "head" {
 		t.Errorf("new data are not migrated, or others are: %v", got)
 	}
 	elsewhere := func(c *config.Config) { withCommand(c); c.Volumes.Data = "another" }

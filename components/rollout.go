@@ -3,6 +3,8 @@ package components
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"golang.org/x/sync/errgroup"
@@ -53,7 +55,7 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 		return nil, err
 	}
 	r.context = part.Context{
-		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release,
+		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
 	}

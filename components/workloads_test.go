@@ -12,9 +12,9 @@ import (
 	"tarot-platform/internal/config"
 )
 
-// roots have no capabilities, as all others: the volumes that the tasks write to, and
+// roots have no capabilities, as all others, but for one that gives volumes away: the volumes that the tasks write to, and
 // the engine's socket, are root's.
-var roots = []any{"nginx-configuration", "monitoring-facts", "cadvisor"}
+var roots = []any{"nginx-configuration", "monitoring-facts", "cadvisor", "own-volumes"}
 
 func TestEverythingThatRunsIsHardened(t *testing.T) {
 	forEveryStack(t, func(t *testing.T, cfg config.Config, r *run) {
@@ -53,7 +53,8 @@ func TestEverythingThatRunsIsHardened(t *testing.T) {
 				continue
 			}
 			ran++
-			if !slices.Equal(u.drops, []any{"ALL"}) || u.at("capabilities", "adds") != nil || u.at("taskSpec", "containerSpec", "capAdds") != nil {
+			gives := u.labels["tarot.workload"] == "own-volumes" && u.task() && slices.Equal(u.list("capabilities", "adds"), []any{"CAP_CHOWN"})
+			if !slices.Equal(u.drops, []any{"ALL"}) || !gives && u.at("capabilities", "adds") != nil || u.at("taskSpec", "containerSpec", "capAdds") != nil {
 				t.Errorf("%s drops the capabilities %v", u.name, u.drops)
 			}
 			if u.readOnly != true && !(u.task() && len(u.list("uploads")) > 0) {
@@ -140,8 +141,8 @@ func TestReplicas(t *testing.T) {
 	if got := service.at("mode", "replicated", "replicas"); got != 5.0 {
 		t.Errorf("the service has %v replicas", got)
 	}
-	if got := len(succeed(t, stack(t, "prod as containers", five), preview).units()); got != 5+1+4+1 {
-		t.Errorf("%d containers, want 5 replicas, nginx, 4 tasks and the one that holds files", got)
+	if got := len(succeed(t, stack(t, "prod as containers", five), preview).units()); got != 5+1+5+1 {
+		t.Errorf("%d containers, want 5 replicas, nginx, 5 tasks and the one that holds files", got)
 	}
 }
 
@@ -348,7 +349,8 @@ func TestMountsAreWhereTheContractSays(t *testing.T) {
 		for workload, want := range map[string][]string{
 			"backend":        {"tarot_db_data:/app/data", "tarot_static_data:/app/static", "tarot_logs:/app/logs"},
 			"nginx":          {"tarot_static_data:/srv/static:ro"},
-			"publish-static": {"tarot_static_data:/app/data"},
+			"publish-static": {"tarot_static_data:/run/volumes/static"},
+			"own-volumes":    {"tarot_db_data:/run/volumes/data", "tarot_static_data:/run/volumes/static", "tarot_logs:/run/volumes/logs"},
 		} {
 			for _, u := range r.units() {
 				var got []string

@@ -8,21 +8,15 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tarot-platform/assets/prometheus"
 	"tarot-platform/components/part"
+	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
-)
-
-// Folders of the application contract, docs/application.md.
-const (
-	AppDir    = "/app"
-	DataDir   = AppDir + "/data"
-	StaticDir = AppDir + "/static"
-	logsDir   = AppDir + "/logs"
 )
 
 // Python is what the applications' Dockerfiles begin with; it is they who say so.
@@ -52,7 +46,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	s := part.Spec{
 		Component: name,
-		Needs:     c.Offered.Before,
+		Needs:     append(slices.Clone(c.Offered.Before), storage.Part{}.Name()),
 		Services:  []part.Service{service},
 		Jobs:      migration(c, service),
 		Secrets:   secrets(c),
@@ -74,41 +68,34 @@ func replicas(c part.Context) (part.Service, error) {
 			Name:        name,
 			Command:     cfg.Command,
 			Environment: environment(c),
-			Writes:      slices.DeleteFunc([]string{DataDir, c.DatabaseFile()}, func(place string) bool { return place == "" }),
+			Writes:      writes(c),
 			Health:      health(c),
 			Limits:      workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "backend"},
 			Replicas:    cfg.Replicas,
 			Logging:     c.Log(name),
 			User:        cfg.User,
+			Home:        true,
+			Hosts:       cfg.ExtraHosts,
 			StopGrace:   cfg.StopGrace,
 		},
 		Image:    name,
 		Secrets:  secretFiles(c),
 		Networks: []string{part.Inner},
-		After:    c.Offered.Jobs,
+		After:    earlier(c),
 		Upstream: c.Nginx.Enabled,
 		Job:      name,
-		Mounts: []part.Mount{
-			{Kind: workload.Volume, Source: "data", Target: DataDir},
-			{Kind: workload.Tmpfs, Target: "/tmp"},
-		},
+		Mounts:   mounts(c),
 	}
 	s.Explain = func(err error) error { return explain(c, s.Environment, err) }
 	if c.Networks.BackendEgress {
 		s.Networks = append(s.Networks, part.Edge)
-	}
-	if c.Volumes.Static != "" {
-		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "static", Target: StaticDir})
-	}
-	if c.Volumes.Logs != "" {
-		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "logs", Target: logsDir})
 	}
 	if mountsCode(c) {
 		folder, err := filepath.Abs(cfg.Context)
 		if err != nil {
 			return s, err
 		}
-		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Bind, Source: folder, Target: AppDir})
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Bind, Source: folder, Target: cfg.WorkingDir})
 	}
 	for _, p := range []struct {
 		key             string
@@ -119,6 +106,42 @@ func replicas(c part.Context) (part.Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// mounts are the volumes, and the folders in memory.
+func mounts(c part.Context) []part.Mount {
+	all := storage.Mounts(c)
+	// The one of the data comes first, as ever: another order would be another container.
+	after := min(len(all), 1)
+	if c.Volumes.Data == "" {
+		after = 0
+	}
+	all = slices.Insert(all, after, part.Mount{Kind: workload.Tmpfs, Target: "/tmp"})
+	for _, folder := range c.Backend.Tmpfs {
+		all = append(all, part.Mount{Kind: workload.Tmpfs, Target: folder})
+	}
+	return all
+}
+
+// writes are the folders of data, and the database's file. None is not nil: it is known.
+func writes(c part.Context) []string {
+	all := []string{}
+	for _, m := range storage.Mounts(c) {
+		if m.Source != "static" && m.Source != "logs" {
+			all = append(all, m.Target)
+		}
+	}
+	if file := c.DatabaseFile(); file != "" {
+		all = slices.Insert(all, min(len(all), 1), file)
+	}
+	return all
+}
+
+// earlier are the jobs that the replicas come after.
+func earlier(c part.Context) []string {
+	all := append(slices.Clone(c.Offered.Jobs), storage.Jobs(c)...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // health is what the configuration says, and where it says nothing the image's.
@@ -149,9 +172,31 @@ func explain(c part.Context, environment map[string]string, err error) error {
 			"and %[2]s:backend.health.command; or give the Dockerfile a HEALTHCHECK", err, config.Namespace)
 	}
 	if errors.Is(err, engine.ErrNotWritable) {
+		err = notWritable(c, err)
+	}
+	return err
+}
+
+// notWritable says how a volume becomes the application's that is somebody else's, and has
+// something in it: no update changes that.
+func notWritable(c part.Context, err error) error {
+	said := err.Error()
+	var all, named []config.Volume
+	for _, v := range storage.Volumes(c) {
+		if slices.Contains(writes(c), v.Path) {
+			all = append(all, v)
+			if strings.Contains(said, v.Path+"/") {
+				named = append(named, v)
+			}
+		}
+	}
+	if len(named) == 0 {
+		named = all
+	}
+	for _, v := range named {
 		err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %s; this mends it:\n"+
-			"docker run --rm --user 0:0 --network none --volume %s:%s --entrypoint chown %s -R %s %s", err, DataDir, c.Volumes.Data,
-			c.Volumes.Data, DataDir, c.Release.Image, c.Backend.User, DataDir)
+			"docker run --rm --user 0:0 --network none --volume %s:%s --entrypoint chown %s -R %s %s", err, v.Path, v.Engine,
+			v.Engine, v.Path, c.Release.Image, c.Backend.User, v.Path)
 	}
 	return err
 }
@@ -163,7 +208,7 @@ func image(c part.Context) part.Image {
 		i.Build, i.SetUp = &build, c.Build.BaseRegistry+Python
 	}
 	if mountsCode(c) {
-		i.Inspect = func(words []string) string { return warnHidden(c.Backend.Context, words) }
+		i.Inspect = func(words []string) string { return warnHidden(c, words) }
 	}
 	return i
 }

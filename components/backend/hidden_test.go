@@ -22,7 +22,7 @@ func TestWhatTheMountedCodeHidesIsNamed(t *testing.T) {
 		{[]string{"PATH=/app/bin:/bin", "FILE=/app/Dockerfile"}, nil},
 		{[]string{"A=/app/data/x", "B=/app/static", "C=/app/logs/", "D=/application/x", "E=/app/database"}, []string{"/app/database"}},
 	} {
-		if got := hiddenBy("app", test.words); !slices.Equal(got, test.want) {
+		if got := hiddenBy("app", "/app", []string{"/app/data", "/app/static", "/app/logs"}, test.words); !slices.Equal(got, test.want) {
 			t.Errorf("%q: %q, want %q", test.words, got, test.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tarot-platform/components/part"
+	"tarot-platform/components/storage"
 )
 
 // onlyNewScript runs the migration where there is no database. It looks into the
@@ -34,7 +35,7 @@ func migration(c part.Context, replica part.Service) []part.Job {
 		return nil
 	}
 	s := replica
-	s.Name, s.Logging = "migrate", c.Log("migrate")
+	s.Name, s.Logging, s.After = "migrate", c.Log("migrate"), storage.Jobs(c)
 	s.Command = command
 	if c.Release.Pinned {
 		s.Command = slices.Concat([]string{"/bin/sh", "-c", onlyNewScript, s.Name, file}, command)

@@ -39,6 +39,8 @@ type Context struct {
 	Site Site
 	// Release is what is deployed.
 	Release Release
+	// Known are the volumes that Pulumi's state has, by the names of their resources.
+	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so
 	// what a part offers can not depend on it.
 	Offered Offered
@@ -140,7 +142,8 @@ type Service struct {
 	// Networks are the names of those that it is on: Inner, Edge, Watch.
 	Networks []string
 	// After are jobs that have to have ended well before it starts. Those of the same part
-	// needn't be named.
+	// needn't be named. Of a job, they have to be declared before it, and to have ended before
+	// its container is made.
 	After []string
 	// Upstream is true where users' requests come by the edge: a changed one is verified
 	// before.

@@ -222,14 +222,14 @@ func fitsDNS(name string) error {
 // container is what every container of a workload is, whether it keeps running or ends:
 // what it holds, what it may, and how it is found.
 func (s Stack) container(w workload.Workload) *docker.ContainerArgs {
-	return &docker.ContainerArgs{
+	args := &docker.ContainerArgs{
 		Image:        pulumi.String(w.Image.Reference),
 		Envs:         pulumi.ToStringArray(w.FullEnvironment()),
 		User:         pulumi.String(w.User),
 		Mounts:       mounts(w),
 		Tmpfs:        tmpfs(w),
 		SecurityOpts: pulumi.StringArray{pulumi.String("no-new-privileges")},
-		Capabilities: docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}},
+		Capabilities: capabilities(w),
 		Memory:       pulumi.Int(int(w.Limits.Memory >> 20)),
 		// As much as memory: no swap. Left out, it differs at every second `up`.
 		MemorySwap: pulumi.Int(int(w.Limits.Memory >> 20)),
@@ -242,6 +242,28 @@ func (s Stack) container(w workload.Workload) *docker.ContainerArgs {
 			docker.ContainerLabelArgs{Label: pulumi.String("tarot.workload"), Value: pulumi.String(w.Name)},
 		},
 	}
+	hosts := docker.ContainerHostArray{}
+	for _, name := range slices.Sorted(maps.Keys(w.Hosts)) {
+		hosts = append(hosts, docker.ContainerHostArgs{Host: pulumi.String(name), Ip: pulumi.String(w.Hosts[name])})
+	}
+	if len(hosts) > 0 {
+		args.Hosts = hosts
+	}
+	return args
+}
+
+// capabilities are none, but for those of a job. Without the prefix, a refresh would find a
+// difference.
+func capabilities(w workload.Workload) docker.ContainerCapabilitiesArgs {
+	args := docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}}
+	var adds pulumi.StringArray
+	for _, name := range w.Capabilities {
+		adds = append(adds, pulumi.String("CAP_"+name))
+	}
+	if len(adds) > 0 {
+		args.Adds = adds
+	}
+	return args
 }
 
 func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
@@ -260,6 +282,8 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 		args.Envs = pulumi.All(args.Envs, shellStartup(w)).ApplyT(func(v []any) []string {
 			return slices.DeleteFunc(append(v[0].([]string), v[1].(string)), func(pair string) bool { return pair == "" })
 		}).(pulumi.StringArrayOutput)
+	case w.Home:
+		args.Entrypoints, args.Command = pulumi.ToStringArray(workload.Homed(w.Name)), start(w)
 	case len(w.Command) > 0:
 		args.Entrypoints = pulumi.ToStringArray(w.Command)
 	}

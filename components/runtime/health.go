@@ -56,9 +56,7 @@ func healthCheck(w workload.Workload, loads bool) check {
 	pause := max(w.Health.Interval, cmp.Or(w.Health.Passing, passing))
 	hold := max(pause, cmp.Or(w.Health.Held, held))
 	script := healthScript
-	if loads {
-		script = ". " + workload.EnvironmentPath + " || exit 1\n" + script
-	}
+	script = w.Preamble(loads, "exit 1") + script
 	start := []string{"CMD", "/bin/sh", "-c", script, "health", seconds(pause), seconds(hold), seconds(w.Health.Timeout)}
 	return check{
 		Test: test.ApplyT(func(test []string) []string {

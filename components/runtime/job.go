@@ -16,7 +16,7 @@ import (
 // Job is a program that runs to its end, once for what it is made of.
 type Job struct {
 	// Workload is what runs. Its replicas, ports and health are not used; its
-	// user may be root, without capabilities.
+	// user may be root, without capabilities but for those that it names.
 	workload.Workload
 	// Within is how long it may take; after that it is stopped.
 	Within time.Duration
@@ -63,8 +63,11 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 		dependsOn = append(dependsOn, j.Image.Resource)
 	}
 	command := j.Command
-	if j.Exports() {
+	switch {
+	case j.Exports():
 		j.Workload, command = withEnvironmentFile(j.Workload), append(workload.Loaded(j.Name), command...)
+	case j.Home:
+		command = append(workload.Homed(j.Name), command...)
 	}
 	args := s.container(j.Workload)
 	args.Entrypoints = pulumi.ToStringArray(command)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func (t taskSpec) of(alias string, force int) docker.ServiceTaskSpecArgs {
 
 // tasks declares what the tasks need, and returns what they are.
 func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, parent pulumi.Resource) (taskSpec, error) {
-	loads := len(w.FullEnvironment()) > 0 || w.Exports()
+	loads := len(w.FullEnvironment()) > 0 || w.Exports() || w.Home
 	if loads {
 		w = withEnvironmentFile(w)
 	}
@@ -63,6 +64,13 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 	}
 	if len(w.Groups) > 0 {
 		spec.Groups = groups(w)
+	}
+	hosts := docker.ServiceTaskSpecContainerSpecHostArray{}
+	for _, name := range slices.Sorted(maps.Keys(w.Hosts)) {
+		hosts = append(hosts, docker.ServiceTaskSpecContainerSpecHostArgs{Host: pulumi.String(name), Ip: pulumi.String(w.Hosts[name])})
+	}
+	if len(hosts) > 0 {
+		spec.Hosts = hosts
 	}
 	if w.StopSignal != "" {
 		spec.StopSignal = pulumi.String(w.StopSignal)

@@ -7,6 +7,12 @@ work=.published/work
 rm -rf "$work"
 mkdir "$work"
 
+# An image need not have static files.
+if [ ! -d "$STATIC" ]; then
+  STATIC=$VOLUME/.published/none
+  mkdir -p "$STATIC"
+fi
+
 # list FOLDER: its files, one a line, each with a sum of its content before its name.
 list() {
   (

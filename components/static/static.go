@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"tarot-platform/components/backend"
 	"tarot-platform/components/part"
+	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 )
 
@@ -22,9 +22,8 @@ const within = 5 * time.Minute
 // anything else in there was written by the application, and is neither removed nor
 // written over.
 //
-// The volume is mounted at the data folder, which the contract says is empty and
-// belongs to the application's user: that is what an empty volume takes over,
-// and the static folder stays visible as the source.
+// The volume is mounted where no image has anything, and the static folder stays visible as
+// the source.
 var (
 	//go:embed list.sh
 	listScript string
@@ -43,7 +42,7 @@ func (Part) Name() string { return "static" }
 // Spec implements part.Part. Without a volume, the application serves its own files.
 func (Part) Spec(c part.Context) (part.Spec, error) {
 	folder, url := Published(c)
-	s := part.Spec{Application: []part.Variable{{Name: "STATIC_DIR", Value: backend.StaticDir + folder}, {Name: "STATIC_URL", Value: url}}}
+	s := part.Spec{Needs: []string{storage.Part{}.Name()}, Application: []part.Variable{{Name: "STATIC_DIR", Value: c.Backend.StaticDir() + folder}, {Name: "STATIC_URL", Value: url}}}
 	if c.Volumes.Static == "" {
 		return s, nil
 	}
@@ -85,13 +84,14 @@ func job(c part.Context, name, script string, folders ...string) part.Job {
 			Program: workload.Program{
 				Name:        name,
 				Command:     slices.Concat([]string{"/bin/sh", "-c", listScript + script, name}, folders),
-				Environment: map[string]string{"VOLUME": backend.DataDir, "STATIC": backend.StaticDir},
+				Environment: map[string]string{"VOLUME": storage.Place("static"), "STATIC": c.Backend.StaticDir()},
 				Limits:      workload.Limits{Memory: int64(c.Backend.Memory)},
 				Logging:     c.Log(name),
 				User:        c.Backend.User,
 			},
 			Image:  "backend",
-			Mounts: []part.Mount{{Kind: workload.Volume, Source: "static", Target: backend.DataDir}},
+			Mounts: []part.Mount{{Kind: workload.Volume, Source: "static", Target: storage.Place("static")}},
+			After:  storage.Jobs(c),
 		},
 		Within: within,
 		Warns:  "kept: ",

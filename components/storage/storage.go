@@ -3,33 +3,146 @@
 package storage
 
 import (
+	_ "embed" // the script
+	"slices"
+	"strings"
+	"time"
+
 	"tarot-platform/components/part"
+	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
 )
+
+// Own is the job that gives new volumes to the application's user. What mounts them comes
+// after it: an engine gives a volume that is empty to whom the image says, when a container is
+// made.
+const Own = "own-volumes"
+
+const (
+	// component and resource are what Pulumi's state knows all of it by.
+	component = "storage"
+	resource  = component + "-"
+	// places is where the job has the volumes: no image has anything there.
+	places = "/run/volumes/"
+	// within is how long it may take to copy what an image has for a new volume.
+	within = 5 * time.Minute
+)
+
+//go:embed own.sh
+var ownScript string
+
+// Place is where a job finds a volume that nobody has written to yet as it is, and not with
+// what the image has in the volume's place.
+func Place(volume string) string { return places + volume }
 
 // Part describes itself.
 type Part struct{}
 
 // Name implements part.Part.
-func (Part) Name() string { return "storage" }
+func (Part) Name() string { return component }
+
+// Volumes are those of the contract, and the user's own, where the application has them. One
+// without a name in the engine is not used.
+func Volumes(c part.Context) []config.Volume {
+	all := []config.Volume{
+		{Name: "data", Engine: c.Volumes.Data, Path: c.Backend.DataDir()},
+		{Name: "static", Engine: c.Volumes.Static, Path: c.Backend.StaticDir()},
+		{Name: "logs", Engine: c.Volumes.Logs, Path: c.Backend.LogsDir()},
+	}
+	for _, v := range c.Backend.FurtherVolumes() {
+		if v.Engine == "" {
+			v.Engine = config.VolumeName(c.Stack, v.Name)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// Mounts are the volumes that are used.
+func Mounts(c part.Context) []part.Mount {
+	var all []part.Mount
+	for _, v := range Volumes(c) {
+		if v.Engine != "" {
+			all = append(all, part.Mount{Kind: workload.Volume, Source: v.Name, Target: v.Path})
+		}
+	}
+	return all
+}
+
+// Jobs are the names of what has to be done with the volumes before anybody mounts them.
+func Jobs(c part.Context) []string {
+	if len(Mounts(c)) == 0 {
+		return nil
+	}
+	return []string{Own}
+}
 
 // Spec implements part.Part. The volumes' names are the configuration's, and other parts
 // mount them.
 func (Part) Spec(c part.Context) (part.Spec, error) {
-	s := part.Spec{Component: "storage"}
-	for _, v := range []struct{ kind, name string }{{"data", c.Volumes.Data}, {"static", c.Volumes.Static}, {"logs", c.Volumes.Logs}} {
-		volume := part.Volume{Name: v.kind, Resource: "storage-" + v.kind, Engine: v.name, Data: true, Output: v.kind}
-		if v.name == "" {
-			volume.Unused, volume.Output = "volumes."+v.kind+" is empty", ""
-		}
-		s.Volumes = append(s.Volumes, volume)
+	s := part.Spec{Component: component, Volumes: declared(c)}
+	if len(Jobs(c)) > 0 {
+		s.Jobs = []part.Job{own(c)}
 	}
-	database := part.Variable{Name: "DATABASE_URL", Value: c.Backend.DatabaseURL}
-	if address := c.Secrets[config.DatabaseURLSecret]; address != "" {
+	switch address := c.Secrets[config.DatabaseURLSecret]; {
+	case address != "":
 		s.Secrets = []part.Secret{{Name: config.DatabaseURLSecret, Given: address}}
 		// Exported, as hardly a program reads its file.
-		database = part.Variable{Name: "DATABASE_URL", Secret: config.DatabaseURLSecret, Export: true}
+		s.Application = []part.Variable{{Name: "DATABASE_URL", Secret: config.DatabaseURLSecret, Export: true}}
+	case c.Backend.DatabaseURL != "":
+		s.Application = []part.Variable{{Name: "DATABASE_URL", Value: c.Backend.DatabaseURL}}
 	}
-	s.Application = []part.Variable{database}
 	return s, nil
+}
+
+// declared are the volumes with those that the configuration has forgotten, and Pulumi would
+// remove.
+func declared(c part.Context) []part.Volume {
+	var all []part.Volume
+	for _, v := range Volumes(c) {
+		volume := part.Volume{Name: v.Name, Resource: resource + v.Name, Engine: v.Engine, Data: true, Output: v.Name}
+		if v.Engine == "" {
+			volume.Unused, volume.Output = "volumes."+v.Name+" is empty", ""
+		}
+		all = append(all, volume)
+	}
+	for _, known := range c.Known {
+		name, mine := strings.CutPrefix(known, resource)
+		if mine && !slices.ContainsFunc(all, func(v part.Volume) bool { return v.Name == name }) {
+			all = append(all, part.Volume{Name: name, Resource: known, Data: true, Unused: "backend.volumes has no " + name})
+		}
+	}
+	return all
+}
+
+// own is root, as nobody else gives something away, and may do that alone. It runs in the release's
+// image, whose folders are what new volumes begin with.
+func own(c part.Context) part.Job {
+	words := []string{"/bin/sh", "-c", ownScript, Own, c.Backend.User}
+	var mounts []part.Mount
+	for _, m := range Mounts(c) {
+		from := m.Target
+		if m.Source == "static" { // which is published, by releases
+			from = "-"
+		}
+		words = append(words, m.Source, from)
+		m.Target = Place(m.Source)
+		mounts = append(mounts, m)
+	}
+	return part.Job{
+		Service: part.Service{
+			Program: workload.Program{
+				Name:         Own,
+				Command:      words,
+				Limits:       workload.Limits{Memory: int64(c.Backend.Memory)},
+				Logging:      c.Log(Own),
+				User:         "0:0",
+				Root:         "a new volume is root's, and only root can give it away",
+				Capabilities: []string{"CHOWN"},
+			},
+			Image:  "backend",
+			Mounts: mounts,
+		},
+		Within: within,
+	}
 }

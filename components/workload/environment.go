@@ -53,6 +53,9 @@ func (w Workload) EnvironmentScript() string {
 		script.WriteString(`if [ "${` + ShellStartup + `-}" = ` + EnvironmentPath + ` ]; then unset ` + ShellStartup + "; fi\n")
 	}
 	script.WriteString(ShellExports(w.FullEnvironment()))
+	if w.Home {
+		script.WriteString(homeScript)
+	}
 	for _, s := range w.Secrets {
 		if s.Export != "" {
 			script.WriteString(s.Export + "=$(cat '" + s.Path() + "') && export " + s.Export + " || return 1\n")
@@ -60,6 +63,27 @@ func (w Workload) EnvironmentScript() string {
 	}
 	return script.String()
 }
+
+// homeScript is for a user whom the image's /etc/passwd does not know, and whose HOME is then
+// the root folder.
+const homeScript = `if [ "${HOME:-/}" = / ]; then export HOME=/tmp; fi
+export USER="${USER:-app}"
+`
+
+// Preamble is what goes before all that runs in a container, where loads says that its
+// environment is in a file, as lines of a shell script; empty: nothing.
+func (w Workload) Preamble(loads bool, otherwise string) string {
+	switch {
+	case loads:
+		return ". " + EnvironmentPath + " || " + otherwise + "\n"
+	case w.Home:
+		return homeScript
+	}
+	return ""
+}
+
+// Homed is a command that has a HOME and becomes the words that follow it. name is as in Loaded.
+func Homed(name string) []string { return []string{"/bin/sh", "-c", homeScript + `exec "$@"`, name} }
 
 // Loaded is a command that loads the environment file and becomes the words that
 // follow it. name is what the shell calls itself in its errors.

@@ -36,6 +36,7 @@ func (w Workload) Validate() error {
 	want(w.Limits.Memory > 0, "no memory limit")
 	want(userForm.MatchString(w.User) || w.Root != "" && w.User == "0:0", "user %q, want uid:gid other than root", w.User)
 	want(!slices.Contains(w.Groups, 0) || w.Root != "", "groups %v, want none of root's", w.Groups)
+	want(len(w.Capabilities) == 0, "capabilities %v, and only a job may have any", w.Capabilities)
 	want(len(w.Networks) > 0, "no network")
 	want(w.Health.Interval >= time.Second && w.Health.Retries >= 1, "no health check")
 	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)

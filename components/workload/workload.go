@@ -42,6 +42,14 @@ type Program struct {
 	// Root is why the workload has to be root or in root's group, without
 	// capabilities; empty: it hasn't. Each one is named in docs/architecture.md.
 	Root string
+	// Capabilities are those that root keeps, without their CAP_; for jobs alone. Each one is
+	// named in docs/architecture.md.
+	Capabilities []string
+	// Home gives the program a HOME that it may write and a USER, where neither the image nor
+	// its /etc/passwd has one for the user: libraries ask for both.
+	Home bool
+	// Hosts are further names that the program finds, with their addresses.
+	Hosts map[string]string
 	// Exclusive is true for what can run only once at a time, as it owns the data
 	// of its volume: the next one starts when the last one has stopped. What has
 	// host ports is so in any case.

@@ -77,7 +77,7 @@ type Backend struct {
 	Workers int `key:"workers" allowed:"a whole number from 1 to 64"`
 	// Verbose errors and reload on a code change (`DEBUG`). false: the variable is not set.
 	Debug bool `key:"debug" allowed:"true or false"`
-	// Bind-mount `context` at /app, so that a saved file is served without a
+	// Bind-mount `context` at `workingDir`, so that a saved file is served without a
 	// build. Needs the engine to be on this machine; with a remote one the
 	// program says so and runs from the image.
 	MountCode bool `key:"mountCode" allowed:"true or false; needs backend.replicas 1"`
@@ -88,10 +88,20 @@ type Backend struct {
 	PublishPort int `key:"publishPort" allowed:"0, or a whole number from 1 to 65535"`
 	// The host address that `publishPort` and `debuggerPort` are bound to.
 	PublishAddress string `key:"publishAddress" allowed:"an IP address of the engine's host"`
-	// The database (`DATABASE_URL`). A SQLite file has to be inside /app/data,
-	// the folder that the data volume is mounted at. One with a password is the
-	// secret `databaseUrl`, which goes before this.
-	DatabaseURL string `key:"databaseUrl" allowed:"a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"`
+	// The folder of the application's code. Its folders data, static and logs are where the
+	// volumes of these names are, and what a relative SQLite file is relative to. It does not
+	// change where the image's processes start.
+	WorkingDir string `key:"workingDir" allowed:"an absolute path, none of the system's"`
+	// The database (`DATABASE_URL`). A SQLite file has to be in a volume: inside the working
+	// folder's data, or inside one of `volumes`. One with a password is the secret
+	// `databaseUrl`, which goes before this. Empty: there is none.
+	DatabaseURL string `key:"databaseUrl" allowed:"empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"`
+	// Further volumes, by names of your own, for what must survive a container: uploads, say.
+	// No update removes one. What the image has at the path is what it begins with.
+	Volumes map[string]string `key:"volumes" allowed:"a map of names (small letters, digits and -; not data, static and logs) to absolute paths, each a path of its own, or to VOLUME:PATH where the volume has a name"`
+	// Further folders that may be written, in memory: what is in them counts as the
+	// container's memory, and is gone with it.
+	Tmpfs []string `key:"tmpfs" allowed:"a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"`
 	// Further environment variables, or other values than the platform's. They are readable
 	// in `docker inspect`: use `secrets` for what must not be.
 	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not the names that have a key of their own"`
@@ -101,6 +111,9 @@ type Backend struct {
 	EnvironmentFile string `key:"environmentFile" allowed:"empty, or a file in .env form that exists"`
 	// Variables of the platform that the application does not get.
 	Unset []string `key:"unset" allowed:"a list of variables that the platform sets, and backend.environment does not"`
+	// Further host names that the application finds, with their addresses. In Swarm a change
+	// replaces the service, with a gap.
+	ExtraHosts map[string]string `key:"extraHosts" allowed:"a map of host names to IP addresses"`
 	// Names of further secrets. The value of NAME is set by
 	// `pulumi config set --secret tarot:NAME`, and the application finds it in
 	// the file that its variable NAME_FILE names.
@@ -281,12 +294,13 @@ type Networks struct {
 type Volumes struct {
 	// The volume driver. SQLite needs `local`: it corrupts on network file systems.
 	Driver string `key:"driver" allowed:"the name of a volume driver that the engine has"`
-	// The database's, at /app/data.
-	Data string `key:"data" allowed:"a volume name: letters, digits, _ . and -"`
-	// The published static files', at /app/static, and read by nginx. Empty: the
-	// files are those of the image or of the mounted code.
+	// The database's, at data in `backend.workingDir`. Empty: there is none, for an application
+	// that keeps nothing in files.
+	Data string `key:"data" allowed:"empty, or a volume name: letters, digits, _ . and -"`
+	// The published static files', at static in `backend.workingDir`, and read by nginx. Empty:
+	// the files are those of the image or of the mounted code.
 	Static string `key:"static" allowed:"empty, or a volume name: letters, digits, _ . and -"`
-	// Files that the application logs to, at /app/logs.
+	// Files that the application logs to, at logs in `backend.workingDir`.
 	Logs string `key:"logs" allowed:"empty, or a volume name: letters, digits, _ . and -"`
 	// Keep the volumes when the stack is destroyed. No update removes one: while this
 	// is false, and in the first `up` after it has become true, a changed name or
@@ -317,8 +331,8 @@ func Defaults() Config {
 		Backend: Backend{
 			Context: "./app", Dockerfile: "Dockerfile",
 			Replicas: 3, Port: 8000, Workers: 4, PublishAddress: "127.0.0.1",
-			DatabaseURL: "sqlite:///./data/prod.db",
-			User:        "10001:10001", CPUs: 1, Memory: 512 << 20,
+			WorkingDir: "/app", DatabaseURL: "sqlite:///./data/prod.db",
+			User: "10001:10001", CPUs: 1, Memory: 512 << 20,
 			Health: Health{Interval: 30 * time.Second, Timeout: 10 * time.Second, StartPeriod: 60 * time.Second, Retries: 3},
 			Drain:  30 * time.Second, StopGrace: 40 * time.Second,
 			Paths: Paths{API: "/api/v1", Docs: "/docs", Admin: "/admin", Metrics: "/metrics", Static: "/static"},

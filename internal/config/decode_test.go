@@ -42,14 +42,16 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys = "adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, build, cache, cachePassword, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, runtime, secretVersions, swarm, tlsCertificate, tlsKey, volumes"
-	sizes   = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
-	volume  = "a volume name: letters, digits, _ . and -"
-	sqlite  = "a URL; the file of a sqlite: one inside /app/data, such as sqlite:///./data/prod.db"
-	subnet  = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
-	oneUser = "uid:gid in numbers, not 0"
-	plain   = "empty, or a URL without a password (build arguments are readable in docker history)"
-	proxies = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
+	topKeys  = "adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, build, cache, cachePassword, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, runtime, secretVersions, swarm, tlsCertificate, tlsKey, volumes"
+	sizes    = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
+	volume   = "empty, or a volume name: letters, digits, _ . and -"
+	memory   = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"
+	sqlite   = "empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"
+	further2 = "a map of names (small letters, digits and -; not data, static and logs) to absolute paths, each a path of its own, or to VOLUME:PATH where the volume has a name"
+	subnet   = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
+	oneUser  = "uid:gid in numbers, not 0"
+	plain    = "empty, or a URL without a password (build arguments are readable in docker history)"
+	proxies  = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
 )
 
 func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
@@ -214,7 +216,25 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"subnets that overlap", raw("networks", `{"edgeSubnet":"10.1.0.0/16","backendSubnet":"10.1.2.0/24"}`), []string{
 			`tarot:networks.backendSubnet: "10.1.2.0/24" is not allowed; allowed: ` + subnet}},
 		{"volume name", raw("volumes", `{"data":"a/b"}`), []string{`tarot:volumes.data: "a/b" is not allowed; allowed: ` + volume}},
-		{"no data volume", raw("volumes", `{"data":""}`), []string{`tarot:volumes.data: "" is not allowed; allowed: ` + volume}},
+		{"no data volume", raw("volumes", `{"data":""}`), []string{`tarot:backend.databaseUrl: "sqlite:///./data/prod.db" is not allowed; allowed: ` + sqlite + ` (volumes.data is empty, so that nothing would keep it)`}},
+		{"volumes of the contract's names", raw("backend", `{"volumes":{"data":"/x","Up":"/y"}}`), []string{
+			`tarot:backend.volumes: "Up: /y" is not allowed; allowed: ` + further2, `tarot:backend.volumes: "data: /x" is not allowed; allowed: ` + further2}},
+		{"volumes at other places", raw("backend", `{"volumes":{"a":"x","b":"/tmp/x","c":"/","d":"/x/","e":"/x/../y","f":"/usr/bin","g":":/x","h":"a b:/x"}}`), []string{
+			`tarot:backend.volumes: "a: x" is not allowed; allowed: ` + further2, `tarot:backend.volumes: "b: /tmp/x" is not allowed; allowed: ` + further2,
+			`tarot:backend.volumes: "c: /" is not allowed; allowed: ` + further2, `tarot:backend.volumes: "d: /x/" is not allowed; allowed: ` + further2,
+			`tarot:backend.volumes: "e: /x/../y" is not allowed; allowed: ` + further2, `tarot:backend.volumes: "f: /usr/bin" is not allowed; allowed: ` + further2,
+			`tarot:backend.volumes: "g: :/x" is not allowed; allowed: ` + further2, `tarot:backend.volumes: "h: a b:/x" is not allowed; allowed: ` + further2}},
+		{"one place for two", raw("backend", `{"volumes":{"a":"/x","b":"/app/data"},"tmpfs":["/x","/tmp","/run/secrets"]}`), []string{
+			`tarot:backend.tmpfs: "/run/secrets" is not allowed; allowed: ` + memory,
+			`tarot:backend.tmpfs: "/tmp" is not allowed; allowed: ` + memory,
+			`tarot:backend.tmpfs: "/x" is not allowed; allowed: ` + memory + ` (/x is backend.volumes's)`,
+			`tarot:backend.volumes: "b: /app/data" is not allowed; allowed: ` + further2 + ` (/app/data is volumes.data's)`}},
+		{"one further volume for two", raw("backend", `{"volumes":{"a":"tarot_logs:/y"}}`), []string{
+			`tarot:volumes.logs: "tarot_logs" is not allowed; allowed: another name than backend.volumes.a's`}},
+		{"working folder", raw("backend", `{"workingDir":"code","databaseUrl":""}`), []string{
+			`tarot:backend.workingDir: "code" is not allowed; allowed: an absolute path, none of the system's`}},
+		{"hosts", raw("backend", `{"extraHosts":{"db":"elsewhere"}}`), []string{
+			`tarot:backend.extraHosts: "db: elsewhere" is not allowed; allowed: a map of host names to IP addresses`}},
 		{"one volume for two", raw("volumes", `{"logs":"tarot_db_data"}`), []string{
 			`tarot:volumes.logs: "tarot_db_data" is not allowed; allowed: another name than volumes.data's`}},
 		{"no logging driver", raw("logging", `{"driver":""}`), []string{
@@ -333,6 +353,19 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+func TestWhatAnApplicationMayLeaveOutOrHaveElsewhere(t *testing.T) {
+	inProject(t)
+	for name, given := range map[string]map[string]string{
+		"no data and no database":           raw("volumes", `{"data":""}`, "backend", `{"databaseUrl":""}`),
+		"no data, and a database elsewhere": raw("volumes", `{"data":""}`, "databaseUrl", "postgresql://u:p@db/x"),
+		"further volumes":                   raw("backend", `{"workingDir":"/code","volumes":{"uploads":"/code/media","cache-2":"shared:/var/lib/app"},"tmpfs":["/code/cache","/run/app"],"extraHosts":{"db.example":"10.0.0.7"}}`),
+	} {
+		if _, err := Load(given); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDatabaseInDataFolder(t *testing.T) {
 	for address, want := range map[string]bool{
 		"sqlite:///./data/prod.db":                true,
@@ -360,9 +393,20 @@ func TestDatabaseInDataFolder(t *testing.T) {
 		"postgresql:///tar":             false,
 		"://x":                          false,
 	} {
-		if got := databaseInDataFolder(address); got != want {
+		if got := Defaults().databaseInVolume(address); got != want {
 			t.Errorf("%q: %v, want %v", address, got, want)
 		}
+	}
+	cfg := Defaults()
+	cfg.Backend.WorkingDir, cfg.Backend.Volumes, cfg.Volumes.Data = "/code", map[string]string{"db": "/var/lib/app"}, ""
+	for address, want := range map[string]bool{"sqlite:////var/lib/app/x.db": true, "sqlite:///data/x.db": false, "sqlite:////code/data/x.db": false} {
+		if got := cfg.databaseInVolume(address); got != want {
+			t.Errorf("%q: %v, want %v", address, got, want)
+		}
+	}
+	cfg.Volumes.Data = "d"
+	if !cfg.databaseInVolume("sqlite:///data/x.db") || cfg.databaseInVolume("sqlite:////app/data/x.db") {
+		t.Error("it is not relative to the working folder")
 	}
 }
 

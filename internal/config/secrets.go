@@ -61,15 +61,28 @@ func insteadOf(path string) string {
 }
 
 // checkDatabase refuses an address with a password, which would be in clear in the
-// release's record and in `docker inspect`.
-func (b Backend) checkDatabase(c *checker) {
+// release's record and in `docker inspect`, and a file that no volume would keep.
+func (cfg Config) checkDatabase(c *checker) {
+	b := cfg.Backend
+	if address, set := cfg.Secrets[DatabaseURLSecret]; set && !cfg.databaseInVolume(address) {
+		c.add(Fault{Namespace, DatabaseURLSecret, "a secret of another form", allowed("backend.databaseUrl")})
+	}
 	if HasPassword(b.DatabaseURL) {
 		c.add(Fault{Namespace, "backend.databaseUrl", quote(withoutPassword(b.DatabaseURL)),
 			"a URL without a password; set the whole URL by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret +
 				"`, and take this one out by `pulumi config rm --path " + Namespace + ":backend.databaseUrl`"})
 		return
 	}
-	c.want(databaseInDataFolder(b.DatabaseURL), "backend.databaseUrl", withoutPassword(b.DatabaseURL))
+	if cfg.Secrets[DatabaseURLSecret] != "" && cfg.Volumes.Data == "" { // then this one is not used
+		return
+	}
+	if b.DatabaseURL != "" && !cfg.databaseInVolume(b.DatabaseURL) {
+		if cfg.Volumes.Data == "" && strings.HasPrefix(b.databaseFile(b.DatabaseURL), b.DataDir()+"/") {
+			c.because("backend.databaseUrl", b.DatabaseURL, "volumes.data is empty, so that nothing would keep it")
+			return
+		}
+		c.want(false, "backend.databaseUrl", withoutPassword(b.DatabaseURL))
+	}
 }
 
 // HasPassword is true for an address with a password in it.

@@ -71,6 +71,8 @@ func (cfg Config) Validate() error {
 	cfg.Cache.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
+	cfg.Backend.checkFolders(c, cfg.Volumes)
+	cfg.checkDatabase(c)
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
 	cfg.checkSecrets(c)
 	c.faults = append(c.faults, cfg.checkCertificate()...)
@@ -94,9 +96,6 @@ func (cfg Config) checkSecrets(c *checker) {
 		if n := len(cfg.Secrets[key]); n > 0 && n < least {
 			c.add(Fault{Namespace, key, fmt.Sprintf("a secret of %d bytes", n), fmt.Sprintf("at least %d bytes, or none for a generated one", least)})
 		}
-	}
-	if address, set := cfg.Secrets["databaseUrl"]; set && !databaseInDataFolder(address) {
-		c.add(Fault{Namespace, "databaseUrl", "a secret of another form", allowed("backend.databaseUrl")})
 	}
 }
 
@@ -122,8 +121,11 @@ func (b Backend) check(c *checker) {
 	c.between("backend.publishPort", b.PublishPort, 0, 65535)
 	_, err := netip.ParseAddr(b.PublishAddress)
 	c.want(err == nil, "backend.publishAddress", b.PublishAddress)
-	b.checkDatabase(c)
 	b.checkEnvironment(c)
+	for name, address := range b.ExtraHosts {
+		_, err := netip.ParseAddr(address)
+		c.want(err == nil && hostName.MatchString(name) && !strings.HasPrefix(name, "*"), "backend.extraHosts", name+": "+address)
+	}
 	c.matches("backend.user", b.User, userName)
 	c.want(b.CPUs >= 0.01, "backend.cpus", b.CPUs)
 	c.want(b.Memory >= engineMinimum, "backend.memory", b.Memory)
@@ -157,9 +159,9 @@ func (r Releases) check(c *checker) {
 	c.want(r.Pin == "" || releaseName.MatchString(r.Pin), "releases.pin", r.Pin)
 }
 
-// databaseInDataFolder is true where the data volume would hold the database,
-// or the database is none that lives in a file.
-func databaseInDataFolder(address string) bool {
+// databaseInVolume is true where a volume would hold the database, or the database is none
+// that lives in a file.
+func (cfg Config) databaseInVolume(address string) bool {
 	scheme, _, ok := strings.Cut(address, "://")
 	if !ok {
 		return false
@@ -168,19 +170,19 @@ func databaseInDataFolder(address string) bool {
 		parsed, err := url.Parse(address)
 		return err == nil && parsed.Host != ""
 	}
-	return strings.HasPrefix(databaseFile(address), "/app/data/")
+	return cfg.keeps(cfg.Backend.databaseFile(address))
 }
 
 // DatabaseFile is the path of the database in the container; empty: it is none that
 // lives in a file.
 func (cfg Config) DatabaseFile() string {
 	if address := cfg.Secrets["databaseUrl"]; address != "" {
-		return databaseFile(address)
+		return cfg.Backend.databaseFile(address)
 	}
-	return databaseFile(cfg.Backend.DatabaseURL)
+	return cfg.Backend.databaseFile(cfg.Backend.DatabaseURL)
 }
 
-func databaseFile(address string) string {
+func (b Backend) databaseFile(address string) string {
 	scheme, rest, _ := strings.Cut(address, "://")
 	if dialect, _, _ := strings.Cut(scheme, "+"); dialect != "sqlite" {
 		return ""
@@ -191,7 +193,7 @@ func databaseFile(address string) string {
 		return ""
 	}
 	if !path.IsAbs(file) {
-		file = path.Join("/app", file)
+		file = path.Join(b.WorkingDir, file)
 	}
 	return path.Clean(file)
 }
@@ -249,7 +251,7 @@ func usable(p netip.Prefix) bool {
 
 func (v Volumes) check(c *checker) {
 	c.want(v.Driver != "", "volumes.driver", v.Driver)
-	c.matches("volumes.data", v.Data, volumeName)
+	c.want(v.Data == "" || volumeName.MatchString(v.Data), "volumes.data", v.Data)
 	c.want(v.Static == "" || volumeName.MatchString(v.Static), "volumes.static", v.Static)
 	c.want(v.Logs == "" || volumeName.MatchString(v.Logs), "volumes.logs", v.Logs)
 }
@@ -284,7 +286,7 @@ func (cfg Config) checkTogether() []error {
 		taken[p.Number] = p.Key
 	}
 	names := map[string]string{}
-	for key, name := range map[string]string{"volumes.data": cfg.Volumes.Data, "volumes.static": cfg.Volumes.Static, "volumes.logs": cfg.Volumes.Logs} {
+	for key, name := range cfg.named() {
 		if other, ok := names[name]; ok && name != "" {
 			conflict(max(key, other), name, "another name than "+min(key, other)+"'s")
 		}

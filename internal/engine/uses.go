@@ -32,7 +32,22 @@ const (
 const (
 	kindData = "data"
 	kindLeft = "left" // data in a volume that the stack does not use any more
+	// kindFurther begins those of volumes with a name and a path of the user's own.
+	kindFurther = "backend.volumes."
 )
+
+// holdsData is true for what a stack that does not use it any more may want back.
+func holdsData(kind string) bool {
+	return cmp.Or(kind, kindData) == kindData || kind == kindLeft || strings.HasPrefix(kind, kindFurther)
+}
+
+// key is the configuration's of the volume.
+func (u Use) key() string {
+	if strings.HasPrefix(u.Kind, kindFurther) {
+		return u.Kind
+	}
+	return "volumes." + u.Kind
+}
 
 // dataFolder is where the application has its data.
 const dataFolder = "/app/data"
@@ -40,7 +55,7 @@ const dataFolder = "/app/data"
 // Use is what a stack has a volume for.
 type Use struct {
 	Volume string
-	// Kind is data, static or logs, as in the configuration.
+	// Kind is data, static or logs, as in the configuration, or the key of another volume.
 	Kind string
 	// Stack is the prefix, and Project the part of it that is the project's name.
 	Stack, Project string
@@ -62,6 +77,10 @@ func Uses(cfg config.Config, application config.Application, prefix, project str
 		if name != "" {
 			all = append(all, Use{name, kind, prefix, project, application.Name, place, cfg.DatabaseFile()})
 		}
+	}
+	for _, v := range cfg.Backend.FurtherVolumes() {
+		name := cmp.Or(v.Engine, config.VolumeName(prefix, v.Name))
+		all = append(all, Use{name, kindFurther + v.Name, prefix, project, application.Name, place, ""})
 	}
 	slices.SortFunc(all, func(a, b Use) int { return strings.Compare(a.Kind, b.Kind) })
 	return all
@@ -115,7 +134,7 @@ func (e *Engine) CheckUses(ctx context.Context, wanted []Use) (warnings []string
 		}
 		for _, other := range used[u.Volume] {
 			if why := clash(u, other); why != "" {
-				faults = append(faults, fault("volumes."+u.Kind, u.Volume, "is used by the stack "+other.Stack+why, "a volume of this stack's own"))
+				faults = append(faults, fault(u.key(), u.Volume, "is used by the stack "+other.Stack+why, "a volume of this stack's own"))
 			} else if other.Database == u.Database && u.Database != "" {
 				warnings = append(warnings, fmt.Sprintf("volume %s: the stack %s has its database in the same file, %s", u.Volume, other.Stack, u.Database))
 			}
@@ -303,9 +322,9 @@ func (e *Engine) MarkUses(ctx context.Context, uses []Use, claim bool) error {
 	for _, m := range had {
 		var err error
 		switch {
-		case !there[m.Volume] || cmp.Or(m.Kind, kindData) != kindData && m.Kind != kindLeft:
+		case !there[m.Volume] || !holdsData(m.Kind):
 			err = e.api.VolumeRemove(ctx, m.mark(), false)
-		case m.Kind == kindData:
+		case m.Kind != kindLeft && m.Kind != "":
 			m.Kind = kindLeft
 			err = e.mark(ctx, m, true)
 		}

@@ -232,6 +232,42 @@ func TestMarksFollowWhatIsUsed(t *testing.T) {
 	mark(false, renamed, "remove "+data)
 }
 
+// What users upload is theirs after the stack has forgotten it, and nobody else's meanwhile.
+func TestFurtherVolumesAreMarked(t *testing.T) {
+	cfg := config.Defaults()
+	cfg.Backend.Volumes = map[string]string{"uploads": "/app/uploads", "shared": "files:/srv"}
+	uses := Uses(cfg, config.Application{Name: "tarot"}, "tarot-dev", "tarot")
+	api := &fakeAPI{volumes: named("tarot-dev-volume-uploads", "files")}
+	e := &Engine{api: api}
+	if err := e.MarkUses(t.Context(), uses, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"create tarot-dev-uses-tarot-dev-volume-uploads", "create tarot-dev-uses-files"} {
+		if !slices.Contains(api.done, want) {
+			t.Errorf("did %q", api.done)
+		}
+	}
+	cfg.Backend.Volumes = nil
+	if err := e.MarkUses(t.Context(), Uses(cfg, config.Application{Name: "tarot"}, "tarot-dev", "tarot"), false); err != nil {
+		t.Fatal(err)
+	}
+	_, marks, _ := e.marks(t.Context())
+	left := 0
+	for _, m := range marks {
+		if m.Kind == kindLeft && (m.Volume == "files" || m.Volume == "tarot-dev-volume-uploads") {
+			left++
+		}
+	}
+	if left != 2 {
+		t.Errorf("%+v", marks)
+	}
+	api.containers = []container.Summary{mounts("shop-prod", "backend", "files", "/srv")}
+	_, faults, err := e.CheckUses(t.Context(), uses)
+	if err != nil || len(faults) != 1 || !strings.HasPrefix(faults[0].Error(), `tarot:backend.volumes.shared: "files" is used by the stack shop-prod`) {
+		t.Errorf("%v, %v", faults, err)
+	}
+}
+
 func TestGuests(t *testing.T) {
 	own, other := mounts("tarot-dev", "backend", "", ""), container.Summary{ID: "b", Names: []string{"/psql"}}
 	for _, c := range []*container.Summary{&own, &other} {

@@ -33,6 +33,9 @@ type Outputs struct {
 type Service struct {
 	Replicas int
 	Job      string
+	// Writes are the places that it has to be able to write. nil: the stack is of before it
+	// told.
+	Writes []string
 }
 
 // Status of a stack.
@@ -115,7 +118,7 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 		return s, err
 	}
 	s.workloads(out, wanted, replicas, now)
-	s.writes(ctx, prefix, docker)
+	s.writes(ctx, prefix, docker, out.Services["backend"].Writes)
 	s.endpoints(ctx, out)
 	s.certificate(ctx, out.URL, now)
 	s.watched(ctx, prefix, out, docker, now)
@@ -168,15 +171,22 @@ func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine
 	slices.Sort(s.Problems)
 }
 
-// dataFolder is where the application contract has the application write.
+// dataFolder is where the application contract has the application write, if its stack says
+// nothing.
 const dataFolder = "/app/data"
 
 // writes has a healthy replica try to write its data: a health check need not.
-func (s *Status) writes(ctx context.Context, prefix string, docker Engine) {
+func (s *Status) writes(ctx context.Context, prefix string, docker Engine, places []string) {
+	if places == nil {
+		places = []string{dataFolder}
+	}
+	if len(places) == 0 {
+		return
+	}
 	if !slices.ContainsFunc(s.Workloads, func(w Workload) bool { return w.Name == "backend" && w.Healthy > 0 }) {
 		return
 	}
-	if err := docker.CheckWritable(ctx, prefix, "backend", dataFolder); err != nil {
+	if err := docker.CheckWritable(ctx, prefix, "backend", places...); err != nil {
 		s.problem("backend: %v", err)
 	}
 }

@@ -51,11 +51,11 @@ func (w *watcher) Exec(_ context.Context, _, workload string, command ...string)
 func watchedStack(age time.Duration) (*watcher, Outputs) {
 	w := &watcher{alerts: noAlerts, up: map[string]int{"backend": 2, "nginx": 1, "prometheus": 1, "alertmanager": 1, "node": 1, "cadvisor": 1, "probe": 1},
 		measured: map[string]int{"backend": 2}}
-	out := Outputs{Services: map[string]Service{"backend": {2, "backend"}}}
+	out := Outputs{Services: map[string]Service{"backend": {Replicas: 2, Job: "backend"}}}
 	w.replicas = []engine.Replica{replica("backend-1", "backend", "", "healthy"), replica("backend-2", "backend", "", "healthy")}
 	for name, job := range map[string]string{"nginx": "nginx", "prometheus": "prometheus", "alertmanager": "alertmanager", "node-exporter": "node",
 		"cadvisor": "cadvisor", "blackbox": "probe", "grafana": ""} {
-		out.Services[name] = Service{1, job}
+		out.Services[name] = Service{Replicas: 1, Job: job}
 		w.replicas = append(w.replicas, replica(name+"-1", name, "", "healthy"))
 		w.measured[name] = 1
 	}

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Volume is a further volume of the application.
+type Volume struct {
+	// Name is its key in the stack file.
+	Name string
+	// Engine is what the engine calls it; empty: the platform chooses.
+	Engine string
+	// Path is where the application has it.
+	Path string
+}
+
+// VolumeName is what the engine calls a further volume that has no name of its own. The word
+// in the middle keeps it apart from all else that a stack has.
+func VolumeName(stack, name string) string { return stack + "-volume-" + name }
+
+// The folders of the contract, below the working folder.
+func (b Backend) DataDir() string   { return path.Join(b.WorkingDir, "data") }
+func (b Backend) StaticDir() string { return path.Join(b.WorkingDir, "static") }
+func (b Backend) LogsDir() string   { return path.Join(b.WorkingDir, "logs") }
+
+// FurtherVolumes are those of `backend.volumes`, by their names.
+func (b Backend) FurtherVolumes() []Volume {
+	var all []Volume
+	for _, name := range slices.Sorted(maps.Keys(b.Volumes)) {
+		engine, folder, named := strings.Cut(b.Volumes[name], ":")
+		if !named {
+			engine, folder = "", engine
+		}
+		all = append(all, Volume{name, engine, folder})
+	}
+	return all
+}
+
+var (
+	// further is what a volume may be called: it is part of names in the engine and in the state.
+	further = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
+	// folder is an absolute path that is written in one way only.
+	folder = regexp.MustCompile(`^(/[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*|/\.[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*)+$`)
+	// systems are folders that hold what the container itself needs, with all below those that
+	// end in a slash.
+	systems = []string{"/proc/", "/sys/", "/dev/", "/run/", "/tmp/", "/etc/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/usr", "/usr/bin/", "/usr/lib/", "/var"}
+)
+
+// own is true for a folder that an application may have something mounted at.
+func own(place string) bool {
+	return folder.MatchString(place) && !slices.ContainsFunc(systems, func(system string) bool {
+		return place == strings.TrimSuffix(system, "/") || strings.HasSuffix(system, "/") && strings.HasPrefix(place, system)
+	})
+}
+
+// checkFolders checks what is mounted where.
+func (b Backend) checkFolders(c *checker, v Volumes) {
+	c.want(own(b.WorkingDir), "backend.workingDir", b.WorkingDir)
+	taken := map[string]string{"/tmp": "a folder in memory already"}
+	take := func(key, shown, place string) {
+		if owner, twice := taken[place]; twice {
+			c.because(key, shown, place+" is "+owner)
+		}
+		taken[place] = key + "'s"
+	}
+	for _, contract := range []struct{ key, volume, place string }{
+		{"volumes.data", v.Data, b.DataDir()}, {"volumes.static", v.Static, b.StaticDir()}, {"volumes.logs", v.Logs, b.LogsDir()},
+	} {
+		if contract.volume != "" {
+			taken[contract.place] = contract.key + "'s"
+		}
+	}
+	if b.MountCode {
+		taken[b.WorkingDir] = "backend.mountCode's"
+	}
+	for _, volume := range b.FurtherVolumes() {
+		shown := fmt.Sprintf("%s: %s", volume.Name, b.Volumes[volume.Name])
+		reserved := slices.Contains([]string{"data", "static", "logs"}, volume.Name)
+		if !further.MatchString(volume.Name) || reserved || !own(volume.Path) || volume.Engine != "" && !volumeName.MatchString(volume.Engine) ||
+			strings.HasPrefix(b.Volumes[volume.Name], ":") {
+			c.want(false, "backend.volumes", shown)
+			continue
+		}
+		take("backend.volumes", shown, volume.Path)
+	}
+	for _, place := range b.Tmpfs {
+		inRun := folder.MatchString(place) && strings.HasPrefix(place, "/run/") && !strings.HasPrefix(place+"/", "/run/config/") && !strings.HasPrefix(place+"/", "/run/secrets/")
+		if !own(place) && !inRun {
+			c.want(false, "backend.tmpfs", place)
+			continue
+		}
+		take("backend.tmpfs", place, place)
+	}
+}
+
+// named are the volumes' names in the engine that a stack file gives, with their keys.
+func (cfg Config) named() map[string]string {
+	all := map[string]string{"volumes.data": cfg.Volumes.Data, "volumes.static": cfg.Volumes.Static, "volumes.logs": cfg.Volumes.Logs}
+	for _, v := range cfg.Backend.FurtherVolumes() {
+		all["backend.volumes."+v.Name] = v.Engine
+	}
+	return all
+}
+
+// keeps is true where a volume would hold the file.
+func (cfg Config) keeps(file string) bool {
+	inside := func(place string) bool { return strings.HasPrefix(file, place+"/") }
+	return cfg.Volumes.Data != "" && inside(cfg.Backend.DataDir()) ||
+		slices.ContainsFunc(cfg.Backend.FurtherVolumes(), func(v Volume) bool { return inside(v.Path) })
+}
