@@ -183,7 +183,7 @@ func TestOutputsDescribeTheServices(t *testing.T) {
 	want := map[string]any{
 		"backend": map[string]any{"image": image, "replicas": 2, "names": []string{"tarot-test-backend-1-1a2b3c4", "tarot-test-backend-2-1a2b3c4"},
 			"writes": []string{"/app/data", "/app/data/prod.db"}},
-		"nginx":   map[string]any{"image": "nginx:1.30", "replicas": 1, "names": []string{"tarot-test-nginx-1"}},
+		"nginx": map[string]any{"image": "nginx:1.30", "replicas": 1, "names": []string{"tarot-test-nginx-1"}},
 	}
 	if got := r.outputs["services"].Value; !reflect.DeepEqual(got, want) {
 		t.Errorf("services: %#v", got)

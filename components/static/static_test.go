@@ -132,6 +132,20 @@ func TestWhatTheApplicationWroteAmongStaticFilesStays(t *testing.T) {
 	v.has(append([]string{"current", "-> r/a", "r/a/style.css", "a", "r/b/style.css", "b"}, users...)...)
 }
 
+// It publishes nothing, and is none to fail for that.
+func TestAnImageNeedNotHaveStaticFiles(t *testing.T) {
+	v := newStaticVolume(t)
+	v.release("r/a", nil, "style.css", "a")
+	v.image = filepath.Join(t.TempDir(), "nowhere")
+	if said := v.run(publishScript, "r/b") + v.run(activateScript, "r/b", "r/a"); said != "" {
+		t.Errorf("said %q", said)
+	}
+	v.has("current", "-> r/b", "r/a/style.css", "a")
+	v.run(publishScript, "r/b") // a folder that is there is looked through
+	v.release("r/c", []string{"r/b"}, "style.css", "c")
+	v.has("current", "-> r/c", "r/c/style.css", "c")
+}
+
 // A moving tag keeps its folder.
 func TestAnImageThatMovesOnReplacesWhatItPublished(t *testing.T) {
 	v := newStaticVolume(t)

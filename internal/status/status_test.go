@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +24,7 @@ type docker struct {
 	err      error
 	says     map[string]string // what a command in a workload prints
 	shut     error             // what writing ends with
+	writes   []string          // where that is tried; nil: as ever
 }
 
 func (d docker) Exec(_ context.Context, _, workload string, command ...string) (string, error) {
@@ -36,8 +38,12 @@ func (d docker) Exec(_ context.Context, _, workload string, command ...string) (
 }
 
 func (d docker) CheckWritable(_ context.Context, _, workload string, places ...string) error {
-	if workload != "backend" || len(places) != 1 || places[0] != "/app/data" {
-		return errors.New("something else is asked")
+	want := d.writes
+	if want == nil {
+		want = []string{"/app/data"}
+	}
+	if workload != "backend" || !slices.Equal(places, want) {
+		return fmt.Errorf("%q is asked", places)
 	}
 	return d.shut
 }
@@ -85,6 +91,14 @@ func TestProblems(t *testing.T) {
 			d.replicas[0].State, d.replicas[0].Check = "unhealthy", "\nits health check says:\nexit code 1: locked"
 		}, "backend-1 is unhealthy; its health check says:\nexit code 1: locked"},
 		{"it can't write", 200, year, func(d *docker, _ *Outputs) { d.shut = engine.ErrNotWritable }, "backend: it can't write its data"},
+		{"it writes elsewhere", 200, year, func(d *docker, o *Outputs) {
+			d.writes = []string{"/code/data", "/code/media"}
+			o.Services["backend"] = Service{Replicas: 2, Writes: d.writes}
+		}, ""},
+		{"it writes nowhere", 200, year, func(d *docker, o *Outputs) {
+			d.shut, d.writes = errors.New("asked all the same"), []string{}
+			o.Services["backend"] = Service{Replicas: 2, Writes: d.writes}
+		}, ""},
 		{"another image", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Image = "tarot-backend:0" }, "backend-2 runs tarot-backend:0, not tarot-backend:1"},
 		{"out of memory", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].OutOfMemory = true }, "backend-2 was killed for want of memory"},
 		{"nearly", 200, year, func(d *docker, _ *Outputs) { d.replicas[1].Memory = 500 << 20 }, "backend-2 uses 97 % of its memory"},
