@@ -80,7 +80,9 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
         database_path=read.database("DATABASE_URL", "sqlite:///./data/tarot.db"),
         debug=(debug := read.boolean("DEBUG", False)),
         debugger_port=read.optional_port("DEBUGGER_PORT"),
-        log_level=read.choice("LOG_LEVEL", "debug" if debug else "info", ("debug", "info", "warning", "error")),
+        log_level=read.choice(
+            "LOG_LEVEL", "debug" if debug else "info", ("debug", "info", "warning", "error")
+        ),
         forwarded_allow_ips=read.networks("FORWARDED_ALLOW_IPS", "127.0.0.1/32"),
         graceful_timeout=read.integer("GRACEFUL_TIMEOUT", 10, 1, 3600),
         release=read.text("RELEASE", "unreleased"),

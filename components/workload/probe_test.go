@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -44,12 +46,13 @@ address=${last#http://127.0.0.1:} host=x
 while [ $# -gt 0 ]; do case $1 in --header) host=${2#Host: }; shift ;; esac; shift; done
 exec 3<>/dev/tcp/127.0.0.1/${address%%/*} || { echo "wget: cannot connect to remote host: Connection refused" >&2; exit 1; }
 printf "GET /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" "${address#*/}" "$host" >&3
-while read -r line <&3 && [ "$line" != "" ]; do echo "  $line" >&2; done
+while read -r line <&3 && [ "${line%[[:space:]]}" != "" ]; do echo "  $line" >&2; done
 ' "$0" "$@"
 `
 
 func TestAProbeAsksByWhateverTheImageHas(t *testing.T) {
 	t.Parallel()
+	var hungUp atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Host != "cards.example":
@@ -57,7 +60,9 @@ func TestAProbeAsksByWhateverTheImageHas(t *testing.T) {
 		case r.URL.Path == "/moved/":
 			http.Redirect(w, r, "https://nowhere.invalid/", http.StatusFound)
 		case r.RequestURI == "/health/":
-			_, _ = w.Write([]byte(strings.Repeat("well\n", 50000)))
+			if _, err := w.Write(bytes.Repeat([]byte("well\n"), 2<<20)); err != nil { // more than what is on the way holds
+				hungUp.Add(1)
+			}
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -79,6 +84,7 @@ func TestAProbeAsksByWhateverTheImageHas(t *testing.T) {
 		}
 	}
 	for image, path := range map[string]string{"bash": pathOf(t, "bash"), "python": pathOf(t, "python3"), "busybox": alpine} {
+		hungUp.Store(0)
 		for _, test := range []struct {
 			name string
 			test []string
@@ -99,6 +105,9 @@ func TestAProbeAsksByWhateverTheImageHas(t *testing.T) {
 			if cmd.ProcessState.ExitCode() != test.code || !strings.Contains(string(said), test.says) || test.says == "" && len(said) > 0 {
 				t.Errorf("%s, %s: exit code %d, want %d: %s", image, test.name, cmd.ProcessState.ExitCode(), test.code, said)
 			}
+		}
+		if n := hungUp.Load(); n > 0 && image != "busybox" { // wget's own business
+			t.Errorf("%s hung up %d times", image, n)
 		}
 	}
 
