@@ -97,8 +97,8 @@ func (f *fakeEngine) AwaitEarlier(_ context.Context, _, task string, _ time.Dura
 	return f.failures["earlier "+task]
 }
 
-func (f *fakeEngine) AwaitService(_ context.Context, name, image string, replicas int, within time.Duration) error {
-	return f.ask(name, fmt.Sprintf("service %s runs %d of %s within %s", name, replicas, image, within))
+func (f *fakeEngine) AwaitService(_ context.Context, name string, want engine.Tasks, within time.Duration) error {
+	return f.ask(name, fmt.Sprintf("service %s runs %d of %s within %s", name, want.Replicas, want.Image, within))
 }
 
 func (f *fakeEngine) StopContainer(_ context.Context, id string, _ time.Duration) error {

@@ -203,7 +203,7 @@ func (c containers) giveUp(ctx *pulumi.Context, w workload.Workload, rollout Rol
 }
 
 func wanted(w workload.Workload) engine.Wanted {
-	want := engine.Wanted{Image: w.Image.Reference, CPUs: w.Limits.CPUs, Memory: w.Limits.Memory}
+	want := engine.Wanted{Image: w.Image.Reference, CPUs: w.Limits.CPUs, Memory: w.Limits.Memory, Steady: w.Health.Steady}
 	for _, n := range w.Networks {
 		want.Networks = append(want.Networks, n.Name)
 	}

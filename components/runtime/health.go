@@ -49,6 +49,9 @@ type check struct {
 // The interval, the start period and the retries stay the engine's, as it sees every
 // failure by itself: only while a check passes, it sees one result for many.
 func healthCheck(w workload.Workload, loads bool) check {
+	if w.Health.Steady > 0 {
+		return check{Test: pulumi.ToStringArray([]string{"NONE"}).ToStringArrayOutput()}
+	}
 	test := w.Image.Health
 	if len(w.Health.Test) > 0 {
 		test = pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput()
@@ -60,6 +63,9 @@ func healthCheck(w workload.Workload, loads bool) check {
 	start := []string{"CMD", "/bin/sh", "-c", script, "health", seconds(pause), seconds(hold), seconds(w.Health.Timeout)}
 	return check{
 		Test: test.ApplyT(func(test []string) []string {
+			if len(test) == 1 && test[0] == "NONE" {
+				return nil // the image's own word, and nobody's wish here
+			}
 			if len(test) < 2 || test[0] != "CMD" {
 				return test // none, which the gate tells
 			}

@@ -112,7 +112,7 @@ type Engine interface {
 	AwaitJob(ctx context.Context, id string, within time.Duration) error
 	// AwaitEarlier returns when no earlier run of the job is at work.
 	AwaitEarlier(ctx context.Context, prefix, job string, within time.Duration, tell func(string)) error
-	AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error
+	AwaitService(ctx context.Context, name string, want engine.Tasks, within time.Duration) error
 	// Attempt is how often the job has failed; there is false where no container of it is
 	// left that would say.
 	Attempt(ctx context.Context, prefix, job string) (attempt int, there bool, err error)

@@ -244,7 +244,8 @@ func order(w workload.Workload) string {
 
 // monitor is how long a task's failure counts against the update after it has
 // become healthy, and what every update waits for at its end.
-func monitor(w workload.Workload) time.Duration { return w.Health.Interval }
+// Without a check, that is the time in which it has to run without ending.
+func monitor(w workload.Workload) time.Duration { return max(w.Health.Interval, w.Health.Steady) }
 
 func updateConfig(w workload.Workload) docker.ServiceUpdateConfigArgs {
 	return docker.ServiceUpdateConfigArgs{

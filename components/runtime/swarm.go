@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/engine"
 )
 
 // swarm realises workloads as Swarm services.
@@ -102,7 +103,7 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 	}
 	// One after the other. What fails is told long before.
 	within := time.Duration(w.Replicas) * (w.Health.Deadline() + w.StopGrace + 10*time.Second)
-	if err := s.Engine.AwaitService(ctx.Context(), s.name, w.Image.Reference, w.Replicas, within); err != nil {
+	if err := s.Engine.AwaitService(ctx.Context(), s.name, tasksOf(w, w.Replicas), within); err != nil {
 		return err
 	}
 	if err := s.checkWrites(ctx.Context(), w, w.Name); err != nil || s.canary == nil {
@@ -116,6 +117,10 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 		err = fmt.Errorf("service %s does not run what was asked for: %s; `pulumi up --refresh` mends it", s.name, now.Difference)
 	}
 	return err
+}
+
+func tasksOf(w workload.Workload, replicas int) engine.Tasks {
+	return engine.Tasks{Image: w.Image.Reference, Replicas: replicas, Steady: w.Health.Steady}
 }
 
 // verify starts the canary where it differs from what runs, and has the edge
@@ -138,7 +143,7 @@ func (s swarmService) verify(ctx *pulumi.Context) error {
 	}
 	err = s.Engine.ScaleService(ctx.Context(), canary, 1)
 	if err == nil {
-		err = s.Engine.AwaitService(ctx.Context(), canary, w.Image.Reference, 1, w.Health.Deadline()+5*time.Second)
+		err = s.Engine.AwaitService(ctx.Context(), canary, tasksOf(w, 1), w.Health.Deadline()+5*time.Second)
 	}
 	if err == nil {
 		err = s.checkWrites(ctx.Context(), w, canaryAlias)

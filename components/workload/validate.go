@@ -38,7 +38,8 @@ func (w Workload) Validate() error {
 	want(!slices.Contains(w.Groups, 0) || w.Root != "", "groups %v, want none of root's", w.Groups)
 	want(len(w.Capabilities) == 0, "capabilities %v, and only a job may have any", w.Capabilities)
 	want(len(w.Networks) > 0, "no network")
-	want(w.Health.Interval >= time.Second && w.Health.Retries >= 1, "no health check")
+	want(w.Health.Steady >= time.Second || w.Health.Steady == 0 && w.Health.Interval >= time.Second && w.Health.Retries >= 1,
+		"no health check, and no time in which it has to run without ending")
 	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)
 	reachable := false
 	for _, n := range w.Networks {

@@ -54,6 +54,9 @@ type Program struct {
 	// of its volume: the next one starts when the last one has stopped. What has
 	// host ports is so in any case.
 	Exclusive bool
+	// Recreate has the earlier containers stop before the next ones start, though there
+	// may be several.
+	Recreate bool
 	// Writable leaves the root file system writable. Only for code that is
 	// mounted for development.
 	Writable bool
@@ -68,7 +71,7 @@ type Program struct {
 const Canary = "candidate"
 
 // StopFirst is true where two generations of a replica can not run side by side.
-func (p Program) StopFirst() bool { return p.Exclusive || len(p.Ports) > 0 }
+func (p Program) StopFirst() bool { return p.Exclusive || p.Recreate || len(p.Ports) > 0 }
 
 // Workload is a program with all that it uses.
 type Workload struct {
@@ -198,10 +201,19 @@ type Health struct {
 	StartPeriod time.Duration
 	// Retries is how many failures in a row make the container unhealthy.
 	Retries int
+	// Steady is in place of a check: a container counts as started when it has run for this
+	// long without ending. 0: there is a check.
+	Steady time.Duration
 }
+
+// restarts are what the engine takes to start what ends at once often enough to be told.
+const restarts = 30 * time.Second
 
 // Deadline is the time in which a container that can become healthy has done so.
 func (h Health) Deadline() time.Duration {
+	if h.Steady > 0 {
+		return 2*h.Steady + restarts
+	}
 	return h.StartPeriod + time.Duration(h.Retries+1)*(h.Interval+h.Timeout)
 }
 

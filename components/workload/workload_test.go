@@ -47,7 +47,10 @@ func TestValidateRefusesWhatNoRuntimeShouldRun(t *testing.T) {
 		{"root's group", func(w *Workload) { w.Groups = []int{998, 0} }, []string{`workload "backend": groups [998 0], want none of root's`}},
 		{"root", func(w *Workload) { w.User = "0:0" }, []string{`workload "backend": user "0:0", want uid:gid other than root`}},
 		{"no network", func(w *Workload) { w.Networks, w.Ports = nil, nil }, []string{`workload "backend": no network`}},
-		{"no health check", func(w *Workload) { w.Health = Health{} }, []string{`workload "backend": no health check`}},
+		{"no health check", func(w *Workload) { w.Health = Health{} }, []string{`workload "backend": no health check, and no time in which it has to run without ending`}},
+		{"a time in place of a check", func(w *Workload) { w.Health = Health{Steady: time.Second} }, nil},
+		{"less than a second", func(w *Workload) { w.Health = Health{Steady: time.Millisecond, Interval: time.Second, Retries: 1} },
+			[]string{`workload "backend": no health check, and no time in which it has to run without ending`}},
 		{"no grace", func(w *Workload) { w.StopGrace = 0 }, []string{`workload "backend": stop grace 0s, want at least 1s`}},
 		{"ports on internal networks", func(w *Workload) { w.Networks = w.Networks[:1] },
 			[]string{`workload "backend": publishes ports, but has internal networks only`}},
@@ -132,6 +135,22 @@ func TestHealthDeadlineHasRoomForEveryRetry(t *testing.T) {
 	h := Health{Interval: 2 * time.Second, Timeout: 10 * time.Second, StartPeriod: time.Minute, Retries: 3}
 	if got, want := h.Deadline(), 108*time.Second; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestWithoutACheckADeadlineHasRoomForItsTime(t *testing.T) {
+	if got, want := (Health{Steady: 5 * time.Second}).Deadline(), 40*time.Second; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestWhoStopsFirst(t *testing.T) {
+	for want, programs := range map[bool][]Program{true: {{Exclusive: true}, {Recreate: true}, {Ports: []Port{{}}}}, false: {{}}} {
+		for _, p := range programs {
+			if p.StopFirst() != want {
+				t.Errorf("%+v stops first: %v", p, !want)
+			}
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ const (
 // (seen with 20.10.24).
 const Restart = container.RestartPolicyAlways
 
-// AwaitContainer returns when the container is as wanted and healthy, and
+// AwaitContainer returns when the container is as wanted and healthy, or has run for as
+// long as it has to where there is no check, and
 // an error with its last log lines when it can't be, or is not within the time.
 // One that was stopped is started, and one that has become unhealthy since it was
 // made is restarted: plain Docker leaves it hanging.
@@ -59,17 +60,23 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 				return true, err
 			}
 		}
-		if c.State.Health == nil {
+		health, well := "", false
+		switch {
+		case want.Steady > 0:
+			well, last = e.since(startedAt(c.State)) >= want.Steady, c.State.Status
+		case c.State.Health == nil:
 			return false, fmt.Errorf("image %s has no health check", want.Image)
+		default:
+			health = c.State.Health.Status
+			well, last, check = health == container.Healthy, c.State.Status+", "+health, saidByCheck(c.State)
 		}
-		last, check = c.State.Status+", "+c.State.Health.Status, saidByCheck(c.State)
 		first := !seen
 		seen = true
-		if first && c.State.Running && c.State.Health.Status == container.Unhealthy { // a new one has had no time to be
+		if first && c.State.Running && health == container.Unhealthy { // a new one has had no time to be
 			revived = true
 			return true, e.api.ContainerRestart(context.WithoutCancel(ctx), id, container.StopOptions{})
 		}
-		if c.State.Running && !c.State.Restarting && c.State.Health.Status == container.Healthy {
+		if c.State.Running && !c.State.Restarting && well {
 			return true, nil
 		}
 		if c.State.Status == container.StateExited && !started {
@@ -80,7 +87,7 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 		if checkCannotRun(c) {
 			return false, errCheckCannotRun
 		}
-		if c.State.Health.Status == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
+		if health == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
 			if c.State.Running && c.RestartCount == 0 {
 				return false, fmt.Errorf("it is %s", last)
 			}
@@ -105,8 +112,9 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 //
 // The provider's own convergence check is not enough: it returns as soon as
 // running equals wanted, even while the update goes on.
-func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas int, within time.Duration) error {
+func (e *Engine) AwaitService(ctx context.Context, name string, want Tasks, within time.Duration) error {
 	var last string
+	image, replicas := want.Image, want.Replicas
 	err := poll(ctx, within, func(ctx context.Context) (bool, error) {
 		service, _, err := e.api.ServiceInspectWithRaw(ctx, name, swarm.ServiceInspectOptions{})
 		if err != nil {
@@ -119,7 +127,7 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 		if runs := service.Spec.TaskTemplate.ContainerSpec.Image; runs != image && withoutDigest(runs) != image {
 			return false, fmt.Errorf("it runs %s, not %s", runs, image)
 		}
-		if check := service.Spec.TaskTemplate.ContainerSpec.Healthcheck; check == nil || len(check.Test) == 0 || check.Test[0] == "NONE" {
+		if check := service.Spec.TaskTemplate.ContainerSpec.Healthcheck; want.Steady == 0 && (check == nil || len(check.Test) == 0 || check.Test[0] == "NONE") {
 			// Swarm would call a task running as soon as its process has started.
 			return false, fmt.Errorf("image %s has no health check", image)
 		}
@@ -139,7 +147,9 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 			case t.DesiredState == swarm.TaskStateRunning && !current:
 				others++
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateRunning:
-				running++
+				if want.Steady == 0 || e.since(t.Status.Timestamp) >= want.Steady {
+					running++
+				}
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateStarting:
 				if checkCannotRun(e.checkOf(ctx, t)) {
 					return false, errCheckCannotRun
@@ -162,6 +172,15 @@ func (e *Engine) AwaitService(ctx context.Context, name, image string, replicas 
 		return fmt.Errorf("service %s does not run as wanted: %w%s%s", name, err, state(last), e.failedTaskLogs(ctx, name))
 	}
 	return nil
+}
+
+// startedAt is when a container was started, for the last time so far.
+func startedAt(s *container.State) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, s.StartedAt)
+	if err != nil { // not yet
+		return time.Now().Add(time.Hour)
+	}
+	return at
 }
 
 func state(last string) string {

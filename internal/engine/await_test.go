@@ -133,7 +133,7 @@ func TestAwaitService(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := &Engine{api: &fakeAPI{service: test.moments}}
 				begun := time.Now()
-				err := e.AwaitService(t.Context(), "tarot-backend", wanted, 2, within)
+				err := e.AwaitService(t.Context(), "tarot-backend", Tasks{Image: wanted, Replicas: 2}, within)
 				if took := time.Since(begun); took != test.after {
 					t.Errorf("after %s, want %s", took, test.after)
 				}
@@ -156,10 +156,10 @@ func check(t *testing.T, err error, prefix, want string) {
 func TestAwaitServiceTakesAnImageThatIsNamedByItsDigest(t *testing.T) {
 	const pinned = "app:2@sha256:0123"
 	e := &Engine{api: &fakeAPI{service: []moment{{service(pinned, ""), running(pinned, 1)}}}}
-	if err := e.AwaitService(t.Context(), "x", pinned, 1, time.Second); err != nil {
+	if err := e.AwaitService(t.Context(), "x", Tasks{Image: pinned, Replicas: 1}, time.Second); err != nil {
 		t.Error(err)
 	}
-	if err := e.AwaitService(t.Context(), "x", "app:2@sha256:4567", 1, time.Second); err == nil {
+	if err := e.AwaitService(t.Context(), "x", Tasks{Image: "app:2@sha256:4567", Replicas: 1}, time.Second); err == nil {
 		t.Error("another digest is taken")
 	}
 }
@@ -171,7 +171,7 @@ func TestAwaitServiceShowsTheNewestFailuresLog(t *testing.T) {
 		service: []moment{{service("app:1", swarm.UpdateStateRollbackCompleted), []swarm.Task{newer, older}}},
 		logs:    map[string]string{"one": "wrong", "two": "no such table\n"},
 	}}
-	err := e.AwaitService(t.Context(), "tarot-backend", wanted, 2, within)
+	err := e.AwaitService(t.Context(), "tarot-backend", Tasks{Image: wanted, Replicas: 2}, within)
 	const want = "\ntarot-backend.1: failed task: non-zero exit (2)\nits last log lines:\nno such table"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
@@ -180,7 +180,7 @@ func TestAwaitServiceShowsTheNewestFailuresLog(t *testing.T) {
 
 func TestAwaitEndsWhereTheEngineDoesNotAnswer(t *testing.T) {
 	e := &Engine{api: &fakeAPI{failure: errors.New("it is gone")}}
-	check(t, e.AwaitService(t.Context(), "a", wanted, 1, within), "service a does not run as wanted: ", "it is gone")
+	check(t, e.AwaitService(t.Context(), "a", Tasks{Image: wanted, Replicas: 1}, within), "service a does not run as wanted: ", "it is gone")
 	check(t, e.AwaitContainer(t.Context(), "a", asked, within), "container a does not run as wanted: ", "it is gone")
 }
 
@@ -267,4 +267,64 @@ func TestAwaitContainer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Without a check, what ends within its time has not started, however often it is begun anew.
+func TestWithoutACheckAContainerHasToRunForItsTime(t *testing.T) {
+	begun := func(status string, restarts int) container.InspectResponse {
+		c := inspected(wanted, status, "", func(s *container.State) { s.StartedAt = time.Now().Format(time.RFC3339Nano) })
+		c.RestartCount = restarts
+		return c
+	}
+	steady := asked
+	steady.Steady = 5 * time.Second
+	for _, test := range []struct {
+		name    string
+		moments func() []container.InspectResponse
+		after   time.Duration
+		want    string
+	}{
+		{"it runs", func() []container.InspectResponse { return []container.InspectResponse{begun("running", 0)} }, 5 * time.Second, ""},
+		{"it has run for long", func() []container.InspectResponse {
+			c := begun("running", 0)
+			c.State.StartedAt = time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
+			return []container.InspectResponse{c}
+		}, 0, ""},
+		{"it has not been started yet", func() []container.InspectResponse {
+			created := begun("created", 0)
+			created.State.StartedAt = ""
+			return []container.InspectResponse{created}
+		}, within, "not within 1m0s (last seen: created)"},
+		{"it ends again and again", func() []container.InspectResponse {
+			return []container.InspectResponse{begun("running", 0), begun("restarting", 1), begun("restarting", 3)}
+		}, 2 * pollInterval, "it is restarting (exit code 0, 3 restarts)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &Engine{api: &fakeAPI{container: test.moments()}}
+				start := time.Now()
+				err := e.AwaitContainer(t.Context(), "a", steady, within)
+				if took := time.Since(start); took != test.after {
+					t.Errorf("after %s, want %s", took, test.after)
+				}
+				check(t, err, "container tarot-backend-1 does not run as wanted: ", test.want)
+			})
+		})
+	}
+}
+
+func TestWithoutACheckTasksHaveToRunForTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		off := &container.HealthConfig{Test: []string{"NONE"}}
+		now := unchecked(off)
+		tasks := running(wanted, 2)
+		for i := range tasks {
+			tasks[i].Spec.ContainerSpec.Healthcheck, tasks[i].Status.Timestamp = off, time.Now()
+		}
+		e := &Engine{api: &fakeAPI{service: []moment{{now, tasks}}}}
+		start := time.Now()
+		if err := e.AwaitService(t.Context(), "a", Tasks{Image: wanted, Replicas: 2, Steady: 5 * time.Second}, within); err != nil || time.Since(start) != 5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+	})
 }

@@ -113,7 +113,7 @@ func TestAwaitServiceEndsWhereTheCheckCannotRun(t *testing.T) {
 			container: []container.InspectResponse{checked(missing), checked(missing, missing, missing)},
 		}}
 		begun := time.Now()
-		err := e.AwaitService(t.Context(), "tarot-backend", wanted, 1, within)
+		err := e.AwaitService(t.Context(), "tarot-backend", Tasks{Image: wanted, Replicas: 1}, within)
 		if took := time.Since(begun); took != pollInterval {
 			t.Errorf("after %s", took)
 		}

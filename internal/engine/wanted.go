@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/system"
@@ -19,6 +20,18 @@ type Wanted struct {
 	Memory int64
 	// Networks are the names of those that it has to be on.
 	Networks []string
+	// Steady is how long it has to have run without ending, in place of a health check. 0:
+	// there is a check, and it has to be healthy.
+	Steady time.Duration
+}
+
+// Tasks are what a service's tasks have to be.
+type Tasks struct {
+	// Image is as it was asked for, and Replicas how many there are to be.
+	Image    string
+	Replicas int
+	// Steady is as in Wanted.
+	Steady time.Duration
 }
 
 // difference says what a container differs in, and what mends that; nothing where it
