@@ -20,6 +20,9 @@ type Config struct {
 	Backend Backend `key:"backend"`
 	// How the application's image is built. Ignored where `backend.image` is set.
 	Build Build `key:"build"`
+	// Further programs of the application's: workers, schedulers, other web servers. Part of
+	// a release.
+	Services map[string]Service `key:"services" allowed:"an object for each service, by a name of at most 32 lower case letters, digits and -, that begins with a letter and is none of the platform's own"`
 	// The reverse proxy in front of the backend.
 	Nginx Nginx `key:"nginx"`
 	// Answer every request with a maintenance page (503). It is also shown while
@@ -66,6 +69,9 @@ type Backend struct {
 	// before the first replica of a release starts; the replicas then get
 	// `MIGRATE_ON_START=false`. Empty: the replicas do that themselves.
 	Migrate []string `key:"migrate" allowed:"a list of words"`
+	// Services that have to run before it does, and before `migrate`: a database of one's
+	// own, say.
+	DependsOn []string `key:"dependsOn" allowed:"a list of names in services, whose image is not the backend's; each once"`
 	// What is asked through nginx before an `up` is called a success.
 	Smoke Smoke `key:"smoke"`
 	// How many containers run the application.
@@ -166,9 +172,9 @@ type Releases struct {
 	// How many earlier releases can be returned to. The images and static files
 	// of older ones are removed.
 	Keep int `key:"keep" allowed:"a whole number from 1 to 100"`
-	// The release to return to, by its name in `make releases`: its image, and its
-	// `backend` and `build`, are used in place of what the stack file says. Empty:
-	// what the stack file says.
+	// The release to return to, by its name in `make releases`: its images, and its
+	// `backend`, `build` and `services`, are used in place of what the stack file
+	// says. Empty: what the stack file says.
 	Pin string `key:"pin" allowed:"empty, or the name of a release that make releases lists"`
 }
 

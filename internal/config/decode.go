@@ -91,7 +91,7 @@ func Decode(raw map[string]string) (Config, error) {
 	d := decoder{}
 	d.object(reflect.ValueOf(&cfg).Elem(), "", tree)
 	for name, value := range flat {
-		if !slices.Contains(platformSecrets, name) && !slices.Contains(cfg.Backend.OwnSecrets(), name) {
+		if !slices.Contains(platformSecrets, name) && !slices.Contains(cfg.listedSecrets(), name) {
 			d.add(unknownKey("", name, append(keys(reflect.TypeFor[Config]()), platformSecrets...)))
 			continue
 		}
@@ -139,6 +139,10 @@ func (d *decoder) value(target reflect.Value, field reflect.StructField, path st
 			return
 		}
 		d.object(target, path, members)
+		return
+	}
+	if _, several := EntryOf(target.Type()); several {
+		d.entries(target, field, path, data)
 		return
 	}
 	if err := leaf(target, data); err != nil {
@@ -236,6 +240,10 @@ func allowed(path string) string {
 	t := reflect.TypeFor[Config]()
 	var field reflect.StructField
 	for name := range strings.SplitSeq(path, ".") {
+		if entry, several := EntryOf(t); several {
+			t = entry.Type() // the name is the user's own
+			continue
+		}
 		var ok bool
 		if field, ok = fieldByKey(t, name); !ok {
 			panic("config: no key " + path) // a typing error of ours, found by the first test

@@ -11,10 +11,21 @@ import (
 // DatabaseURLSecret is the flat secret key that goes before backend.databaseUrl.
 const DatabaseURLSecret = "databaseUrl"
 
+// listedSecrets are the names of the application's own secrets: the backend's and its
+// services', each once.
+func (cfg Config) listedSecrets() []string {
+	names := cfg.Backend.OwnSecrets()
+	for _, s := range cfg.Services {
+		names = slices.Concat(names, s.Secrets, s.SecretEnvironment)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // ApplicationSecrets are the names of the secrets that were set for the application, but
 // for those that have a generated value where they are not.
 func (cfg Config) ApplicationSecrets() []string {
-	names := cfg.Backend.OwnSecrets()
+	names := cfg.listedSecrets()
 	if cfg.Secrets[DatabaseURLSecret] != "" {
 		names = append(names, DatabaseURLSecret)
 	}
@@ -55,6 +66,10 @@ func RefuseSealed(keys, paths []string) error {
 func insteadOf(path string) string {
 	if path == Namespace+":backend.databaseUrl" {
 		return "a database's URL with a password is set by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret + "`"
+	}
+	if strings.HasPrefix(path, Namespace+":services.") {
+		return "a secret of a service's is named in its secrets or its secretEnvironment, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
+			"what is no secret is set without --secret"
 	}
 	return "a secret of the application's is named in backend.secrets, or in backend.secretEnvironment where it has to be a variable, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
 		"what is no secret is set without --secret"

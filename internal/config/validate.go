@@ -65,6 +65,7 @@ func (cfg Config) Validate() error {
 	c.oneOf("runtime", cfg.Runtime, "containers", "swarm")
 	cfg.Backend.check(c)
 	cfg.Build.check(c)
+	cfg.checkServices(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)
@@ -293,10 +294,18 @@ func (cfg Config) checkTogether() []error {
 		names[name] = key
 	}
 	cfg.monitoringTogether(conflict)
-	for _, name := range cfg.Backend.OwnSecrets() {
-		if cfg.Secrets[name] == "" {
-			conflict(cfg.Backend.listing(name), name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
+	unset := func(key string, names []string) {
+		for _, name := range names {
+			if cfg.Secrets[name] == "" {
+				conflict(key, name, "names whose value is set by pulumi config set --secret "+Namespace+":"+name)
+			}
 		}
+	}
+	unset("backend.secrets", cfg.Backend.Secrets)
+	unset("backend.secretEnvironment", cfg.Backend.SecretEnvironment)
+	for name, s := range cfg.Services {
+		unset("services."+name+".secrets", s.Secrets)
+		unset("services."+name+".secretEnvironment", s.SecretEnvironment)
 	}
 	return faults
 }

@@ -62,7 +62,7 @@ func Page(folder string) (string, error) {
 	for _, s := range words.secrets {
 		p.row(code(config.Namespace+":"+s.key), s.meaning)
 	}
-	p.row(code(config.Namespace+":NAME"), "For each NAME in `backend.secrets` and `backend.secretEnvironment`: "+rest(words.fields["Backend.Secrets"]))
+	p.row(code(config.Namespace+":NAME"), "For each NAME in `backend.secrets` and `backend.secretEnvironment`, and in those of `services`: "+rest(words.fields["Backend.Secrets"]))
 	return p.text.String(), nil
 }
 
@@ -103,6 +103,9 @@ func (p *page) object(path, meaning string, value reflect.Value) error {
 			children = append(children, child{full, meaning, value.Field(i)})
 			continue
 		}
+		if entry, several := config.EntryOf(field.Type); several {
+			children = append(children, child{full + ".NAME", meaning, entry})
+		}
 		allowed := field.Tag.Get("allowed")
 		if allowed == "" {
 			return fmt.Errorf("config: %s does not say what is allowed", name)
@@ -135,6 +138,9 @@ func (p *page) row(cells ...string) {
 func code(text string) string { return "`" + text + "`" }
 
 func kindOf(t reflect.Type) (string, error) {
+	if _, several := config.EntryOf(t); several {
+		return "objects by name", nil
+	}
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return "duration", nil
