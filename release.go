@@ -116,11 +116,35 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 			return nil, fmt.Errorf("it had the secret %s:%s, which is not set today; set it by `pulumi config set --secret %[1]s:%[2]s`, then return", config.Namespace, name)
 		}
 	}
-	// Its image is there: nothing is built, and no folder is looked at.
+	// Its images are there: nothing is built, and no folder is looked at.
 	backend["image"] = r.Image
 	text, err := json.Marshal(backend)
 	all[config.Namespace+":backend"] = string(text)
-	return all, err
+	if err != nil || len(r.Images) == 0 {
+		return all, err
+	}
+	return all, withImages(all, r.Images)
+}
+
+// withImages gives the services the images that a release had.
+func withImages(all map[string]string, images map[string]string) error {
+	key := config.Namespace + ":services"
+	services := map[string]map[string]any{}
+	if err := json.Unmarshal([]byte(all[key]), &services); err != nil {
+		return err
+	}
+	for name, image := range images {
+		if services[name] == nil {
+			return fmt.Errorf("its record has the image %s of the service %s, and nothing else of that", image, name)
+		}
+		services[name]["image"] = image
+		for _, built := range []string{"context", "dockerfile", "target"} {
+			delete(services[name], built)
+		}
+	}
+	text, err := json.Marshal(services)
+	all[key] = string(text)
+	return err
 }
 
 // refuseOvertaking refuses to go forward in silence where the stack's last deploy was a rollback

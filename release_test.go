@@ -157,8 +157,8 @@ func TestAPasswordInAnEarlierRecordIsASecretToday(t *testing.T) {
 	}{
 		{"none is set today", "", then, r},
 		{"one is set today", today, today, r},
-		{"a release that had none", today, "", release.New("app:1", map[string]string{"tarot:backend": "{}"}, nil, "tarot")},
-		{"a release that had one", today, today, release.New("app:1", map[string]string{"tarot:backend": "{}"}, []string{"databaseUrl"}, "tarot")},
+		{"a release that had none", today, "", release.New("app:1", nil, map[string]string{"tarot:backend": "{}"}, nil, "tarot")},
+		{"a release that had one", today, today, release.New("app:1", nil, map[string]string{"tarot:backend": "{}"}, []string{"databaseUrl"}, "tarot")},
 	} {
 		source := values{all: map[string]string{}, secret: map[string]string{}}
 		if test.set != "" {
@@ -168,5 +168,25 @@ func TestAPasswordInAnEarlierRecordIsASecretToday(t *testing.T) {
 		if err != nil || all["tarot:databaseUrl"] != test.want || strings.Contains(all["tarot:backend"], "then") {
 			t.Errorf("%s: %v, %v", test.name, all, err)
 		}
+	}
+}
+
+// A release comes back with its services: each with the image that it had, and none that it
+// did not have.
+func TestAReleaseComesBackWithItsServices(t *testing.T) {
+	today := map[string]string{"tarot:services": `{"later":{}}`}
+	r := release.Release{Name: "r1", Image: "app:1", Configuration: map[string]string{"tarot:backend": "{}"}}
+	if all, err := withRelease(values{all: today}, r); err != nil || all["tarot:services"] != "" {
+		t.Errorf("one that had none: %v, %v", all, err)
+	}
+	r.Configuration["tarot:services"] = `{"second":{"context":"./second","dockerfile":"D","target":"x","port":80},"worker":{"replicas":2}}`
+	r.Images = map[string]string{"second": "tarot-second:00000000000000aa"}
+	all, err := withRelease(values{all: today}, r)
+	if want := `{"second":{"image":"tarot-second:00000000000000aa","port":80},"worker":{"replicas":2}}`; err != nil || all["tarot:services"] != want {
+		t.Errorf("%v, %v; want %s", all["tarot:services"], err, want)
+	}
+	r.Images["third"] = "x:1"
+	if _, err := withRelease(values{all: today}, r); err == nil || !strings.Contains(err.Error(), "has the image x:1 of the service third") {
+		t.Error(err)
 	}
 }

@@ -118,8 +118,8 @@ func (f *fakeEngine) PruneReleases(_ context.Context, r engine.Prune) ([]string,
 }
 
 // Claim is recorded with how much was asked until it was released.
-func (f *fakeEngine) Claim(_ context.Context, prefix, image string) (func() error, error) {
-	f.claims = append(f.claims, fmt.Sprintf("%s for %s from %d", image, prefix, len(f.asked)))
+func (f *fakeEngine) Claim(_ context.Context, prefix string, images ...string) (func() error, error) {
+	f.claims = append(f.claims, fmt.Sprintf("%s for %s from %d", strings.Join(images, " "), prefix, len(f.asked)))
 	return func() error {
 		f.claims = append(f.claims, fmt.Sprintf("until %d", len(f.asked)))
 		return nil

@@ -38,6 +38,8 @@ var graphs = map[string]struct {
 	"containers-own-secrets": {stack: "prod with own secrets", changes: []func(*config.Config){asContainers, watched, toldAndRotated, func(c *config.Config) { c.Networks.BackendEgress = true }}},
 	"prod-cached":            {stack: "prod, watched", changes: []func(*config.Config){cached("queue")}},
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
+	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},
+	"containers-services":    {stack: "containers, watched", changes: []func(*config.Config){withServices}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false

@@ -54,8 +54,8 @@ type Engine interface {
 	// Fix says what a ready image's name means now, and TagImage gives one a name more.
 	Fix(ctx context.Context, name, repository string) (engine.Fixed, error)
 	TagImage(ctx context.Context, image, name string) error
-	// Claim has everybody's PruneReleases spare an image until it is released.
-	Claim(ctx context.Context, prefix, image string) (release func() error, err error)
+	// Claim has everybody's PruneReleases spare images until it is released.
+	Claim(ctx context.Context, prefix string, images ...string) (release func() error, err error)
 }
 
 // PlatformArgs describe a stack.
@@ -128,7 +128,7 @@ func NewPlatform(ctx *pulumi.Context, name string, args *PlatformArgs, opts ...p
 // deploy is a deploy, from what a stack stands on to the record of its release. What fails
 // leaves everything after it undeclared, and with users what they had before.
 func (r *rollout) deploy() error {
-	unclaim, err := r.claimImage()
+	unclaim, err := r.claimImages()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"tarot-platform/components/backend"
 	"tarot-platform/components/part"
 	"tarot-platform/components/runtime"
+	"tarot-platform/components/services"
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
@@ -29,25 +31,25 @@ type deploying struct {
 	// latest first.
 	record release.Release
 	found  []release.Release
-	// fixed is what a ready image's name means now.
-	fixed engine.Fixed
+	// named are the ready images that are to get a name more, by that.
+	named map[string]string
 }
 
 // identify finds out which release is to be deployed: the pinned one as it was recorded, or
 // a new one of what the stack file says.
 func (r *rollout) identify() (deploying, error) {
-	var d deploying
+	d := deploying{named: map[string]string{}}
 	var err error
 	if d.found, err = r.args.Engine.Releases(r.ctx.Context(), r.args.Prefix); err != nil {
 		return d, err
 	}
 	d.Pinned = r.args.Pinned
-	if d.Image, d.fixed, err = r.image(); err != nil {
+	if err := r.findImages(&d); err != nil {
 		return d, err
 	}
 	d.record = r.args.Release
 	if !d.Pinned {
-		d.record = release.New(d.Image, r.args.Source, r.args.Config.ApplicationSecrets(), config.Namespace)
+		d.record = release.New(d.Image, d.Images, r.args.Source, r.args.Config.ApplicationSecrets(), config.Namespace)
 	} else if r.args.Config.Volumes.Data == "" {
 		d.Migrated = false // there is no file that could tell
 	} else if d.Migrated, err = r.args.Engine.Mounted(r.ctx.Context(), r.args.Prefix, "backend", r.args.Config.Volumes.Data); err != nil {
@@ -58,39 +60,64 @@ func (r *rollout) identify() (deploying, error) {
 	return d, nil
 }
 
-// repository is the name of the images that are built, without a tag.
-func (r *rollout) repository() string { return r.ctx.Project() + "-backend" }
+// repository is the name of the images that are built for the backend or a service, without
+// a tag.
+func (r *rollout) repository(of string) string { return r.ctx.Project() + "-" + of }
 
-// image is the name of the release's image. One that is built has the hash of its sources
-// in it; a ready one gets the name that means what its tag means now, so that a tag that
-// moves is a change, and a release that can be returned to. A pinned release has its own.
-func (r *rollout) image() (string, engine.Fixed, error) {
+// findImages finds the exact names of the release's images.
+func (r *rollout) findImages(d *deploying) error {
 	cfg := r.args.Config
-	if cfg.Backend.Image == "" {
-		build := backend.Build(cfg, r.args.Engine.Platform())
+	var err error
+	build := backend.Build(cfg, r.args.Engine.Platform())
+	if d.Image, err = r.exact(d, config.BackendName, cfg.Backend.Image, build, cfg.Backend.User, "backend.user"); err != nil {
+		return err
+	}
+	for name, s := range cfg.Services {
+		if s.OfBackend() {
+			continue
+		}
+		if d.Images == nil {
+			d.Images = map[string]string{}
+		}
+		user := cmp.Or(s.User, cfg.Backend.User)
+		if d.Images[name], err = r.exact(d, name, s.Image, services.Build(cfg, name, r.args.Engine.Platform()), user, "services."+name+".user"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exact is the exact name of an image. One that is built (ready is empty) has the hash of its
+// sources in it; a ready one gets the name that means what its tag means now, so that a tag
+// that moves is a change, and a release that can be returned to. A pinned release has its own.
+func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build, user, key string) (string, error) {
+	if ready == "" {
 		hash, err := build.Hash()
 		if err != nil {
-			return "", engine.Fixed{}, fmt.Errorf("image %q: %w", "backend-image", err)
+			return "", fmt.Errorf("image %q: %w", of+"-image", err)
 		}
-		return r.repository() + ":" + hash, engine.Fixed{}, r.warnUnreadable(build)
+		return r.repository(of) + ":" + hash, r.warnUnreadable(build, user, key)
 	}
 	if r.args.Pinned {
-		return cfg.Backend.Image, engine.Fixed{}, nil
+		return ready, nil
 	}
-	fixed, err := r.args.Engine.Fix(r.ctx.Context(), cfg.Backend.Image, r.repository())
+	fixed, err := r.args.Engine.Fix(r.ctx.Context(), ready, r.repository(of))
 	if err == nil && fixed.Warning != "" {
 		err = r.ctx.Log.Warn(fixed.Warning, nil)
 	}
-	return fixed.Name, fixed, err
+	if fixed.Tag {
+		d.named[fixed.Name] = ready
+	}
+	return fixed.Name, err
 }
 
 // unreadableShown is how many files a warning names.
 const unreadableShown = 3
 
-// warnUnreadable tells which files of the application its user will not be able to
-// read: an image is built by root, which reads everything, and code that is mounted
+// warnUnreadable tells which files of a program its user, who is set by the key, will not be
+// able to read: an image is built by root, which reads everything, and code that is mounted
 // keeps its permissions.
-func (r *rollout) warnUnreadable(build buildcontext.Build) error {
+func (r *rollout) warnUnreadable(build buildcontext.Build, user, key string) error {
 	files, err := build.Unreadable()
 	if err != nil || len(files) == 0 {
 		return err
@@ -99,28 +126,28 @@ func (r *rollout) warnUnreadable(build buildcontext.Build) error {
 	if more := len(files) - unreadableShown; more > 0 {
 		shown += fmt.Sprintf(" and %d more", more)
 	}
-	return r.ctx.Log.Warn(fmt.Sprintf("the application runs as the user %s (%s:backend.user), which may not read %s in %s: "+
+	return r.ctx.Log.Warn(fmt.Sprintf("the application runs as the user %s (%s:%s), which may not read %s in %s: "+
 		"`chmod -R go+rX %s` mends that. A checkout with the umask 077 is such a case. (Where the Dockerfile gives these files to that user, all is well.)",
-		r.args.Config.Backend.User, config.Namespace, shown, build.Context, build.Context), nil)
+		user, config.Namespace, key, shown, build.Context, build.Context), nil)
 }
 
-// claimImage has nobody remove the image until it is unclaimed, for which its release has to
-// be recorded. Then a ready one gets its name.
-func (r *rollout) claimImage() (unclaim func(), err error) {
+// claimImages has nobody remove the images until they are unclaimed, for which their release
+// has to be recorded. Then ready ones get their names.
+func (r *rollout) claimImages() (unclaim func(), err error) {
 	if r.ctx.DryRun() {
 		return func() {}, nil
 	}
-	release, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, r.Image)
+	free, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, release.Release{Image: r.Image, Images: r.Images}.AllImages()...)
 	if err != nil {
 		return nil, err
 	}
 	unclaim = func() {
-		if err := release(); err != nil { // it spares one image until the next `up`
+		if err := free(); err != nil { // it spares these images until the next `up`
 			_ = r.ctx.Log.Warn(err.Error(), nil)
 		}
 	}
-	if fixed := r.fixed; fixed.Tag {
-		if err := r.args.Engine.TagImage(r.ctx.Context(), r.args.Config.Backend.Image, fixed.Name); err != nil {
+	for name, image := range r.named {
+		if err := r.args.Engine.TagImage(r.ctx.Context(), image, name); err != nil {
 			unclaim()
 			return nil, err
 		}
@@ -202,7 +229,7 @@ func (r *rollout) record(unfinished bool) error {
 // deployed has its record then, which is what keeps its image.
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
-		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

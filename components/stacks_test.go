@@ -19,15 +19,17 @@ var repository = func() string {
 	return folder
 }()
 
-// inProject moves to a folder with an application.
+// inProject moves to a folder with an application, and a second one.
 func inProject(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	if err := os.Mkdir("app", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("app/Dockerfile", []byte("FROM scratch\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"app", "second"} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(folder+"/Dockerfile", []byte("FROM scratch\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -28,14 +28,14 @@ func Static(name, target, keep string) Job {
 	return job(name, "static", struct{ Name, Target, Keep string }{name, target, keep})
 }
 
-// Replicas is the job of the application's replicas, each on its own: they answer at a path
+// Replicas is the job of a service's replicas, each on its own: they answer at a path
 // of a port, and are looked for once in an interval.
 func Replicas(name, path string, port int, interval time.Duration) Job {
 	return job(name, "replicas", struct {
-		Path     string
-		Port     int
-		Interval time.Duration
-	}{path, port, interval})
+		Name, Path string
+		Port       int
+		Interval   time.Duration
+	}{name, path, port, interval})
 }
 
 // Containers is cAdvisor's, of the containers of a stack.

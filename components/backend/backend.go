@@ -46,7 +46,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	s := part.Spec{
 		Component: name,
-		Needs:     append(slices.Clone(c.Offered.Before), storage.Part{}.Name()),
+		Needs:     needs(c),
 		Services:  []part.Service{service},
 		Jobs:      migration(c, service),
 		Secrets:   secrets(c),
@@ -60,6 +60,12 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	return s, nil
 }
+
+// Dependencies is the name of the part that has what the configuration says it depends on.
+const Dependencies = "dependencies"
+
+// Replica is one of its replicas, for whoever runs something else that is to have the same.
+func Replica(c part.Context) (part.Service, error) { return replicas(c) }
 
 func replicas(c part.Context) (part.Service, error) {
 	cfg := c.Backend
@@ -106,6 +112,16 @@ func replicas(c part.Context) (part.Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// needs are the parts that come before it: those that have something for the application,
+// what has its volumes, and what the configuration says.
+func needs(c part.Context) []string {
+	all := append(slices.Clone(c.Offered.Before), storage.Part{}.Name())
+	if len(c.Backend.DependsOn) > 0 {
+		all = append(all, Dependencies)
+	}
+	return all
 }
 
 // mounts are the volumes, and the folders in memory.

@@ -39,7 +39,7 @@ type Context struct {
 	Site Site
 	// Release is what is deployed.
 	Release Release
-	// Known are the volumes that Pulumi's state has, by the names of their resources.
+	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so
 	// what a part offers can not depend on it.
@@ -70,8 +70,10 @@ type Site struct {
 
 // Release is what is deployed.
 type Release struct {
-	// Name and Image are the release's.
+	// Name and Image are the release's, and Images those of its services that have one of
+	// their own, by the services' names.
 	Name, Image string
+	Images      map[string]string
 	// Pinned is true for one that has run before.
 	Pinned bool
 	// Migrated is true where its replicas run with the same data already.

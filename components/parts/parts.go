@@ -11,6 +11,7 @@ import (
 	"tarot-platform/components/nodeexporter"
 	"tarot-platform/components/part"
 	"tarot-platform/components/prometheus"
+	"tarot-platform/components/services"
 	"tarot-platform/components/static"
 	"tarot-platform/components/storage"
 	"tarot-platform/components/valkey"
@@ -22,6 +23,7 @@ var All = []part.Part{
 	storage.Part{},
 	static.Part{},
 	backend.Part{},
+	services.Dependencies{}, services.Part{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	nginx.Part{},
 	prometheus.Part{},

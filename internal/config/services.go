@@ -130,8 +130,8 @@ func (s Service) StopsFirst() bool {
 // Reserved are the names that the platform's own workloads have, or may have. A test holds
 // them to the parts' descriptions.
 var Reserved = []string{
-	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", "grafana", "migrate", "nginx", "nginx-configuration",
-	"node-exporter", "node-exporter-metrics", "prometheus", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
+	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
+	"node-exporter", "prometheus", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
 	"release", "uses", // as these begin the names of volumes
 }
 

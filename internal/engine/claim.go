@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -17,8 +18,8 @@ import (
 // What several stacks do with the images of one engine at a time is kept apart by two
 // kinds of empty volumes, which every engine has (docs/adr/0010):
 //
-//   - each `up` has a claim on the image that it deploys, from before it looks whether
-//     that is there until its release is recorded;
+//   - each `up` has a claim on the images that it deploys, from before it looks whether
+//     they are there until its release is recorded;
 //   - who removes images has the lock, of which there is one.
 //
 // Who claims waits for the lock to be free; who has the lock spares what is claimed.
@@ -52,10 +53,10 @@ func Who() string {
 
 func claimName(prefix string) string { return prefix + "-claim" }
 
-// Claim has an image spared by everybody's clean-up until it is released. It waits for
+// Claim has images spared by everybody's clean-up until it is released. It waits for
 // a clean-up that is going on.
-func (e *Engine) Claim(ctx context.Context, prefix, image string) (release func() error, err error) {
-	name := claimName(prefix)
+func (e *Engine) Claim(ctx context.Context, prefix string, images ...string) (release func() error, err error) {
+	name, image := claimName(prefix), strings.Join(images, " ")
 	if err := e.removeVolume(ctx, name); err != nil { // an `up` that was killed has left it
 		return nil, fmt.Errorf("claim on image %s: %w", image, err)
 	}
@@ -100,7 +101,7 @@ func (e *Engine) claimed(ctx context.Context) ([]string, error) {
 	var images []string
 	for _, v := range found.Volumes {
 		if !e.stale(*v, staleClaim) {
-			images = append(images, v.Labels[claimLabel])
+			images = append(images, strings.Fields(v.Labels[claimLabel])...)
 		}
 	}
 	return images, nil

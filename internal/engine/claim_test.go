@@ -21,11 +21,11 @@ func TestAClaimIsThereUntilItIsReleased(t *testing.T) {
 	// An earlier `up` was killed.
 	api := &fakeAPI{volumes: []*volume.Volume{{Name: "tarot-prod-claim", CreatedAt: "2026-01-01T00:00:00Z", Labels: map[string]string{claimLabel: "app:0"}}}}
 	e := &Engine{api: api}
-	release, err := e.Claim(t.Context(), "tarot-prod", one)
+	release, err := e.Claim(t.Context(), "tarot-prod", one, two)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := e.claimed(t.Context()); err != nil || !slices.Equal(got, []string{one}) {
+	if got, err := e.claimed(t.Context()); err != nil || !slices.Equal(got, []string{one, two}) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if is, err := e.Claimed(t.Context(), "tarot-prod"); err != nil || !is {

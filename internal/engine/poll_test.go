@@ -23,7 +23,9 @@ func TestAQuestionWithoutAnAnswerIsAskedAgain(t *testing.T) {
 	for name, await := range map[string]func(*testing.T, *Engine) error{
 		"container": func(t *testing.T, e *Engine) error { return e.AwaitContainer(t.Context(), "id", asked, within) },
 		"task":      func(t *testing.T, e *Engine) error { return e.AwaitJob(t.Context(), "id", within) },
-		"service":   func(t *testing.T, e *Engine) error { return e.AwaitService(t.Context(), "id", Tasks{Image: wanted, Replicas: 2}, within) },
+		"service": func(t *testing.T, e *Engine) error {
+			return e.AwaitService(t.Context(), "id", Tasks{Image: wanted, Replicas: 2}, within)
+		},
 	} {
 		state := inspected(wanted, "running", container.Healthy)
 		if name == "task" {

@@ -21,16 +21,23 @@ import (
 type Prune struct {
 	// Prefix is the stack's, and Current the release that it runs.
 	Prefix, Current string
-	// Repository is the name of the images that the stack's project builds, without a
-	// tag. No other image is ever removed.
-	Repository string
+	// Repository is the name of the images that the stack's project builds for the backend,
+	// without a tag, and Project what those for its services begin with: PROJECT-SERVICE. No
+	// other image is ever removed.
+	Repository, Project string
 	// Keep is how many earlier releases can be returned to.
 	Keep int
 	// Young images stay: somebody may have built one for what is not recorded yet.
 	Young time.Duration
 }
 
-// Retain removes the records of a stack's releases that are too old, each together with
+// built is true for an image that the project has built, or has given its name.
+func (p Prune) built(image string) bool {
+	repository, tag, _ := strings.Cut(image, ":")
+	return contentTag.MatchString(tag) && (repository == p.Repository || p.Project != "" && strings.HasPrefix(repository, p.Project+"-"))
+}
+
+// PruneReleases removes the records of a stack's releases that are too old, each together with
 // its image. An image stays, and its record with it, while anything on the engine uses
 // it; so does one that was tagged lately. It returns what it has removed.
 //
@@ -82,29 +89,34 @@ func tooOld(all []release.Release, r Prune) []release.Release {
 	return going
 }
 
-// retire removes a record, and its image first: an image without a record would be
-// nobody's. Where the image has to stay, its record does.
+// retire removes a record, and its images first: an image without a record would be
+// nobody's. Where one of the images has to stay, its record does, and with it the others.
 func (e *Engine) retire(ctx context.Context, r release.Release, retention Prune, used users, staying []release.Release) ([]string, error) {
-	var removed []string
-	recorded := slices.ContainsFunc(staying, func(other release.Release) bool { return other.Image == r.Image })
-	_, tag, _ := strings.Cut(r.Image, ":")
-	if !recorded && strings.HasPrefix(r.Image, retention.Repository+":") && contentTag.MatchString(tag) {
-		found, err := e.api.ImageInspect(ctx, r.Image)
+	var removed, going []string
+	for _, name := range r.AllImages() {
+		recorded := slices.ContainsFunc(staying, func(other release.Release) bool { return slices.Contains(other.AllImages(), name) })
+		if recorded || !retention.built(name) {
+			continue
+		}
+		found, err := e.api.ImageInspect(ctx, name)
 		switch {
 		case errdefs.IsNotFound(err):
 		case err != nil:
-			return nil, fmt.Errorf("image %s: %w", r.Image, err)
-		case used.need(r.Image, found) || e.since(taggedAt(found)) < retention.Young:
+			return nil, fmt.Errorf("image %s: %w", name, err)
+		case used.need(name, found) || e.since(taggedAt(found)) < retention.Young:
 			return nil, nil
 		default:
-			if _, err := e.api.ImageRemove(ctx, r.Image, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
-				if errdefs.IsConflict(err) { // a container of this very moment
-					return nil, nil
-				}
-				return nil, fmt.Errorf("image %s: %w", r.Image, err)
-			}
-			removed = append(removed, "image "+r.Image)
+			going = append(going, name)
 		}
+	}
+	for _, name := range going {
+		if _, err := e.api.ImageRemove(ctx, name, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+			if errdefs.IsConflict(err) { // a container of this very moment
+				return removed, nil
+			}
+			return removed, fmt.Errorf("image %s: %w", name, err)
+		}
+		removed = append(removed, "image "+name)
 	}
 	if err := e.api.VolumeRemove(ctx, r.Record, false); err != nil && !errdefs.IsNotFound(err) {
 		return removed, fmt.Errorf("release %s: %w", r.Name, err)
@@ -153,7 +165,7 @@ func (e *Engine) used(ctx context.Context, records []release.Release) (users, er
 	}
 	var byName []string
 	for _, r := range records {
-		byName = append(byName, r.Image)
+		byName = append(byName, r.AllImages()...)
 		u.ids[r.ImageID] = true
 	}
 	if e.Info.Swarm.ControlAvailable {

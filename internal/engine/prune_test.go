@@ -73,6 +73,17 @@ func TestRetain(t *testing.T) {
 			f.volumes[0] = record("tarot-prod", "r1", "app:1.2", "2026-01-01T00:00:00Z")
 			f.stored[0].RepoTags = []string{"app:1.2"}
 		}, []string{retired}},
+		{"a service's image goes with it", "r3", 1, func(f *fakeAPI) { withService(f, "tarot-worker:00000000000000b1") }, []string{one, "tarot-worker:00000000000000b1", retired}},
+		{"a release that stays has the same service", "r3", 1, func(f *fakeAPI) {
+			withService(f, "tarot-worker:00000000000000b1")
+			f.volumes[2].Labels[ImagesLabel] = f.volumes[0].Labels[ImagesLabel]
+		}, []string{one, retired}},
+		{"a service's image is used", "r3", 1, func(f *fakeAPI) {
+			withService(f, "tarot-worker:00000000000000b1")
+			f.containers = []container.Summary{{Image: "tarot-worker:00000000000000b1", ImageID: "sha256:b1"}}
+		}, nil},
+		{"a service's image was not built here", "r3", 1, func(f *fakeAPI) { withService(f, "search:1") }, []string{one, retired}},
+		{"a service's image is another project's", "r3", 1, func(f *fakeAPI) { withService(f, "theirs-worker:00000000000000b1") }, []string{one, retired}},
 		{"a container of this moment is of it", "r3", 1, func(f *fakeAPI) { f.inUse = one }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,7 +94,7 @@ func TestRetain(t *testing.T) {
 			}
 			e := &Engine{api: api}
 			e.Info.Swarm.ControlAvailable = true
-			removed, err := e.PruneReleases(t.Context(), Prune{Prefix: "tarot-prod", Current: test.current, Repository: "app", Keep: test.keep, Young: time.Hour})
+			removed, err := e.PruneReleases(t.Context(), Prune{Prefix: "tarot-prod", Current: test.current, Repository: "app", Project: "tarot", Keep: test.keep, Young: time.Hour})
 			var got []string
 			for _, done := range removals(api.done) {
 				got = append(got, strings.TrimPrefix(done, "remove "))
@@ -93,6 +104,12 @@ func TestRetain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withService gives the oldest release a service with an image of its own.
+func withService(f *fakeAPI, image string) {
+	f.volumes[0].Labels[ImagesLabel] = `{"worker":"` + image + `"}`
+	f.stored = append(f.stored, stored("b1", image))
 }
 
 // Two tags of one image that is used by its ID: the last one stays.

@@ -23,6 +23,7 @@ import (
 const (
 	ReleaseLabel       = "tarot.release"
 	ImageLabel         = "tarot.image"
+	ImagesLabel        = "tarot.images" // of services, by their names, as JSON
 	ConfigurationLabel = "tarot.configuration"
 	ApplicationLabel   = "tarot.application"
 	SequenceLabel      = "tarot.sequence"
@@ -52,6 +53,13 @@ func RecordLabels(r release.Release) (map[string]string, error) {
 		if value != "" {
 			labels[label] = value
 		}
+	}
+	if len(r.Images) > 0 {
+		images, err := json.Marshal(r.Images)
+		if err != nil {
+			return nil, err
+		}
+		labels[ImagesLabel] = string(images)
 	}
 	if r.Unfinished {
 		labels[UnfinishedLabel] = "true"
@@ -118,6 +126,11 @@ func readRecord(v *volume.Volume) (release.Release, error) {
 	if err != nil {
 		return r, err
 	}
+	if text := v.Labels[ImagesLabel]; text != "" {
+		if err := json.Unmarshal([]byte(text), &r.Images); err != nil {
+			return r, err
+		}
+	}
 	if text := v.Labels[SecretsLabel]; text != "" {
 		if err := json.Unmarshal([]byte(text), &r.Secrets); err != nil {
 			return r, err
@@ -161,12 +174,17 @@ func (e *Engine) CheckRelease(ctx context.Context, r release.Release) error {
 		return fmt.Errorf("release %s can not be returned to: its record says nothing of %s:backend (a secret was inside, and was left out with all that is beside it), "+
 			"so the application would get default values; %s", r.Name, config.Namespace, goOn)
 	}
-	if _, tag, _ := strings.Cut(r.Image, ":"); !contentTag.MatchString(tag) {
-		return nil
+	for _, image := range r.AllImages() {
+		if _, tag, _ := strings.Cut(image, ":"); !contentTag.MatchString(tag) {
+			continue
+		}
+		there, err := e.HasImage(ctx, image)
+		if err == nil && !there {
+			err = fmt.Errorf("release %s can not be returned to: its image %s was removed from this engine; %s", r.Name, image, goOn)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	there, err := e.HasImage(ctx, r.Image)
-	if err == nil && !there {
-		err = fmt.Errorf("release %s can not be returned to: its image %s was removed from this engine; %s", r.Name, r.Image, goOn)
-	}
-	return err
+	return nil
 }

@@ -95,7 +95,7 @@ func TestAReleaseWhoseImageIsGoneCanNotBeReturnedTo(t *testing.T) {
 
 // What was read is what was written; what older programs have written can be read, too.
 func TestARecordSaysAllOfARelease(t *testing.T) {
-	r := release.New("app:1", map[string]string{"tarot:backend": "{}"}, []string{"API_KEY"}, "tarot")
+	r := release.New("app:1", map[string]string{"worker": "tarot-worker:1"}, map[string]string{"tarot:backend": "{}"}, []string{"API_KEY"}, "tarot")
 	r.ImageID, r.Application, r.Before, r.PinnedBy, r.Unfinished, r.Sequence, r.Stack = "sha256:1", "{}", "r0", "ann@example", true, 3, "tarot-prod"
 	labels, err := RecordLabels(r)
 	if err != nil {
@@ -112,6 +112,18 @@ func TestARecordSaysAllOfARelease(t *testing.T) {
 	labels[ConfigurationLabel] = `{"tarot:backend":"{\"secrets\":[\"OLD_KEY\"]}"}`
 	if got, err := readRecord(&volume.Volume{CreatedAt: "2026-01-01T00:00:00Z", Labels: labels}); err != nil || got.Complete || !slices.Equal(got.Secrets, []string{"OLD_KEY"}) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAReleaseNeedsTheImagesOfItsServices(t *testing.T) {
+	e := &Engine{api: &fakeAPI{images: map[string]image.InspectResponse{one: {}}}}
+	r := release.Release{Name: "r1", Image: one, Complete: true, Images: map[string]string{"search": "search:1", "worker": "tarot-worker:00000000000000b1"}}
+	if err := e.CheckRelease(t.Context(), r); err == nil || !strings.Contains(err.Error(), "its image tarot-worker:00000000000000b1 was removed") {
+		t.Error(err)
+	}
+	delete(r.Images, "worker")
+	if err := e.CheckRelease(t.Context(), r); err != nil {
+		t.Error(err)
 	}
 }
 

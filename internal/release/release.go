@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 // Keys are the top-level keys of the configuration that shape a release, and come back
 // with it. All others are the platform's: how and where it runs, what is in front of it
 // and what watches it stay as they are today.
-var Keys = []string{"backend", "build"}
+var Keys = []string{"backend", "build", "services"}
 
 // Release is one that has run, and can be returned to.
 type Release struct {
@@ -22,6 +23,8 @@ type Release struct {
 	Name string
 	// Image is the backend's image, and ImageID what that name meant when it ran.
 	Image, ImageID string
+	// Images are those of its services that have one of their own, by the services' names.
+	Images map[string]string
 	// Configuration is what the stack file said, without secrets: a key with its
 	// namespace, and its value as Pulumi passes it on.
 	Configuration map[string]string
@@ -50,6 +53,17 @@ type Release struct {
 	Labels        map[string]string
 }
 
+// AllImages are the backend's image and those of the services, each once.
+func (r Release) AllImages() []string {
+	all := []string{r.Image}
+	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
+		if !slices.Contains(all, r.Images[name]) {
+			all = append(all, r.Images[name])
+		}
+	}
+	return all
+}
+
 // Names lists the names, for an error.
 func Names(all []Release) string {
 	names := make([]string, len(all))
@@ -62,17 +76,22 @@ func Names(all []Release) string {
 	return strings.Join(names, ", ")
 }
 
-// New names a release of an image, of what the configuration says of it (Keys), and of
-// the names of the secrets that it has. Their values are no part of it: a password that
-// was rotated because it had leaked must not come back.
-func New(image string, configuration map[string]string, secrets []string, namespace string) Release {
-	r := Release{Image: image, Configuration: map[string]string{}, Secrets: slices.Sorted(slices.Values(secrets)), Complete: true}
+// New names a release of an image and of its services' own ones, of what the configuration
+// says of it (Keys), and of the names of the secrets that it has. Their values are no part of
+// it: a password that was rotated because it had leaked must not come back.
+func New(image string, images, configuration map[string]string, secrets []string, namespace string) Release {
+	r := Release{Image: image, Images: images, Configuration: map[string]string{}, Secrets: slices.Sorted(slices.Values(secrets)), Complete: true}
 	for _, key := range Keys {
-		if value, set := configuration[namespace+":"+key]; set {
+		value, set := configuration[namespace+":"+key]
+		if set && (value != "{}" || key == "backend" || key == "build") { // to name none is to say nothing
 			r.Configuration[namespace+":"+key] = value
 		}
 	}
-	text, _ := json.Marshal([]any{image, r.Configuration, r.Secrets}) // strings always marshal, and maps in order
+	of := []any{image, r.Configuration, r.Secrets}
+	if len(images) > 0 {
+		of = append(of, images)
+	}
+	text, _ := json.Marshal(of) // strings always marshal, and maps in order
 	sum := sha256.Sum256(text)
 	r.Name = "r" + hex.EncodeToString(sum[:5])
 	return r

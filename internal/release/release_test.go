@@ -8,7 +8,7 @@ import (
 
 func TestAReleaseIsAnImageAndWhatShapesIt(t *testing.T) {
 	configuration := map[string]string{"tarot:backend": `{"replicas":2}`, "tarot:runtime": "swarm", "tarot:nginx": "{}", "tarot:releases": `{"keep":5}`}
-	first := New("app:1", configuration, []string{"B", "A"}, "tarot")
+	first := New("app:1", nil, configuration, []string{"B", "A"}, "tarot")
 	if len(first.Name) != 11 || first.Name[0] != 'r' || !maps.Equal(first.Configuration, map[string]string{"tarot:backend": `{"replicas":2}`}) {
 		t.Errorf("%+v", first)
 	}
@@ -25,26 +25,37 @@ func TestAReleaseIsAnImageAndWhatShapesIt(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		image         string
+		images        map[string]string
 		configuration map[string]string
 		secrets       []string
 		same          bool
 	}{
-		"the same":                {"app:1", configuration, []string{"A", "B"}, true},
-		"pinned":                  {"app:1", with("releases", `{"pin":"r1"}`), []string{"A", "B"}, true},
-		"closed":                  {"app:1", with("maintenance", "true"), []string{"A", "B"}, true},
-		"with rotated secrets":    {"app:1", with("secretVersions", `{"adminPassword":1}`), []string{"A", "B"}, true},
-		"behind another nginx":    {"app:1", with("nginx", `{"maxBody":"1m"}`), []string{"A", "B"}, true},
-		"in the other runtime":    {"app:1", with("runtime", "containers"), []string{"A", "B"}, true},
-		"another image":           {"app:2", configuration, []string{"A", "B"}, false},
-		"another configuration":   {"app:1", with("backend", `{"replicas":3}`), []string{"A", "B"}, false},
-		"built in another way":    {"app:1", with("build", `{}`), []string{"A", "B"}, false},
-		"with one more secret":    {"app:1", configuration, []string{"A", "B", "C"}, false},
-		"with one secret less":    {"app:1", configuration, []string{"A"}, false},
-		"without a secret at all": {"app:1", configuration, nil, false},
+		"the same":                {"app:1", nil, configuration, []string{"A", "B"}, true},
+		"pinned":                  {"app:1", nil, with("releases", `{"pin":"r1"}`), []string{"A", "B"}, true},
+		"closed":                  {"app:1", nil, with("maintenance", "true"), []string{"A", "B"}, true},
+		"with rotated secrets":    {"app:1", nil, with("secretVersions", `{"adminPassword":1}`), []string{"A", "B"}, true},
+		"behind another nginx":    {"app:1", nil, with("nginx", `{"maxBody":"1m"}`), []string{"A", "B"}, true},
+		"in the other runtime":    {"app:1", nil, with("runtime", "containers"), []string{"A", "B"}, true},
+		"another image":           {"app:2", nil, configuration, []string{"A", "B"}, false},
+		"another configuration":   {"app:1", nil, with("backend", `{"replicas":3}`), []string{"A", "B"}, false},
+		"built in another way":    {"app:1", nil, with("build", `{}`), []string{"A", "B"}, false},
+		"with one more secret":    {"app:1", nil, configuration, []string{"A", "B", "C"}, false},
+		"with one secret less":    {"app:1", nil, configuration, []string{"A"}, false},
+		"with no services":        {"app:1", nil, with("services", "{}"), []string{"A", "B"}, true},
+		"with a service":          {"app:1", nil, with("services", `{"a":{}}`), []string{"A", "B"}, false},
+		"with a service's image":  {"app:1", map[string]string{"a": "x:1"}, configuration, []string{"A", "B"}, false},
+		"without a secret at all": {"app:1", nil, configuration, nil, false},
 	} {
-		if got := New(test.image, test.configuration, test.secrets, "tarot"); (got.Name == first.Name) != test.same {
+		if got := New(test.image, test.images, test.configuration, test.secrets, "tarot"); (got.Name == first.Name) != test.same {
 			t.Errorf("%s: %s", name, got.Name)
 		}
+	}
+}
+
+func TestAllImagesAreNamedOnce(t *testing.T) {
+	r := Release{Image: "app:1", Images: map[string]string{"b": "x:1", "a": "y:1", "c": "x:1", "d": "app:1"}}
+	if got := r.AllImages(); !slices.Equal(got, []string{"app:1", "y:1", "x:1"}) {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -1,0 +1,133 @@
+package services
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tarot-platform/components/backend"
+	"tarot-platform/components/part"
+	"tarot-platform/components/workload"
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+)
+
+// describe is a service: one that runs the backend's image is a replica of the backend with
+// another command, and any other has what its keys say.
+func describe(c part.Context, name string) (part.Service, error) {
+	cfg := c.Services[name]
+	s := part.Service{
+		Image:    name,
+		Networks: []string{part.Inner},
+		Mounts:   []part.Mount{{Kind: workload.Tmpfs, Target: "/tmp"}},
+	}
+	var environment map[string]string
+	if cfg.OfBackend() {
+		replica, err := backend.Replica(c)
+		if err != nil {
+			return s, err
+		}
+		s.Image, s.Networks, s.Mounts, s.Secrets, s.After = replica.Image, replica.Networks, replica.Mounts, replica.Secrets, replica.After
+		environment = inherited(replica.Environment, cfg)
+	}
+	s.Program = workload.Program{
+		Name:        name,
+		Command:     cfg.Command,
+		Environment: with(environment, cfg),
+		Health:      health(cfg),
+		Limits:      workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "services." + name},
+		Replicas:    cfg.Replicas,
+		Logging:     c.Log(name),
+		User:        cmp.Or(cfg.User, c.Backend.User),
+		Recreate:    cfg.StopsFirst(),
+		StopSignal:  cfg.StopSignal,
+		StopGrace:   cfg.StopGrace,
+	}
+	s.Secrets = secretFiles(s.Secrets, cfg)
+	s.Mounts = append(slices.Clone(s.Mounts), mounts(name, cfg)...)
+	if s.Health.Steady == 0 { // what is asked has a shell, which the attempt needs
+		s.Writes = slices.Sorted(maps.Values(cfg.Volumes))
+	}
+	if cfg.Egress && !slices.Contains(s.Networks, part.Edge) {
+		s.Networks = append(slices.Clone(s.Networks), part.Edge)
+	}
+	if cfg.Scrape.Port != 0 {
+		s.Job = name
+	}
+	s.Explain = func(err error) error { return explain(c, s, err) }
+	return s, nil
+}
+
+// inherited is of the backend's environment what another program of its image has a use for.
+// What tells a web server where to listen, and how, is only for what listens.
+func inherited(environment map[string]string, cfg config.Service) map[string]string {
+	all := maps.Clone(environment)
+	delete(all, "DEBUGGER_PORT")
+	if cfg.Port == 0 {
+		for _, name := range []string{"HOST", "PORT", "WORKERS"} {
+			delete(all, name)
+		}
+	}
+	if _, told := all["GRACEFUL_TIMEOUT"]; told {
+		all["GRACEFUL_TIMEOUT"] = strconv.Itoa(max(1, int(cfg.StopGrace*3/4/time.Second)))
+	}
+	return all
+}
+
+// with adds the service's own.
+func with(environment map[string]string, cfg config.Service) map[string]string {
+	all := maps.Clone(environment)
+	if all == nil {
+		all = map[string]string{}
+	}
+	if cfg.Port != 0 {
+		all["PORT"] = strconv.Itoa(cfg.Port)
+	}
+	maps.Copy(all, cfg.Environment)
+	return all
+}
+
+// secretFiles adds the service's own to those that it has from the backend, which may be the
+// same ones.
+func secretFiles(inherited []part.SecretFile, cfg config.Service) []part.SecretFile {
+	all := slices.Clone(inherited)
+	file := func(name string) *part.SecretFile {
+		called := strings.ToLower(name)
+		index := slices.IndexFunc(all, func(f part.SecretFile) bool { return f.Name == called })
+		if index < 0 {
+			index, all = len(all), append(all, part.SecretFile{Name: called, Secret: name})
+		}
+		return &all[index]
+	}
+	for _, name := range cfg.Secrets {
+		file(name).Variable = name + "_FILE"
+	}
+	for _, name := range cfg.SecretEnvironment {
+		file(name).Export = name
+	}
+	return all
+}
+
+// explain adds to an error of a service the keys that mend it.
+func explain(c part.Context, s part.Service, err error) error {
+	key := config.Namespace + ":services." + s.Name
+	if strings.Contains(err.Error(), "has no health check") {
+		err = fmt.Errorf("%w\nset one of %[2]s.health.path, .port and .command; or %[2]s.health.none to true, where there is nothing to ask", err, key)
+	}
+	if !errors.Is(err, engine.ErrNotWritable) {
+		return err
+	}
+	for volume, target := range c.Services[s.Name].Volumes {
+		if strings.Contains(err.Error(), target) {
+			err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %[3]s; this mends it:\n"+
+				"docker run --rm --user 0:0 --network none --volume %[3]s:%[2]s --entrypoint chown %[4]s -R %[5]s %[2]s",
+				err, target, c.Stack+"-"+s.Name+"-"+volume, cmp.Or(c.Release.Images[s.Name], c.Release.Image), s.User)
+		}
+	}
+	return err
+}
