@@ -39,13 +39,23 @@ func TestNginxConfiguration(t *testing.T) {
 		"prod-watched": func(t *testing.T) config.Config {
 			return stack(t, "prod", watched, func(c *config.Config) { c.Maintenance = true })
 		},
+		"prod-routes": func(t *testing.T) config.Config { return stack(t, "prod as containers", watched, withServices) },
+		"prod-routes-without-tls": func(t *testing.T) config.Config {
+			return stack(t, "prod", withServices, func(c *config.Config) { c.Nginx.TLS.Mode, c.Nginx.RequestRate = "off", 0 })
+		},
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(repository, "assets/nginx/testdata", name+".conf")
 			inProject(t)
 			c := nginx.Render(contextOf(t, cfg(t)))
-			c.Name, c.Hosts, c.Addresses = "c0ffee", []string{"one", "two"}, []string{"10.0.0.1", "10.0.0.2"}
+			c.Name = "c0ffee"
+			c = c.With(func(service string) ([]string, []string) {
+				if service != "backend" {
+					return []string{service + "-one"}, []string{"", "10.0.1.1"}
+				}
+				return []string{"one", "two"}, []string{"10.0.0.1", "10.0.0.2"}
+			})
 			got, err := assets.Render(c)
 			if err != nil {
 				t.Fatal(err)

@@ -22,6 +22,7 @@ func contextOf(t *testing.T, cfg config.Config) part.Context {
 		t.Fatal(err)
 	}
 	for _, d := range parts {
+		c.Offered.Pages = append(c.Offered.Pages, d.Pages...)
 		c.Offered.Routes = append(c.Offered.Routes, d.Routes...)
 	}
 	return c

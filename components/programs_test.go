@@ -10,6 +10,7 @@ import (
 
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
+	"tarot-platform/components/site"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/state"
@@ -33,9 +34,23 @@ func withServices(c *config.Config) {
 			s.Health.Path, s.Scrape.Port, s.Tmpfs, s.Secrets = "/health", 7700, []string{"/cache"}, []string{"API_KEY"}
 		}),
 		"second": of(func(s *config.Service) {
-			s.Context, s.Port, s.Health.Command, s.DependsOn = "./second", 3000, []string{"./check"}, []string{"worker"}
+			s.Context, s.Port, s.Health.Path, s.DependsOn = "./second", 3000, "/ready", []string{"worker"}
 			s.StopSignal = "SIGINT"
 		}),
+	}
+	to := func(service, host, path string, changes ...func(*config.Route)) config.Route {
+		r := config.Route{}.Default().(config.Route)
+		r.Service, r.Host, r.Path = service, host, path
+		for _, change := range changes {
+			change(&r)
+		}
+		return r
+	}
+	c.Routes = map[string]config.Route{
+		"shop":        to("second", "", "/shop", func(r *config.Route) { r.StripPath, r.Timeout, r.RequestRate, r.Burst = true, 300e9, 50, 20 }),
+		"shop-orders": to("backend", "", "/shop/orders", func(r *config.Route) { r.MaxBody = 1 << 30 }),
+		"admin":       to("second", "second.example", "/", func(r *config.Route) { r.Allow = []string{"10.0.0.0/8"} }),
+		"find":        to("search", "shop.example", "/find"),
 	}
 	c.Backend.DependsOn = []string{"search"}
 	if c.Secrets == nil {
@@ -61,7 +76,7 @@ func TestServicesStartInOrder(t *testing.T) {
 			r := succeed(t, stack(t, name, withServices), up)
 			of := func(service string) string { return fmt.Sprintf(form, service) }
 			last := -1
-			for _, what := range []string{of("search"), "job tarot-test-migrate ends", of("backend"), of("worker"), of("second"), of("nginx"), "nginx runs its configuration"} {
+			for _, what := range []string{of("search"), "job tarot-test-migrate ends", of("backend"), of("worker"), of("second"), "job tarot-test-nginx-configuration", "nginx runs its configuration"} {
 				if at := place(t, r, what); at <= last {
 					t.Errorf("%s is at %d, after %d: %q", what, at, last, r.engine.asked)
 				} else {
@@ -299,5 +314,67 @@ func TestReservedNamesAreThoseOfThePlatform(t *testing.T) {
 	reserved := slices.Sorted(slices.Values(config.Reserved))
 	if !slices.Equal(names, reserved) {
 		t.Errorf("the platform has\n%v, and reserved are\n%v", names, reserved)
+	}
+}
+
+// As the backend is: by the nginx that runs, before it sends anybody there.
+func TestARoutedServiceIsVerifiedBeforeUsersSeeIt(t *testing.T) {
+	const host, switched = "tarot-test-second-1-1a2b3c4", "nginx runs its configuration within 15s"
+	inProject(t)
+	r := deploy(stack(t, "prod as containers", withServices), &recorder{}, running("earlier"))
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	verified := place(t, r, "smoke test of https://localhost:4443/ready "+host+":3000 within 30s")
+	known := place(t, r, "smoke test of https://localhost/shop/ready backend within 30s")
+	if at := place(t, r, switched); verified > at || known < at {
+		t.Errorf("verified at %d, switched at %d, asked by its route at %d: %q", verified, at, known, r.engine.asked)
+	}
+	docker := running("earlier")
+	docker.failures = map[string]error{"smoke " + host: errors.New("it broke")}
+	r = deploy(stack(t, "prod as containers", withServices), &recorder{}, docker)
+	if r.err == nil || !strings.Contains(r.err.Error(), host+", before it got users' requests: it broke") || slices.Contains(docker.asked, switched) ||
+		!slices.Contains(docker.asked, "stop tarot-test-second-1") {
+		t.Errorf("%v, asked %q", r.err, docker.asked)
+	}
+}
+
+func TestARoutedServiceHasACanaryInSwarm(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod", withServices), up)
+	canary := r.get(t, "Service", "tarot-test-second-candidate")
+	if canary.at("mode", "replicated", "replicas") != 0.0 {
+		t.Errorf("%v", canary.In)
+	}
+	for _, name := range []string{"worker", "search"} { // nobody asks the one, and the other owns data
+		if r.has("Service tarot-test-" + name + "-candidate") {
+			t.Errorf("%s has a canary", name)
+		}
+	}
+	if names := fmt.Sprint(r.engine.needs.Names.Services); !strings.Contains(names, "second-candidate") {
+		t.Errorf("nobody looks whether the name is free: %s", names)
+	}
+}
+
+func TestNginxTurnsToTheHostsOfServices(t *testing.T) {
+	for name, hosts := range map[string][]string{"prod": {"second", "search"}, "prod as containers": {"tarot-test-second-1-1a2b3c4", "tarot-test-search-1"}} {
+		inProject(t)
+		files := uploaded(t, succeed(t, stack(t, name, withServices), up))
+		for i, port := range []string{"3000", "7700"} {
+			if want := "server " + hosts[i] + ":" + port + " resolve max_fails=1"; !strings.Contains(files["nginx.conf"], want) {
+				t.Errorf("%s: no %s", name, want)
+			}
+		}
+		if !strings.Contains(files["nginx.conf"], hosts[0]+" "+hosts[1]+"\\n$shut") && !strings.Contains(files["nginx.conf"], hosts[1]+" "+hosts[0]+"\\n$shut") {
+			t.Errorf("%s: the deploy is not told who is asked", name)
+		}
+	}
+}
+
+func TestACertificateIsForTheHostsOfRoutes(t *testing.T) {
+	inProject(t)
+	s := stack(t, "prod", withServices)
+	if got := fmt.Sprint(site.Site{Config: s, Host: "localhost"}.Names()); !strings.Contains(got, "second.example shop.example") {
+		t.Error(got)
 	}
 }

@@ -86,22 +86,24 @@ func (r *realised) text(t part.Text) (pulumi.StringInput, error) {
 	if text, known := t.Known(); known {
 		return pulumi.String(text), nil
 	}
-	hosts, addresses := pulumi.StringArray{}, pulumi.StringArray{}
-	if name := t.Service(); name != "" {
+	var of []any
+	for _, name := range t.Services() {
 		running := r.running.get(name)
 		if running.Running == nil {
 			return nil, fmt.Errorf("it is made of where the service %s is, which does not run", name)
 		}
-		hosts, addresses = running.Hosts, running.Addresses
+		of = append(of, running.Hosts.ToStringArrayOutput(), running.Addresses.ToStringArrayOutput())
 	}
-	of := []any{hosts.ToStringArrayOutput(), addresses.ToStringArrayOutput()}
 	for _, name := range t.Secrets() {
 		of = append(of, r.secrets.get(name))
 	}
 	return pulumi.Unsecret(pulumi.All(of...).ApplyT(func(values []any) (string, error) {
-		later := part.Later{Secrets: map[string]string{}, Hosts: values[0].([]string), Addresses: values[1].([]string)}
+		later := part.Later{Secrets: map[string]string{}, Replicas: map[string]part.Replicas{}}
+		for i, name := range t.Services() {
+			later.Replicas[name] = part.Replicas{Hosts: values[2*i].([]string), Addresses: values[2*i+1].([]string)}
+		}
 		for i, name := range t.Secrets() {
-			later.Secrets[name] = values[2+i].(string)
+			later.Secrets[name] = values[2*len(t.Services())+i].(string)
 		}
 		return t.Make(later)
 	})).(pulumi.StringOutput), nil

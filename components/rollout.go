@@ -176,7 +176,11 @@ func (r *rollout) rolloutOf(s part.Service) runtime.Rollout {
 	if !s.Upstream {
 		return runtime.Rollout{}
 	}
-	return runtime.Rollout{Edge: r.edge, SkipCanary: r.args.Pinned}
+	edge := runtime.Edge(r.edge)
+	if s.Answers != nil {
+		edge = nginx.Behind{Edge: r.edge, Answer: *s.Answers}
+	}
+	return runtime.Rollout{Edge: edge, SkipCanary: r.args.Pinned}
 }
 
 // inComponent says in which component something has failed.
@@ -209,6 +213,11 @@ func (r *rollout) checkSite() error {
 		return nil
 	}
 	err := r.edge.CheckSite(r.ctx.Context(), r.made.reached("backend"))
+	if err == nil && r.args.Config.Nginx.Enabled {
+		for _, d := range r.parts {
+			err = errors.Join(err, r.edge.CheckRoutes(r.ctx.Context(), d.Routes))
+		}
+	}
 	if err != nil {
 		for _, d := range r.serving {
 			for _, s := range d.Services {

@@ -50,12 +50,12 @@ type Config struct {
 	BackendPort int
 	// Name is this configuration's own.
 	Name string
-	// Hosts are the DNS names that users' requests go to.
-	Hosts []string
-	// Addresses are those of the hosts, where they are known.
-	Addresses []string
-	// Any is a DNS name of all replicas, where Hosts are those of one each.
-	Any string
+	// Replicas are the backend's.
+	Replicas
+	// Services are who answers by Routes, beside the backend.
+	Services []Service
+	// Routes are the ways of users' requests to those, or to the backend with other limits.
+	Routes []Route
 	// Maintenance shows the page to everybody.
 	Maintenance bool
 	// TLS listens for HTTPS and redirects HTTP to it. The certificate and its key
@@ -85,12 +85,22 @@ type Config struct {
 	StaticMaxAge int
 	// Metrics has nginx count what it answers, by njs, and show it on its port 8082.
 	Metrics bool
-	// Routes are the operator's own pages: what is below a path goes to its host.
-	Routes []Route
+	// Pages are the operator's own: what is below a path goes to its host.
+	Pages []Page
 }
 
-// Route is where requests below a path go.
-type Route struct {
+// Replicas are who answers.
+type Replicas struct {
+	// Hosts are the DNS names that users' requests go to.
+	Hosts []string
+	// Addresses are those of the hosts, where they are known.
+	Addresses []string
+	// Any is a DNS name of all replicas, where Hosts are those of one each.
+	Any string
+}
+
+// Page is where requests below a path go.
+type Page struct {
 	// Path begins with / and does not end in one.
 	Path string
 	// Host is a DNS name that is a variable's, too: letters, digits and _.

@@ -11,13 +11,13 @@ import (
 func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 	for i := range 128 {
 		tls, limited, static, closed, counted, grafana, proxied := i&1 != 0, i&2 != 0, i&4 != 0, i&8 != 0, i&16 != 0, i&32 != 0, i&64 != 0
-		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Hosts: []string{"one", "two"}, Any: "all", Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
+		c := Config{Workers: 1, BackendPort: 8000, TLS: tls, Replicas: Replicas{Hosts: []string{"one", "two"}, Any: "all"}, Maintenance: closed, Name: "c0ffee", MaxBody: 1, ProxyTimeout: "60s",
 			HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static", Metrics: counted}
 		if proxied {
 			c.TrustedProxies = []string{"10.1.0.0/16"}
 		}
 		if grafana {
-			c.Routes = []Route{{"/grafana", "grafana", 3000}}
+			c.Pages = []Page{{"/grafana", "grafana", 3000}}
 		}
 		if limited {
 			c.RequestRate, c.Burst = 5, 10
@@ -84,7 +84,7 @@ func TestTheSlowPageDoesNotAskAgain(t *testing.T) {
 
 // default_type takes no variable: what stands there is sent as it is.
 func TestNoContentTypeIsAVariable(t *testing.T) {
-	text, err := Render(Config{TLS: true, Metrics: true, Routes: []Route{{"/grafana", "grafana", 3000}}, StaticFolder: "/srv"})
+	text, err := Render(Config{TLS: true, Metrics: true, Pages: []Page{{"/grafana", "grafana", 3000}}, StaticFolder: "/srv"})
 	if err != nil {
 		t.Fatal(err)
 	}

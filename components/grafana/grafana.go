@@ -63,7 +63,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	s.Secrets = []part.Secret{{Name: "grafanaPassword", Given: c.Secrets["grafanaPassword"], Length: passwordLength, Version: c.SecretVersions.GrafanaPassword, Rotates: true}}
 	s.Outputs = map[string]part.Output{"grafanaUrl": {Text: URL(c)}, "grafanaPassword": {Secret: "grafanaPassword"}}
 	if behindNginx(c) {
-		s.Routes = []part.Route{{Path: cfg.Path, Host: name, Port: port}}
+		s.Pages = []part.Page{{Path: cfg.Path, Host: name, Port: port}}
 	}
 	return s, nil
 }

@@ -12,6 +12,7 @@ import (
 	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components/part"
 	"tarot-platform/internal/certificate"
+	"tarot-platform/internal/config"
 )
 
 // named is a configuration with its name.
@@ -25,10 +26,15 @@ func configurationText(c part.Context, secrets []part.SecretFile, pick func(name
 	for _, s := range secrets {
 		names = append(names, s.Secret)
 	}
-	return part.Made(slices.Compact(names), "backend", func(of part.Later) (string, error) {
-		cfg := Render(c)
-		cfg.Hosts = of.Hosts
-		cfg.Addresses = slices.DeleteFunc(slices.Clone(of.Addresses), func(address string) bool { return address == "" })
+	cfg := Render(c)
+	var services []string
+	for _, s := range cfg.Upstreams() {
+		services = append(services, s.Name)
+	}
+	return part.Made(slices.Compact(names), services, func(of part.Later) (string, error) {
+		cfg := cfg.With(func(service string) ([]string, []string) {
+			return of.Replicas[service].Hosts, of.Replicas[service].Addresses
+		})
 		text, err := assets.Render(cfg)
 		if err != nil {
 			return "", err
@@ -66,7 +72,7 @@ func Render(c part.Context) assets.Config {
 		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
 		RequestRate:    cfg.RequestRate,
 		Burst:          cfg.Burst,
-		ProxyTimeout:   strconv.Itoa(int(cfg.ProxyTimeout/time.Second)) + "s",
+		ProxyTimeout:   seconds(cfg.ProxyTimeout),
 		HealthPath:     c.Backend.HealthPath(),
 		MetricsPath:    paths.Metrics,
 		StaticPath:     paths.Static,
@@ -77,16 +83,36 @@ func Render(c part.Context) assets.Config {
 		rendered.HTTPSSuffix = ":" + strconv.Itoa(cfg.HTTPSPort)
 	}
 	if c.Runtime == "containers" {
-		rendered.Any = "backend" // every replica's alias
+		rendered.Any = config.BackendName // every replica's alias
 	}
 	if c.Volumes.Static != "" {
 		rendered.StaticFolder = staticFolder
 	}
+	for _, p := range c.Offered.Pages {
+		rendered.Pages = append(rendered.Pages, assets.Page(p))
+	}
 	for _, r := range c.Offered.Routes {
-		rendered.Routes = append(rendered.Routes, assets.Route(r))
+		addRoute(&rendered, c, r)
 	}
 	return rendered
 }
+
+// addRoute adds a route, and who answers by it where no other route leads there.
+func addRoute(to *assets.Config, c part.Context, r part.Route) {
+	to.Routes = append(to.Routes, assets.Route{Name: r.Name, Host: r.Host, Path: r.Path, Service: r.Service, Strip: r.Strip,
+		Timeout: seconds(r.Timeout), MaxBody: r.MaxBody, Rate: r.Rate, Burst: r.Burst, Allow: r.Allow})
+	if slices.ContainsFunc(to.Upstreams(), func(s assets.Service) bool { return s.Name == r.Service }) {
+		return
+	}
+	service := assets.Service{Name: r.Service, Port: r.Port}
+	if c.Runtime == "containers" {
+		service.Any = r.Service
+	}
+	to.Services = append(to.Services, service)
+}
+
+// seconds is a duration in nginx's form.
+func seconds(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
 
 // secrets are what is in the files that not everybody may read, and these files.
 func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {

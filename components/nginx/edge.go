@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	assets "tarot-platform/assets/nginx"
+	"tarot-platform/components/part"
 	"tarot-platform/components/site"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
@@ -94,6 +95,58 @@ func (e *Edge) Verify(ctx context.Context, host string) error {
 	}
 	if err := e.probe(ctx, test, fmt.Sprintf("%s:%d", host, e.Site.Backend.Port)); err != nil {
 		return fmt.Errorf("%s, before it got users' requests: %w", host, err)
+	}
+	return nil
+}
+
+// Behind is the edge of a service that has to answer something else than the site has.
+type Behind struct {
+	*Edge
+	Answer part.Answer
+}
+
+// Verify asks the host, past the upstreams, what the service has to answer.
+func (b Behind) Verify(ctx context.Context, host string) error {
+	base, err := b.running(ctx)
+	if err == nil && base == "" {
+		err = errors.New("nginx has stopped: the release can not be checked")
+	}
+	if err != nil {
+		return err
+	}
+	test := smoke.Test{Health: b.Answer.Path}
+	if test.Base, test.Connect, err = b.named(base, b.Answer.Host); err != nil {
+		return err
+	}
+	if err := b.probe(ctx, test, fmt.Sprintf("%s:%d", host, b.Answer.Port)); err != nil {
+		return fmt.Errorf("%s, before it got users' requests: %w", host, err)
+	}
+	return nil
+}
+
+// named is an address by a name, where there is one, and else by the site's own.
+func (e *Edge) named(base, name string) (named, connect string, err error) {
+	s := e.Site
+	if name != "" {
+		s.Nginx.ServerNames = []string{name}
+	}
+	return s.Named(base)
+}
+
+// CheckRoutes asks each route what is known of it, the way that users ask.
+func (e *Edge) CheckRoutes(ctx context.Context, routes []part.Route) error {
+	for _, r := range routes {
+		if r.Probe == "" {
+			continue
+		}
+		test := smoke.Test{Health: r.Probe}
+		var err error
+		if test.Base, test.Connect, err = e.named(e.Site.At(e.Site.Address()), r.Host); err == nil {
+			err = e.probe(ctx, test, edge.Upstreams) // also behind the maintenance page
+		}
+		if err != nil {
+			return fmt.Errorf("route %s to %s: %w%s", r.Name, r.Service, err, e.Engine.Tail(ctx, e.Stack, r.Service))
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"tarot-platform/components/part"
 	"tarot-platform/components/site"
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/config"
 )
 
 const (
@@ -60,7 +61,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	s := part.Spec{
 		Component: name,
-		Needs:     []string{"backend"},
+		Needs:     append([]string{config.BackendName}, c.Offered.Routed...),
 		Services:  []part.Service{service(c)},
 		Jobs:      []part.Job{install(c, files)},
 		Volumes:   []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}},

@@ -24,7 +24,11 @@ func Collect(parts []Part, c Context) ([]Described, error) {
 	}
 	c.Offered.Dashboards = map[string]string{}
 	for _, d := range offers {
+		c.Offered.Pages = append(c.Offered.Pages, d.Pages...)
 		c.Offered.Routes = append(c.Offered.Routes, d.Routes...)
+		if len(d.Routes) > 0 {
+			c.Offered.Routed = append(c.Offered.Routed, d.Name)
+		}
 		c.Offered.Scrapes = append(c.Offered.Scrapes, d.Scrapes...)
 		c.Offered.Alerts = append(c.Offered.Alerts, d.Alerts...)
 		maps.Copy(c.Offered.Dashboards, d.Dashboards)
@@ -100,6 +104,9 @@ func check(all []Described) error {
 		}
 		for _, s := range d.Services {
 			c.references(s)
+		}
+		for _, r := range d.Routes {
+			c.exists("route "+r.Name, "workload", r.Service)
 		}
 		for _, j := range d.Jobs {
 			c.references(j.Service)

@@ -54,6 +54,7 @@ func TestWhatIsWrongWithAllPartsTogetherIsFound(t *testing.T) {
 			s.Jobs = []Job{{Service: service("j"), Again: []string{"x"}}}
 			s.Jobs[0].Image = "b"
 		}, "j: nobody has the workload x"},
+		"a route to nobody":    {func(s *Spec) { s.Routes = []Route{{Name: "r", Service: "x"}} }, "route r: nobody has the workload x"},
 		"no part":              {func(s *Spec) { s.Needs = []string{"x"} }, "b: nobody has the part x"},
 		"an output of nothing": {func(s *Spec) { s.Outputs = map[string]Output{"o": {Secret: "x"}} }, "the output o: nobody has the secret x"},
 		"each needs the other": {func(s *Spec) { s.Needs = []string{"c"} }, "parts need each other: [b c]"},
@@ -93,13 +94,13 @@ func TestPartsSeeWhatAllOthersOffer(t *testing.T) {
 	offering := named("offering", func(s *Spec) {
 		s.Application = []Variable{{Name: "CACHE_URL", Value: "x"}}
 		s.Jobs = []Job{{Service: Service{Program: workload.Program{Name: "fill"}, Image: "user"}}, {Service: Service{Program: workload.Program{Name: "later"}, Image: "user"}, When: Follows}}
-		s.Routes, s.Scrapes = []Route{{Path: "/x"}}, []prometheus.Job{{Name: "offering"}}
+		s.Pages, s.Routes, s.Scrapes = []Page{{Path: "/x"}}, []Route{{Service: "user"}}, []prometheus.Job{{Name: "offering"}}
 	})
 	sorted, err := Collect([]Part{user, offering}, Context{})
 	if err != nil || sorted[0].Name != "offering" {
 		t.Fatalf("%v, %v", sorted, err)
 	}
-	if len(seen.Routes) != 1 || len(seen.Scrapes) != 1 || seen.Application[0].Name != "CACHE_URL" || strings.Join(seen.Jobs, " ") != "fill" || strings.Join(seen.Before, " ") != "offering" {
+	if len(seen.Pages) != 1 || len(seen.Routes) != 1 || strings.Join(seen.Routed, " ") != "offering" || len(seen.Scrapes) != 1 || seen.Application[0].Name != "CACHE_URL" || strings.Join(seen.Jobs, " ") != "fill" || strings.Join(seen.Before, " ") != "offering" {
 		t.Errorf("%+v", seen)
 	}
 }

@@ -84,6 +84,7 @@ type Release struct {
 
 // Offered is what parts offer to each other.
 type Offered struct {
+	Pages       []Page
 	Routes      []Route
 	Scrapes     []prometheus.Job
 	Alerts      []prometheus.Group
@@ -92,6 +93,8 @@ type Offered struct {
 	// Before are the parts that have something for the application, and so come first, and
 	// Jobs what they have to have done by then.
 	Before, Jobs []string
+	// Routed are the parts that users' requests go to by routes.
+	Routed []string
 }
 
 // Spec describes a part.
@@ -116,7 +119,9 @@ type Spec struct {
 	// Images are built, or ready ones.
 	Images []Image
 
-	// Routes are what nginx sends here.
+	// Pages are the operator's own, that nginx sends here, and Routes what it sends here of
+	// users' requests.
+	Pages  []Page
 	Routes []Route
 	// Scrapes are where Prometheus finds metrics, Alerts the rules about them, and
 	// Dashboards show them in Grafana: JSON by the name of its file.
@@ -148,8 +153,9 @@ type Service struct {
 	// its container is made.
 	After []string
 	// Upstream is true where users' requests come by the edge: a changed one is verified
-	// before.
+	// before. Answers is what it has to answer then; nil: what the site has to.
 	Upstream bool
+	Answers  *Answer
 	// Job is what Prometheus calls its metrics; empty: it has none.
 	Job string
 	// Explain adds to an error what helps. nil: nothing.
@@ -276,10 +282,40 @@ type Image struct {
 	Inspect func(words []string) (warning string)
 }
 
-// Route is what nginx sends to a service: all below a path.
-type Route struct {
+// Page is a page of the operator's own: nginx sends all below a path to a service, Host.
+type Page struct {
 	Path, Host string
 	Port       int
+}
+
+// Route is a way of users' requests to a service.
+type Route struct {
+	// Name is its own.
+	Name string
+	// Host is what is asked for; empty: any. Path is / or begins with it and does not end in
+	// one: all that is below it.
+	Host, Path string
+	// Service answers, at its port; without the path where Strip is true.
+	Service string
+	Port    int
+	Strip   bool
+	// Timeout is between two reads or writes, and MaxBody the largest body, in bytes.
+	Timeout time.Duration
+	MaxBody int64
+	// Rate is requests a second and client, and Burst how many above it at once; 0: they
+	// count with all others.
+	Rate, Burst int
+	// Allow are the networks that may ask; empty: all.
+	Allow []string
+	// Probe is a path of it that answers a GET with 200; empty: none is known.
+	Probe string
+}
+
+// Answer is what a service answers with 200: a GET of the path, at its port, by the host's
+// name; empty: the site's.
+type Answer struct {
+	Port       int
+	Path, Host string
 }
 
 // Variable is one of the application's environment.

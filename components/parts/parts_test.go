@@ -59,7 +59,7 @@ func TestAPartThatIsOffIsNotThere(t *testing.T) {
 		if slices.Contains([]string{"backend", "static", "storage"}, d.Name) {
 			continue
 		}
-		if len(d.Services)+len(d.Jobs)+len(d.Secrets)+len(d.Images)+len(d.Outputs)+len(d.Routes)+len(d.Scrapes)+len(d.Alerts) > 0 || d.Follows {
+		if len(d.Services)+len(d.Jobs)+len(d.Secrets)+len(d.Images)+len(d.Outputs)+len(d.Pages)+len(d.Routes)+len(d.Scrapes)+len(d.Alerts) > 0 || d.Follows {
 			t.Errorf("%s: %+v", d.Name, d.Spec)
 		}
 		for _, v := range d.Volumes {

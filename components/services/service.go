@@ -59,6 +59,7 @@ func describe(c part.Context, name string) (part.Service, error) {
 	if cfg.Scrape.Port != 0 {
 		s.Job = name
 	}
+	s.Upstream, s.Answers = verified(c, name)
 	s.Explain = func(err error) error { return explain(c, s, err) }
 	return s, nil
 }

@@ -38,6 +38,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	s.Needs = []string{config.BackendName}
 	s.Secrets = secrets(c)
+	s.Routes, s.Warnings = routes(c)
 	s.Volumes = append(s.Volumes, left(c)...)
 	return s, nil
 }

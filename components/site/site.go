@@ -55,7 +55,7 @@ func (s Site) Names() []string {
 		own = append(own, "localhost", "127.0.0.1")
 	}
 	slices.Sort(own)
-	return slices.Compact(slices.Concat(s.Nginx.ServerNames, own))
+	return slices.Compact(slices.Concat(s.Nginx.ServerNames, s.Hosts(), own))
 }
 
 // Address is where published ports are reached from the machine that Pulumi runs on.

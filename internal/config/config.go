@@ -23,6 +23,8 @@ type Config struct {
 	// Further programs of the application's: workers, schedulers, other web servers. Part of
 	// a release.
 	Services map[string]Service `key:"services" allowed:"an object for each service, by a name of at most 32 lower case letters, digits and -, that begins with a letter and is none of the platform's own"`
+	// What nginx sends to whom, where it is not the backend. Part of a release.
+	Routes map[string]Route `key:"routes" allowed:"an object for each route, by a name of at most 32 lower case letters, digits and -, that begins with a letter"`
 	// The reverse proxy in front of the backend.
 	Nginx Nginx `key:"nginx"`
 	// Answer every request with a maintenance page (503). It is also shown while
@@ -173,7 +175,7 @@ type Releases struct {
 	// of older ones are removed.
 	Keep int `key:"keep" allowed:"a whole number from 1 to 100"`
 	// The release to return to, by its name in `make releases`: its images, and its
-	// `backend`, `build` and `services`, are used in place of what the stack file
+	// `backend`, `build`, `services` and `routes`, are used in place of what the stack file
 	// says. Empty: what the stack file says.
 	Pin string `key:"pin" allowed:"empty, or the name of a release that make releases lists"`
 }

@@ -66,6 +66,7 @@ func (cfg Config) Validate() error {
 	cfg.Backend.check(c)
 	cfg.Build.check(c)
 	cfg.checkServices(c)
+	cfg.checkRoutes(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)

@@ -46,8 +46,11 @@ func (b *Bytes) UnmarshalJSON(data []byte) error {
 // MiB is the size in MiB, the unit that the provider's containers take.
 func (b Bytes) MiB() int { return int(b >> 20) }
 
-// String writes the size in the largest unit that divides it.
+// String writes the size in the largest unit that divides it, and none as it can be read.
 func (b Bytes) String() string {
+	if b == 0 {
+		return "0m"
+	}
 	for _, u := range []struct {
 		size   Bytes
 		suffix string
