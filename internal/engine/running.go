@@ -26,8 +26,8 @@ type Replica struct {
 	Image    string
 	// Node is the engine that it runs on.
 	Node string
-	// State is "healthy", "unhealthy" or "starting" for what runs, and otherwise
-	// what the engine calls it ("exited", "restarting").
+	// State is "healthy", "unhealthy" or "starting" for what runs, "running" where it has no
+	// health check, and otherwise what the engine calls it ("exited", "restarting").
 	State string
 	// Since is when it began to run.
 	Since time.Time
@@ -43,6 +43,9 @@ type Replica struct {
 	CPU           float64
 	Memory, Limit uint64
 }
+
+// Well is true where nothing says that it isn't.
+func (r Replica) Well() bool { return r.State == "healthy" || r.State == "running" }
 
 // Replicas are a stack's long-running containers, and what they use at the moment:
 // it takes the engine a second or two to measure that. Tasks on other nodes are

@@ -145,7 +145,7 @@ func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine
 			w = &Workload{Name: r.Workload}
 			byName[r.Workload] = w
 		}
-		if r.State == "healthy" {
+		if r.Well() {
 			w.Healthy++
 		}
 		w.Replicas = append(w.Replicas, Replica{r.Name, r.Image, r.Node, r.State, int64(now.Sub(r.Since).Seconds()), r.Restarts, r.CPU, r.Memory, r.Limit, r.OutOfMemory})
@@ -157,7 +157,7 @@ func (s *Status) workloads(out Outputs, wanted map[string]int, replicas []engine
 		case r.Limit > 0 && r.Memory > r.Limit/10*9:
 			s.problem("%s uses %d %% of its memory", r.Name, 100*r.Memory/r.Limit)
 		}
-		if name, _, _ := strings.Cut(r.Workload, "-"); name == "backend" && out.Image != "" && r.Image != out.Image {
+		if r.Workload == "backend" && out.Image != "" && r.Image != out.Image {
 			s.problem("%s runs %s, not %s", r.Name, r.Image, out.Image)
 		}
 	}

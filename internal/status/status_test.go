@@ -90,6 +90,12 @@ func TestProblems(t *testing.T) {
 		{"unhealthy, by its check", 200, year, func(d *docker, _ *Outputs) {
 			d.replicas[0].State, d.replicas[0].Check = "unhealthy", "\nits health check says:\nexit code 1: locked"
 		}, "backend-1 is unhealthy; its health check says:\nexit code 1: locked"},
+		{"it has no health check", 200, year, func(d *docker, _ *Outputs) { d.replicas[0].State = "running" }, ""},
+		{"it is restarted again and again", 200, year, func(d *docker, _ *Outputs) { d.replicas[0].State = "restarting" }, "backend: 1 of 2 replicas are healthy"},
+		{"a service with a similar name has another image", 200, year, func(d *docker, o *Outputs) {
+			d.replicas = append(d.replicas, replica("backend-admin-1", "backend-admin", "other:1", "healthy"))
+			o.Services["backend-admin"] = Service{Replicas: 1}
+		}, ""},
 		{"it can't write", 200, year, func(d *docker, _ *Outputs) { d.shut = engine.ErrNotWritable }, "backend: it can't write its data"},
 		{"it writes elsewhere", 200, year, func(d *docker, o *Outputs) {
 			d.writes = []string{"/code/data", "/code/media"}
