@@ -74,6 +74,8 @@ type started struct {
 	workload workload.Workload
 }
 
+func (s started) Verify(*pulumi.Context) (bool, error) { return false, nil }
+
 func (s started) Start(*pulumi.Context, []pulumi.Resource) (*runtime.Running, error) {
 	s.note("service", s.workload.Name)
 	s.mu.Lock()

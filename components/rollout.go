@@ -121,6 +121,9 @@ func (r *rollout) openEdge() error {
 // serve runs the parts that users wait for, each after those that it needs.
 func (r *rollout) serve() error {
 	for _, d := range r.serving {
+		if d.With != "" {
+			continue // runPart of that one
+		}
 		if err := r.runPart(d); err != nil {
 			return inComponent(d.Component, err)
 		}
@@ -128,9 +131,22 @@ func (r *rollout) serve() error {
 	return r.made.awaitJobs()
 }
 
+// runWith runs the parts that go out with one.
+func (r *rollout) runWith(name string) error {
+	for _, d := range r.serving {
+		if d.With == name {
+			if err := r.runPart(d); err != nil {
+				return inComponent(d.Component, err)
+			}
+		}
+	}
+	return nil
+}
+
 // runPart runs a part: what its services need is declared, its jobs end well, and the
-// services start, of which a changed one is verified before users see it. Without services,
-// whoever comes after the jobs waits for them.
+// services start, of which a changed one is verified before users see it; and with them the
+// parts that go out with this one. Without services, whoever comes after the jobs waits for
+// them.
 func (r *rollout) runPart(d part.Described) error {
 	var staged []runtime.Service
 	var after []string
@@ -149,6 +165,13 @@ func (r *rollout) runPart(d part.Described) error {
 	if err != nil {
 		return err
 	}
+	good, err := verify(r.ctx, d, staged)
+	if err == nil && good {
+		err = r.runWith(d.Name)
+	}
+	if err != nil {
+		return err
+	}
 	for i, s := range d.Services {
 		running, err := staged[i].Start(r.ctx, ended)
 		if err != nil {
@@ -156,7 +179,23 @@ func (r *rollout) runPart(d part.Described) error {
 		}
 		r.made.ran(s, running)
 	}
-	return nil
+	if good {
+		return nil
+	}
+	return r.runWith(d.Name)
+}
+
+// verify is true where all services of a part are found good before any of them starts.
+func verify(ctx *pulumi.Context, d part.Described, staged []runtime.Service) (bool, error) {
+	all := true
+	for i, s := range d.Services {
+		good, err := staged[i].Verify(ctx)
+		if err != nil {
+			return false, s.Explained(err)
+		}
+		all = all && good
+	}
+	return all, nil
 }
 
 // stage declares what a service needs, and what has no effect before it starts.

@@ -15,6 +15,14 @@ type Described struct {
 	Spec
 }
 
+// before are the parts that come before this one.
+func (d Described) before() []string {
+	if d.With == "" {
+		return d.Needs
+	}
+	return append(slices.Clone(d.Needs), d.With)
+}
+
 // Collect asks all parts for their descriptions, checks these as a whole, and puts them in
 // the order in which they run: each after those that it needs.
 func Collect(parts []Part, c Context) ([]Described, error) {
@@ -99,7 +107,7 @@ func check(all []Described) error {
 		c.declared(d)
 	}
 	for _, d := range all {
-		for _, name := range d.Needs {
+		for _, name := range d.before() {
 			c.exists(d.Name, "part", name)
 		}
 		for _, s := range d.Services {
@@ -188,7 +196,7 @@ func order(all []Described) ([]Described, error) {
 	done := map[string]bool{}
 	for len(sorted) < len(all) {
 		next := slices.IndexFunc(all, func(d Described) bool {
-			return !done[d.Name] && !slices.ContainsFunc(d.Needs, func(name string) bool { return !done[name] })
+			return !done[d.Name] && !slices.ContainsFunc(d.before(), func(name string) bool { return !done[name] })
 		})
 		if next < 0 {
 			var names []string

@@ -56,6 +56,8 @@ func TestWhatIsWrongWithAllPartsTogetherIsFound(t *testing.T) {
 		}, "j: nobody has the workload x"},
 		"a route to nobody":    {func(s *Spec) { s.Routes = []Route{{Name: "r", Service: "x"}} }, "route r: nobody has the workload x"},
 		"no part":              {func(s *Spec) { s.Needs = []string{"x"} }, "b: nobody has the part x"},
+		"with nobody":          {func(s *Spec) { s.With = "x" }, "b: nobody has the part x"},
+		"with who needs it":    {func(s *Spec) { s.With = "c" }, "parts need each other: [b c]"},
 		"an output of nothing": {func(s *Spec) { s.Outputs = map[string]Output{"o": {Secret: "x"}} }, "the output o: nobody has the secret x"},
 		"each needs the other": {func(s *Spec) { s.Needs = []string{"c"} }, "parts need each other: [b c]"},
 		"two owners of a port": {func(s *Spec) {

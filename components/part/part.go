@@ -104,6 +104,9 @@ type Spec struct {
 	Component string
 	// Needs are the parts that have to run before this one.
 	Needs []string
+	// With is a part that this one goes out with: its services start when those of that part
+	// are found good, and before users get them where the runtime can tell that.
+	With string
 	// Follows is true for what comes when users have the release: what is wrong with it
 	// holds no release up, and is told when all else is done.
 	Follows bool

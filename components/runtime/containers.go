@@ -53,6 +53,9 @@ func (c containers) Service(ctx *pulumi.Context, w workload.Workload, rollout Ro
 	return containerService{c, w, rollout, files, parent}, err
 }
 
+// Verify implements Service: the new containers are beside those that run.
+func (c containerService) Verify(*pulumi.Context) (bool, error) { return false, nil }
+
 func (c containerService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*Running, error) {
 	w := c.workload
 	dependsOn := slices.Concat(after, c.files.resources)

@@ -48,6 +48,10 @@ type Runtime interface {
 
 // Service is one that can be started.
 type Service interface {
+	// Verify finds out whether the service will be good, before anything of it takes the
+	// place of what runs. good is false where only Start can tell, and nobody's requests come
+	// to what that has started; in an error it says why it won't be.
+	Verify(ctx *pulumi.Context) (good bool, err error)
 	// Start declares what keeps the workload running, once the resources are there that it
 	// comes after. In an update it returns when the service runs as wanted, and an error
 	// with the reason and the last log lines when it doesn't; what ran before still does

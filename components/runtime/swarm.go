@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
 
@@ -53,24 +54,32 @@ func (s swarm) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout
 	if rollout.Edge != nil {
 		update := updateConfig(w)
 		update.FailureAction = pulumi.String("pause") // there is nothing to go back to
-		service.canary, err = s.service(ctx, canaryOf(name), w, tasks.of(canaryAlias, 0), 0, update, parent, nil)
+		service.canary, err = s.service(ctx, canaryOf(name), w, tasks.of(canaryAlias(w.Name), 0), 0, update, parent, nil)
 	}
 	return service, err
 }
 
-// canaryAlias is the DNS name of a canary's task.
-const canaryAlias = workload.Canary
+// canaryAlias is the DNS name of a canary's task: one of its own, as the last one may not
+// have ended yet. The backend's is what running stacks have.
+func canaryAlias(of string) string {
+	if of == config.BackendName {
+		return workload.Canary
+	}
+	return of + "-" + workload.Canary
+}
 
-func canaryOf(service string) string { return service + "-" + canaryAlias }
+func canaryOf(service string) string { return service + "-" + workload.Canary }
+
+// Verify implements Service: by the canary. What has run before needs none, and is in a hurry.
+func (s swarmService) Verify(ctx *pulumi.Context) (bool, error) {
+	if s.canary == nil || s.rollout.SkipCanary || ctx.DryRun() {
+		return s.rollout.SkipCanary, nil
+	}
+	return s.verify(ctx)
+}
 
 func (s swarmService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*Running, error) {
 	w := s.workload
-	// What has run before needs no canary, and is in a hurry.
-	if s.canary != nil && !s.rollout.SkipCanary && !ctx.DryRun() {
-		if err := s.verify(ctx); err != nil {
-			return nil, err
-		}
-	}
 	force, err := s.Engine.ServiceForce(ctx.Context(), s.name)
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", s.name, err)
@@ -124,34 +133,36 @@ func tasksOf(w workload.Workload, replicas int) engine.Tasks {
 }
 
 // verify starts the canary where it differs from what runs, and has the edge
-// ask it. Where the engine says that no edge runs, its health has to do.
-func (s swarmService) verify(ctx *pulumi.Context) error {
+// ask it. Where the engine says that no edge runs, its health has to do. It is false where
+// nothing runs yet.
+func (s swarmService) verify(ctx *pulumi.Context) (bool, error) {
 	w, canary := s.workload, canaryOf(s.name)
 	if _, err := idOf(ctx, s.canary); err != nil {
-		return err
+		return false, err
 	}
 	upstreams, err := s.rollout.Edge.Upstreams(ctx.Context())
 	if err != nil {
-		return err
+		return false, err
 	}
 	now, err := s.Engine.CompareServices(ctx.Context(), s.name, canary)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if now.Missing || now.Difference == "" {
-		return s.Engine.ScaleService(ctx.Context(), canary, 0) // an `up` that was killed may have left one
+		return !now.Missing, s.Engine.ScaleService(ctx.Context(), canary, 0) // an `up` that was killed may have left one
 	}
 	err = s.Engine.ScaleService(ctx.Context(), canary, 1)
 	if err == nil {
 		err = s.Engine.AwaitService(ctx.Context(), canary, tasksOf(w, 1), w.Health.Deadline()+5*time.Second)
 	}
 	if err == nil {
-		err = s.checkWrites(ctx.Context(), w, canaryAlias)
+		err = s.checkWrites(ctx.Context(), w, canaryAlias(w.Name))
 	}
 	if err == nil && len(upstreams) > 0 {
-		if err = s.rollout.Edge.Verify(ctx.Context(), canaryAlias); err != nil {
-			err = fmt.Errorf("%w%s", err, s.Engine.Tail(ctx.Context(), s.Prefix, canaryAlias))
+		if err = s.rollout.Edge.Verify(ctx.Context(), canaryAlias(w.Name)); err != nil {
+			err = fmt.Errorf("%w%s", err, s.Engine.Tail(ctx.Context(), s.Prefix, canaryAlias(w.Name)))
 		}
 	}
-	return errors.Join(err, s.Engine.ScaleService(ctx.Context(), canary, 0))
+	err = errors.Join(err, s.Engine.ScaleService(ctx.Context(), canary, 0))
+	return err == nil, err
 }

@@ -22,8 +22,10 @@ const component = "services"
 // volumePrefix begins the names that the state has for volumes of services.
 const volumePrefix = "service-volume-"
 
-// Part are the services that come after the backend: those that run its image find the schema
-// that its migration has made, and none is touched by a release that was not found good.
+// Part are the services that go out with the backend: those that run its image find the schema
+// that its migration has made, none is touched by a release that was not found good, and a
+// worker is there before the first request asks for a new kind of work, where the runtime can
+// tell so early. Otherwise that is before the edge switches.
 type Part struct{}
 
 // Name implements part.Part.
@@ -36,7 +38,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Needs = []string{config.BackendName}
+	s.With = config.BackendName
 	s.Secrets = secrets(c)
 	s.Routes, s.Warnings = routes(c)
 	s.Volumes = append(s.Volumes, left(c)...)
