@@ -26,28 +26,18 @@ func describe(c part.Context, name string) (part.Service, error) {
 		Networks: []string{part.Inner},
 		Mounts:   []part.Mount{{Kind: workload.Tmpfs, Target: "/tmp"}},
 	}
-	var environment map[string]string
 	if cfg.OfBackend() {
 		replica, err := backend.Replica(c)
 		if err != nil {
 			return s, err
 		}
-		s.Image, s.Networks, s.Mounts, s.Secrets, s.After = replica.Image, replica.Networks, replica.Mounts, replica.Secrets, replica.After
-		environment = inherited(replica.Environment, cfg)
+		s = replica
+		s.Environment = inherited(replica.Environment, cfg)
 	}
-	s.Program = workload.Program{
-		Name:        name,
-		Command:     cfg.Command,
-		Environment: with(environment, cfg),
-		Health:      health(cfg),
-		Limits:      workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "services." + name},
-		Replicas:    cfg.Replicas,
-		Logging:     c.Log(name),
-		User:        cmp.Or(cfg.User, c.Backend.User),
-		Recreate:    cfg.StopsFirst(),
-		StopSignal:  cfg.StopSignal,
-		StopGrace:   cfg.StopGrace,
-	}
+	s.Name, s.Logging, s.Command, s.Replicas = name, c.Log(name), cfg.Command, cfg.Replicas
+	s.Environment, s.Health, s.Ports, s.Writes, s.Job = with(s.Environment, cfg), health(cfg), nil, nil, ""
+	s.Limits = workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "services." + name}
+	s.User, s.Recreate, s.StopSignal, s.StopGrace = cmp.Or(cfg.User, c.Backend.User), cfg.StopsFirst(), cfg.StopSignal, cfg.StopGrace
 	s.Secrets = secretFiles(s.Secrets, cfg)
 	s.Mounts = append(slices.Clone(s.Mounts), mounts(name, cfg)...)
 	if s.Health.Steady == 0 { // what is asked has a shell, which the attempt needs
@@ -109,7 +99,8 @@ func secretFiles(inherited []part.SecretFile, cfg config.Service) []part.SecretF
 		file(name).Variable = name + "_FILE"
 	}
 	for _, name := range cfg.SecretEnvironment {
-		file(name).Export = name
+		f := file(name)
+		f.Variable, f.Export = name+"_FILE", name
 	}
 	return all
 }

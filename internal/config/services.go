@@ -41,9 +41,9 @@ type Service struct {
 	// Names of secrets, which it finds in the file that its variable NAME_FILE names. The
 	// value of NAME is set by `pulumi config set --secret tarot:NAME`.
 	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case, each once"`
-	// Names of secrets that it finds in the variable NAME itself, for programs that read no
-	// file. What starts it puts them there, by the image's /bin/sh, so that they are in no
-	// `docker inspect`.
+	// Names of secrets for programs that read no file: the variable NAME holds the value,
+	// beside the file that NAME_FILE names. What starts it puts them there, by the image's
+	// /bin/sh, so that they are in no `docker inspect`.
 	SecretEnvironment []string `key:"secretEnvironment" allowed:"a list of variable names, upper case, each once"`
 	// The user and group that it runs as. Empty: `backend.user`.
 	User string `key:"user" allowed:"uid:gid in numbers, not 0, or empty"`
