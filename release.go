@@ -96,7 +96,7 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 	}
 	backend, database := map[string]any{}, config.Namespace+":"+config.DatabaseURLSecret
 	if text := all[config.Namespace+":backend"]; text != "" {
-		if err := json.Unmarshal([]byte(text), &backend); err != nil {
+		if err := asWritten(text, &backend); err != nil {
 			return nil, err
 		}
 	}
@@ -126,11 +126,18 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 	return all, withImages(all, r.Images)
 }
 
+// asWritten decodes JSON, and leaves numbers as they are written: a variable may be 0.10.
+func asWritten(text string, into any) error {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	return decoder.Decode(into)
+}
+
 // withImages gives the services the images that a release had.
 func withImages(all map[string]string, images map[string]string) error {
 	key := config.Namespace + ":services"
 	services := map[string]map[string]any{}
-	if err := json.Unmarshal([]byte(all[key]), &services); err != nil {
+	if err := asWritten(all[key], &services); err != nil {
 		return err
 	}
 	for name, image := range images {

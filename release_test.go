@@ -179,11 +179,15 @@ func TestAReleaseComesBackWithItsServices(t *testing.T) {
 	if all, err := withRelease(values{all: today}, r); err != nil || all["tarot:services"] != "" {
 		t.Errorf("one that had none: %v, %v", all, err)
 	}
-	r.Configuration["tarot:services"] = `{"second":{"context":"./second","dockerfile":"D","target":"x","port":80},"worker":{"replicas":2}}`
+	r.Configuration["tarot:backend"] = `{"environment":{"N":0.10}}`
+	r.Configuration["tarot:services"] = `{"second":{"context":"./second","dockerfile":"D","target":"x","port":80},"worker":{"environment":{"N":0.10},"replicas":2}}`
 	r.Images = map[string]string{"second": "tarot-second:00000000000000aa"}
 	all, err := withRelease(values{all: today}, r)
-	if want := `{"second":{"image":"tarot-second:00000000000000aa","port":80},"worker":{"replicas":2}}`; err != nil || all["tarot:services"] != want {
+	if want := `{"second":{"image":"tarot-second:00000000000000aa","port":80},"worker":{"environment":{"N":0.10},"replicas":2}}`; err != nil || all["tarot:services"] != want {
 		t.Errorf("%v, %v; want %s", all["tarot:services"], err, want)
+	}
+	if want := `{"environment":{"N":0.10},"image":"app:1"}`; all["tarot:backend"] != want {
+		t.Errorf("a number is another one: %v", all["tarot:backend"])
 	}
 	r.Images["third"] = "x:1"
 	if _, err := withRelease(values{all: today}, r); err == nil || !strings.Contains(err.Error(), "has the image x:1 of the service third") {
