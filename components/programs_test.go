@@ -12,6 +12,7 @@ import (
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
 	"tarot-platform/components/site"
+	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/state"
@@ -196,13 +197,54 @@ func TestAnotherImageHasWhatItsKeysSayAlone(t *testing.T) {
 	}
 }
 
+// A container's creation gives an empty volume to whom its image says, so the job comes before.
+func TestNewVolumesOfAServiceAreGivenAwayFirst(t *testing.T) {
+	inProject(t)
+	for name, container := range map[string]string{"prod as containers": "Container tarot-test-search-1", "prod": "Service tarot-test-search"} {
+		r := succeed(t, stack(t, name, withServices), up)
+		job := r.get(t, "Container", "tarot-test-own-volumes-search")
+		if words := job.list("entrypoints"); job.at("image") != "search:1" || !reflect.DeepEqual(words[4:], []any{"1000:1000", "service-volume-search-data", "/data"}) {
+			t.Errorf("%s: %v in %v", name, words[4:], job.at("image"))
+		}
+		if m := job.list("mounts"); len(m) != 1 || at(m[0], "source") != "tarot-test-search-data" || at(m[0], "target") != "/run/volumes/service-volume-search-data" {
+			t.Errorf("%s: %v", name, m)
+		}
+		r = deploy(stack(t, name, withServices), &recorder{}, &fakeEngine{failures: map[string]error{"tarot-test-own-volumes-search": errors.New("it broke")}})
+		if r.err == nil || !strings.Contains(r.err.Error(), "it broke") || r.has(container) {
+			t.Errorf("%s: %v, and it runs: %v", name, r.err, r.has(container))
+		}
+	}
+}
+
+// The backend's own check is the configuration's, and a worker has none: the image need not
+// have one.
+func TestAWorkerNeedsNoCheckOfItsImage(t *testing.T) {
+	inProject(t)
+	asked := func(c *config.Config) { c.Backend.Health.Path = "/healthz/" }
+	for _, name := range []string{"prod as containers", "prod"} {
+		if r := deploy(stack(t, name, withServices, asked), &recorder{}, &fakeEngine{unchecked: "tarot-backend:"}); r.err != nil {
+			t.Errorf("%s: %v", name, r.err)
+		}
+	}
+	unasked := func(c *config.Config) {
+		s := c.Services["search"]
+		s.Health.Path = ""
+		c.Services["search"] = s
+	}
+	r := deploy(stack(t, "prod", withServices, unasked), &recorder{}, &fakeEngine{unchecked: "search:1"})
+	if r.err == nil || !strings.Contains(r.err.Error(), "set one of tarot:services.search.health.path, .port and .command; or tarot:services.search.health.none to true") ||
+		r.has("Service tarot-test-search") {
+		t.Errorf("%v", r.err)
+	}
+}
+
 func TestAnErrorOfAServiceNamesItsKeys(t *testing.T) {
 	for what, test := range map[string]struct {
 		service string
 		err     error
 		want    string
 	}{
-		"no check": {"second", errors.New("image x has no health check"), "set one of tarot:services.second.health.path, .port and .command; or tarot:services.second.health.none to true"},
+		"no check": {"second", fmt.Errorf("image x: %w", workload.ErrNoHealthCheck), "set one of tarot:services.second.health.path, .port and .command; or tarot:services.second.health.none to true"},
 		"a volume": {"search", fmt.Errorf("%w: /data/.write-test: Permission denied", engine.ErrNotWritable),
 			"docker run --rm --user 0:0 --network none --volume tarot-test-search-data:/data --entrypoint chown search:1 -R 1000:1000 /data"},
 		"another error": {"second", errors.New("it broke"), ""},
@@ -331,7 +373,7 @@ func TestReservedNamesAreThoseOfThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"candidate", "release", "uses"}
+	names := []string{"candidate", "release", "uses", "volume"}
 	for _, d := range all {
 		for _, s := range d.Services {
 			names = append(names, s.Name)

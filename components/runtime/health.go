@@ -78,7 +78,7 @@ func healthCheck(w workload.Workload, loads bool) check {
 // requireHealth refuses a workload that nobody could call healthy. In an update it waits for
 // the image, which may have a check of its own.
 func requireHealth(ctx *pulumi.Context, w workload.Workload) error {
-	if ctx.DryRun() || len(w.Health.Test) > 0 {
+	if ctx.DryRun() || len(w.Health.Test) > 0 || w.Health.Steady > 0 {
 		return nil
 	}
 	known, err := internals.UnsafeAwaitOutput(ctx.Context(), w.Image.Health)

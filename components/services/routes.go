@@ -83,7 +83,7 @@ func verified(c part.Context, name string) (bool, *part.Answer) {
 // answers itself, and none of a route of the host's that makes another path of it, or that
 // not everybody may take.
 func passed(c part.Context, host, path string) bool {
-	if path != c.Backend.Paths.Health && c.AnsweredByNginx(path) {
+	if path != c.Backend.HealthPath() && c.AnsweredByNginx(path) {
 		return false
 	}
 	host = cmp.Or(host, c.Site.Name)

@@ -59,7 +59,12 @@ func TestWhatIsAskedBeforeUsersSeeIt(t *testing.T) {
 			t.Errorf("%s: afterwards %q, want %q", name, got, test.probe)
 		}
 	}
-	c := routed(same, path("/closed/ready"))
+	c := routed(same, path("/healthz/")) // a path that nginx asks of whom the deploy names, as it is the site's
+	c.Backend.Health.Path, c.Backend.Paths.Health = "/healthz/", ""
+	if !spec(t, Part{}, c).Services[0].Upstream {
+		t.Error("a path of the site's own health check is none to ask by")
+	}
+	c = routed(same, path("/closed/ready"))
 	closed := config.Route{Service: "it", Host: "site.example", Path: "/closed", Allow: []string{"10.0.0.0/8"}}
 	c.Config.Routes["closed"] = closed
 	if spec(t, Part{}, c).Services[0].Upstream {

@@ -32,10 +32,10 @@ func describe(c part.Context, name string) (part.Service, error) {
 			return s, err
 		}
 		s = replica
-		s.Environment = inherited(replica.Environment, cfg)
+		s.Environment, s.Secrets = inherited(c, cfg, replica)
 	}
 	s.Name, s.Logging, s.Command, s.Replicas = name, c.Log(name), cfg.Command, cfg.Replicas
-	s.Environment, s.Health, s.Ports, s.Writes, s.Job = with(s.Environment, cfg), health(cfg), nil, nil, ""
+	s.Environment, s.Health, s.Ports, s.Writes, s.Job = with(s.Environment, cfg), health(c, cfg), nil, nil, ""
 	s.Limits = workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: "services." + name}
 	s.User, s.Recreate, s.StopSignal, s.StopGrace = cmp.Or(cfg.User, c.Backend.User), cfg.StopsFirst(), cfg.StopSignal, cfg.StopGrace
 	s.Secrets = secretFiles(s.Secrets, cfg)
@@ -54,20 +54,44 @@ func describe(c part.Context, name string) (part.Service, error) {
 	return s, nil
 }
 
-// inherited is of the backend's environment what another program of its image has a use for.
-// What tells a web server where to listen, and how, is only for what listens.
-func inherited(environment map[string]string, cfg config.Service) map[string]string {
-	all := maps.Clone(environment)
-	delete(all, "DEBUGGER_PORT")
-	if cfg.Port == 0 {
-		for _, name := range []string{"HOST", "PORT", "WORKERS"} {
-			delete(all, name)
+// inherited is of the backend's environment and secrets what another program of its image has a
+// use for, by whatever names. What tells a web server where to listen, and how, is only for what
+// listens. What the service itself says goes before it.
+func inherited(c part.Context, cfg config.Service, replica part.Service) (map[string]string, []part.SecretFile) {
+	all := maps.Clone(replica.Environment)
+	change := func(variable, value string) {
+		for _, name := range c.Backend.Called(variable) {
+			if _, told := all[name]; told && value != "" {
+				all[name] = value
+			} else {
+				delete(all, name)
+			}
 		}
 	}
-	if _, told := all["GRACEFUL_TIMEOUT"]; told {
-		all["GRACEFUL_TIMEOUT"] = strconv.Itoa(max(1, int(cfg.StopGrace*3/4/time.Second)))
+	change("DEBUGGER_PORT", "")
+	change("GRACEFUL_TIMEOUT", strconv.Itoa(max(1, int(cfg.StopGrace*3/4/time.Second))))
+	if cfg.Port == 0 {
+		for _, variable := range []string{"HOST", "PORT", "WORKERS", "WEB_CONCURRENCY"} {
+			change(variable, "")
+		}
+	} else {
+		change("PORT", strconv.Itoa(cfg.Port))
 	}
-	return all
+	own := slices.Concat(cfg.Secrets, cfg.SecretEnvironment)
+	for _, name := range own {
+		delete(all, name)
+	}
+	var secrets []part.SecretFile
+	for _, f := range replica.Secrets {
+		name := strings.ToUpper(f.Name)
+		_, value := cfg.Environment[name]
+		_, file := cfg.Environment[name+"_FILE"]
+		another := slices.Contains(own, name) && f.Secret != name
+		if !value && !file && !another {
+			secrets = append(secrets, f)
+		}
+	}
+	return all, secrets
 }
 
 // with adds the service's own.
@@ -108,7 +132,7 @@ func secretFiles(inherited []part.SecretFile, cfg config.Service) []part.SecretF
 // explain adds to an error of a service the keys that mend it.
 func explain(c part.Context, s part.Service, err error) error {
 	key := config.Namespace + ":services." + s.Name
-	if strings.Contains(err.Error(), "has no health check") {
+	if errors.Is(err, workload.ErrNoHealthCheck) {
 		err = fmt.Errorf("%w\nset one of %[2]s.health.path, .port and .command; or %[2]s.health.none to true, where there is nothing to ask", err, key)
 	}
 	if !errors.Is(err, engine.ErrNotWritable) {

@@ -11,6 +11,7 @@ import (
 	"tarot-platform/assets/prometheus"
 	"tarot-platform/components/backend"
 	"tarot-platform/components/part"
+	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
@@ -70,6 +71,9 @@ func specOf(c part.Context, wanted func(name string) bool) (part.Spec, error) {
 		}
 		cfg := c.Services[name]
 		s.Services = append(s.Services, service)
+		if len(cfg.Volumes) > 0 {
+			s.Jobs = append(s.Jobs, giving(c, service))
+		}
 		for _, volume := range slices.Sorted(maps.Keys(cfg.Volumes)) {
 			s.Volumes = append(s.Volumes, part.Volume{Name: volumeOf(name, volume), Resource: volumeOf(name, volume), Engine: c.Stack + "-" + name + "-" + volume, Data: true})
 		}
@@ -114,7 +118,7 @@ func secrets(c part.Context) []part.Secret {
 	slices.Sort(names)
 	var all []part.Secret
 	for _, name := range slices.Compact(names) {
-		if !slices.Contains(c.Backend.Secrets, name) {
+		if !slices.Contains(c.Backend.OwnSecrets(), name) {
 			all = append(all, part.Secret{Name: name, Given: c.Secrets[name]})
 		}
 	}
@@ -137,12 +141,28 @@ func Build(cfg config.Config, name, platform string) buildcontext.Build {
 	return b
 }
 
-// mounts are the service's own, beside /tmp.
-func mounts(name string, s config.Service) []part.Mount {
+// giving is the job that gives its new volumes to the service's user. An image that nothing is
+// asked of may have no shell, so that the backend's does it: then they have what that image has
+// in their places, and its owner, from the service's first container.
+func giving(c part.Context, s part.Service) part.Job {
+	cfg, shell := c.Services[s.Name], true
+	if !cfg.OfBackend() && s.Health.Steady > 0 {
+		s.Image, shell = config.BackendName, false
+	}
+	return storage.Giving(c, storage.Own+"-"+s.Name, s, volumes(s.Name, cfg), func(part.Mount) bool { return shell })
+}
+
+func volumes(name string, s config.Service) []part.Mount {
 	var all []part.Mount
 	for _, volume := range slices.Sorted(maps.Keys(s.Volumes)) {
 		all = append(all, part.Mount{Kind: workload.Volume, Source: volumeOf(name, volume), Target: s.Volumes[volume]})
 	}
+	return all
+}
+
+// mounts are the service's own, beside /tmp.
+func mounts(name string, s config.Service) []part.Mount {
+	all := volumes(name, s)
 	for _, target := range s.Tmpfs {
 		all = append(all, part.Mount{Kind: workload.Tmpfs, Target: target})
 	}

@@ -37,8 +37,12 @@ func TestWhatIsAskedOfAService(t *testing.T) {
 		h.Test = append([]string{"CMD"}, words...)
 		return h
 	}
-	tcp := func(port int) workload.Health { h := usual; h.Test = connects(port); return h }
-	http := func(port int, path string) workload.Health { h := usual; h.Test = asksHTTP(port, path); return h }
+	tcp := func(port int) workload.Health { h := usual; h.Test = workload.Connects(port); return h }
+	http := func(port int, path string) workload.Health {
+		h := usual
+		h.Test = workload.AsksHTTP(port, path, "localhost")
+		return h
+	}
 	none := workload.Health{Steady: steady}
 	for name, test := range map[string]struct {
 		change func(*config.Service)
@@ -86,7 +90,7 @@ func TestTheBackendsDescriptionIsNotWrittenTo(t *testing.T) {
 func TestWhatListensIsToldWhere(t *testing.T) {
 	for port, want := range map[int]string{0: "", 9000: "9000"} {
 		env := spec(t, Part{}, having(func(s *config.Service) { s.Command, s.Port = []string{"w"}, port })).Services[0].Environment
-		if env["PORT"] != want || (env["HOST"] != "") != (port != 0) || (env["WORKERS"] != "") != (port != 0) {
+		if env["PORT"] != want || (env["HOST"] != "") != (port != 0) || (env["WORKERS"] != "") != (port != 0) || env["WEB_CONCURRENCY"] != env["WORKERS"] {
 			t.Errorf("%d: %v", port, env)
 		}
 	}

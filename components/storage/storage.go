@@ -16,7 +16,7 @@ import (
 // Own is the job that gives new volumes to the application's user. What mounts them comes
 // after it: an engine gives a volume that is empty to whom the image says, when a container is
 // made.
-const Own = "own-volumes"
+const Own = config.OwnVolumes
 
 const (
 	// component and resource are what Pulumi's state knows all of it by.
@@ -115,15 +115,23 @@ func declared(c part.Context) []part.Volume {
 	return all
 }
 
-// own is root, as nobody else gives something away, and may do that alone. It runs in the release's
-// image, whose folders are what new volumes begin with.
+// own gives the application's. It runs in the release's image, whose folders are what new
+// volumes begin with.
 func own(c part.Context) part.Job {
-	words := []string{"/bin/sh", "-c", ownScript, Own, c.Backend.User}
+	of := part.Service{Program: workload.Program{User: c.Backend.User, Limits: workload.Limits{Memory: int64(c.Backend.Memory)}}, Image: config.BackendName}
+	return Giving(c, Own, of, Mounts(c), func(m part.Mount) bool { return m.Source != "static" }) // which is published, by releases
+}
+
+// Giving is the job that gives those of the volumes that are new to the user of a service. It is
+// root, as nobody else gives something away, and may do that alone. It runs in the service's
+// image: they begin with what that has in their places, where copies says so.
+func Giving(c part.Context, name string, to part.Service, volumes []part.Mount, copies func(part.Mount) bool) part.Job {
+	words := []string{"/bin/sh", "-c", ownScript, Own, to.User}
 	var mounts []part.Mount
-	for _, m := range Mounts(c) {
-		from := m.Target
-		if m.Source == "static" { // which is published, by releases
-			from = "-"
+	for _, m := range volumes {
+		from := "-"
+		if copies(m) {
+			from = m.Target
 		}
 		words = append(words, m.Source, from)
 		m.Target = Place(m.Source)
@@ -132,15 +140,15 @@ func own(c part.Context) part.Job {
 	return part.Job{
 		Service: part.Service{
 			Program: workload.Program{
-				Name:         Own,
+				Name:         name,
 				Command:      words,
-				Limits:       workload.Limits{Memory: int64(c.Backend.Memory)},
-				Logging:      c.Log(Own),
+				Limits:       workload.Limits{Memory: to.Limits.Memory},
+				Logging:      c.Log(name),
 				User:         "0:0",
 				Root:         "a new volume is root's, and only root can give it away",
 				Capabilities: []string{"CHOWN"},
 			},
-			Image:  "backend",
+			Image:  to.Image,
 			Mounts: mounts,
 		},
 		Within: within,

@@ -49,6 +49,18 @@ func PlatformVariables() []string {
 	})))
 }
 
+// Called are the names by which the application has a variable of the platform: its own, and
+// its aliases.
+func (b Backend) Called(variable string) []string {
+	all := []string{variable}
+	for _, name := range slices.Sorted(maps.Keys(b.Aliases)) {
+		if b.Aliases[name] == variable && name != variable {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 func (b Backend) checkEnvironment(c *checker) {
 	for name := range b.Environment {
 		if why, taken := fixed[name]; taken {

@@ -81,7 +81,7 @@ func (cfg Config) AnsweredByNginx(path string) bool {
 		return false
 	}
 	p := cfg.Backend.Paths
-	if path == p.Health || path == p.Metrics || path == "/-/rotation" || underneath(path, p.Static) {
+	if path == cfg.Backend.HealthPath() || path == p.Metrics || path == "/-/rotation" || underneath(path, p.Static) {
 		return true
 	}
 	grafana := cfg.Monitoring.Grafana.Path

@@ -29,6 +29,7 @@ func TestWhatIsWrongWithARoute(t *testing.T) {
 		"what nginx would read":       {`{"a":{"path":"/x;y"}}`, nil, `tarot:routes.a.path: "/x;y" is not allowed`},
 		"one path twice":              {`{"a":{"path":"/x"},"b":{"path":"/x"}}`, nil, `tarot:routes.b.path: "/x" is not allowed`},
 		"the health check's":          {`{"a":{"path":"/health"}}`, nil, `tarot:routes.a.path: "/health" is not allowed`},
+		"of its own":                  {`{"a":{"path":"/healthz"}}`, []string{"backend", `{"health":{"path":"/healthz"},"paths":{"health":""}}`}, `tarot:routes.a.path: "/healthz" is not allowed`},
 		"static files'":               {`{"a":{"path":"/static/x"}}`, nil, `tarot:routes.a.path: "/static/x" is not allowed`},
 		"Grafana's":                   {`{"a":{"path":"/grafana"}}`, []string{"monitoring", `{"enabled":true}`}, `tarot:routes.a.path: "/grafana" is not allowed`},
 		"no host":                     {`{"a":{"path":"/x","host":"a b"}}`, nil, `tarot:routes.a.host: "a b" is not allowed`},

@@ -37,7 +37,7 @@ type Service struct {
 	Port int `key:"port" allowed:"0, or a whole number from 1 to 65535"`
 	// Environment variables. They are readable in `docker inspect`: use `secrets` or
 	// `secretEnvironment` for what must not be.
-	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not PORT, which the service's port sets"`
+	Environment map[string]string `key:"environment" allowed:"a map of names to strings; not PORT, which the service's port sets, and none of its secrets"`
 	// Names of secrets, which it finds in the file that its variable NAME_FILE names. The
 	// value of NAME is set by `pulumi config set --secret tarot:NAME`.
 	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case, each once"`
@@ -83,10 +83,11 @@ type Service struct {
 type ServiceHealth struct {
 	// A command in the container, which ends with 0 where all is well.
 	Command []string `key:"command" allowed:"a list of words; alone"`
-	// A path that answers a GET with 2xx or 3xx, on `port`. Needs Python in the image.
-	Path string `key:"path" allowed:"empty, or a path that begins with /; with a port, and without a command or none"`
+	// A path that answers a GET with 2xx or 3xx, on `port`, asked by the first of
+	// `nginx.serverNames`. The image needs bash, Python or wget.
+	Path string `key:"path" allowed:"empty, or a path that begins with /: letters, digits, . _ ~ - and /; with a port, and without a command or none"`
 	// The port that is asked for `path`, or that has to take connections. 0: the
-	// service's own, where there is a path. Needs Python in the image.
+	// service's own, where there is a path. The image needs bash, Python or wget.
 	Port int `key:"port" allowed:"0, or a whole number from 1 to 65535; without a command or none"`
 	// No check: a container counts as started when it has run for 5 s without ending, and
 	// one that hangs is not found.
@@ -131,25 +132,27 @@ func (s Service) StopsFirst() bool {
 // them to the parts' descriptions.
 var Reserved = []string{
 	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
-	"node-exporter", "prometheus", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
-	"release", "uses", // as these begin the names of volumes
+	"node-exporter", OwnVolumes, "prometheus", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
+	"release", "uses", "volume", // as these begin the names of volumes
 }
+
+// OwnVolumes is what the job is called that gives new volumes to the backend's user, and begins
+// the names of those that do so for services.
+const OwnVolumes = "own-volumes"
 
 var (
 	signalName   = regexp.MustCompile(`^SIG[A-Z0-9+-]+$`)
 	absolutePath = regexp.MustCompile(`^/[^\s,:]+$`)
 	// ofThePlatform are folders that it mounts in every container.
 	ofThePlatform = []string{"/tmp", "/run/config", "/run/secrets"}
-	// ofTheBackend are those that it mounts in the backend's.
-	ofTheBackend = []string{"/app", "/app/data", "/app/static", "/app/logs"}
 )
 
 func (cfg Config) checkServices(c *checker) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Services)) {
-		if slices.Contains(Reserved, name) || strings.HasSuffix(name, "-candidate") {
+		if slices.Contains(Reserved, name) || strings.HasSuffix(name, "-candidate") || strings.HasPrefix(name, OwnVolumes+"-") {
 			c.want(false, "services", name)
 		}
-		cfg.Services[name].check(c, "services."+name+".")
+		cfg.Services[name].check(c, "services."+name+".", cfg.Backend.folders())
 		cfg.checkDependencies(c, "services."+name+".dependsOn", cfg.Services[name].DependsOn)
 	}
 	cfg.checkDependencies(c, "backend.dependsOn", cfg.Backend.DependsOn)
@@ -164,7 +167,8 @@ func (cfg Config) checkServices(c *checker) {
 	}
 }
 
-func (s Service) check(c *checker, key string) {
+// check checks what it says; folders are those that the backend has something mounted at.
+func (s Service) check(c *checker, key string, folders []string) {
 	s.checkImage(c, key)
 	c.between(key+"replicas", s.Replicas, 1, 100)
 	c.between(key+"port", s.Port, 0, 65535)
@@ -174,13 +178,18 @@ func (s Service) check(c *checker, key string) {
 	for list, names := range map[string][]string{"secrets": s.Secrets, "secretEnvironment": s.SecretEnvironment} {
 		for i, name := range names {
 			c.want(secretName.MatchString(name) && !slices.Contains(names[:i], name), key+list, name)
+			for _, variable := range []string{name, name + "_FILE"} {
+				if _, plain := s.Environment[variable]; plain {
+					c.because(key+"environment", variable, name+" is one of "+key+list+": what is here is readable in `docker inspect`")
+				}
+			}
 		}
 	}
 	c.want(s.User == "" || userName.MatchString(s.User), key+"user", s.User)
 	c.want(s.CPUs >= 0.01, key+"cpus", s.CPUs)
 	c.want(s.Memory >= engineMinimum, key+"memory", s.Memory)
 	s.checkHealth(c, key+"health.")
-	s.checkMounts(c, key)
+	s.checkMounts(c, key, folders)
 	c.wholeSeconds(key+"stopGrace", s.StopGrace, time.Second)
 	c.want(s.StopSignal == "" || signalName.MatchString(s.StopSignal), key+"stopSignal", s.StopSignal)
 	c.want(strings.HasPrefix(s.Scrape.Path, "/"), key+"scrape.path", s.Scrape.Path)
@@ -203,7 +212,7 @@ func (s Service) checkImage(c *checker, key string) {
 
 func (s Service) checkHealth(c *checker, key string) {
 	h := s.Health
-	c.want(h.Path == "" || strings.HasPrefix(h.Path, "/") && len(h.Command) == 0 && !h.None && (h.Port != 0 || s.Port != 0), key+"path", h.Path)
+	c.want(h.Path == "" || healthPath.MatchString(h.Path) && len(h.Command) == 0 && !h.None && (h.Port != 0 || s.Port != 0), key+"path", h.Path)
 	c.want(h.Port == 0 || h.Port > 0 && h.Port <= 65535 && len(h.Command) == 0 && !h.None, key+"port", h.Port)
 	c.want(!h.None || len(h.Command) == 0, key+"none", h.None)
 	c.want(h.Interval >= time.Second, key+"interval", h.Interval)
@@ -213,10 +222,10 @@ func (s Service) checkHealth(c *checker, key string) {
 }
 
 // checkMounts refuses what is mounted twice, or in place of what the platform mounts.
-func (s Service) checkMounts(c *checker, key string) {
+func (s Service) checkMounts(c *checker, key string, folders []string) {
 	taken := slices.Clone(ofThePlatform)
 	if s.OfBackend() {
-		taken = append(taken, ofTheBackend...)
+		taken = append(taken, folders...)
 	}
 	free := func(target string) bool {
 		ok := absolutePath.MatchString(target) && path.Clean(target) == target && !slices.Contains(taken, target)

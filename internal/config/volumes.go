@@ -41,6 +41,16 @@ func (b Backend) FurtherVolumes() []Volume {
 	return all
 }
 
+// folders are those that have something mounted at them in a replica, or may have, the code's
+// among them.
+func (b Backend) folders() []string {
+	all := append([]string{b.WorkingDir, b.DataDir(), b.StaticDir(), b.LogsDir()}, b.Tmpfs...)
+	for _, v := range b.FurtherVolumes() {
+		all = append(all, v.Path)
+	}
+	return all
+}
+
 var (
 	// further is what a volume may be called: it is part of names in the engine and in the state.
 	further = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)

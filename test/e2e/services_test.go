@@ -31,7 +31,8 @@ func services(t *testing.T, runtime string) {
 		"runtime": runtime, "backend.context": "./jobs/backend", "backend.replicas": 2, "backend.memory": "96m", "backend.drain": "5s", "backend.stopGrace": "10s",
 		"backend.health": map[string]any{"interval": "1s", "timeout": "3s", "startPeriod": "10s", "retries": 2}, "nginx.tls.mode": "off",
 		"services": map[string]any{
-			"worker": map[string]any{"command": []string{"python", "worker.py"}, "replicas": 2, "memory": "64m", "stopGrace": "10s", "secretEnvironment": []string{"API_KEY"}},
+			"worker": map[string]any{"command": []string{"python", "worker.py"}, "replicas": 2, "memory": "64m", "stopGrace": "10s", "secretEnvironment": []string{"API_KEY"},
+				"volumes": map[string]any{"state": "/state"}, "update": "rolling"}, // which its image has no folder for
 			"second": map[string]any{"context": "./jobs/second", "port": 3000, "replicas": 2, "memory": "64m", "stopGrace": "10s",
 				"health": map[string]any{"path": "/ready", "interval": "1s", "timeout": "3s", "startPeriod": "5s", "retries": 2}},
 		},

@@ -17,6 +17,8 @@ def stop(*_):
 
 if not os.environ.get("API_KEY"):
     sys.exit("there is no API_KEY")
+with open("/state/starts", "a", encoding="utf-8") as starts:  # in a volume of its own
+    print(jobs.VERSION, file=starts)
 signal.signal(signal.SIGTERM, stop)
 db = jobs.connect()
 print("at work", flush=True)
