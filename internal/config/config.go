@@ -25,6 +25,8 @@ type Config struct {
 	Services map[string]Service `key:"services" allowed:"an object for each service, by a name of at most 32 lower case letters, digits and -, that begins with a letter and is none of the platform's own"`
 	// What nginx sends to whom, where it is not the backend. Part of a release.
 	Routes map[string]Route `key:"routes" allowed:"an object for each route, by a name of at most 32 lower case letters, digits and -, that begins with a letter"`
+	// Commands that run when they are due. Part of a release.
+	Schedules map[string]Schedule `key:"schedules" allowed:"an object for each schedule, by a name of at most 32 lower case letters, digits and -, that begins with a letter; no service is called cron-NAME"`
 	// The reverse proxy in front of the backend.
 	Nginx Nginx `key:"nginx"`
 	// Answer every request with a maintenance page (503). It is also shown while

@@ -132,7 +132,7 @@ func (s Service) StopsFirst() bool {
 // them to the parts' descriptions.
 var Reserved = []string{
 	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
-	"node-exporter", OwnVolumes, "prometheus", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
+	"node-exporter", OwnVolumes, "prometheus", "publish-scheduler", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
 	"release", "uses", "volume", // as these begin the names of volumes
 }
 

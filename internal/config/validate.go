@@ -67,6 +67,7 @@ func (cfg Config) Validate() error {
 	cfg.Build.check(c)
 	cfg.checkServices(c)
 	cfg.checkRoutes(c)
+	cfg.checkSchedules(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)

@@ -15,7 +15,7 @@ import (
 // Keys are the top-level keys of the configuration that shape a release, and come back
 // with it. All others are the platform's: how and where it runs, what is in front of it
 // and what watches it stay as they are today.
-var Keys = []string{"backend", "build", "services", "routes"}
+var Keys = []string{"backend", "build", "services", "routes", "schedules"}
 
 // Release is one that has run, and can be returned to.
 type Release struct {
