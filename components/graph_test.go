@@ -40,6 +40,8 @@ var graphs = map[string]struct {
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
 	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},
 	"containers-services":    {stack: "containers, watched", changes: []func(*config.Config){withServices}},
+	"prod-schedules":         {stack: "prod, watched", changes: []func(*config.Config){withServices, withSchedules}},
+	"containers-schedules":   {stack: "prod as containers", changes: []func(*config.Config){withSchedules}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false

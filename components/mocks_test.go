@@ -1,10 +1,13 @@
 package components
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"tarot-platform/components/runtime"
+	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -240,7 +244,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if rec.runtime != nil {
 			of = func(string, runtime.Stack, []string) (runtime.Runtime, error) { return rec.runtime, nil }
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled})
 		if err != nil {
 			return err
 		}
@@ -254,6 +258,13 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 	}, pulumi.WithMocks("tarot", "test", rec), func(info *pulumi.RunInfo) { info.DryRun = rec.stage != up })
 	slices.SortFunc(rec.all, func(a, b registration) int { return strings.Compare(a.Type+a.Name, b.Type+b.Name) })
 	return r
+}
+
+// compiled stands for the scheduler, which takes a while to compile.
+func compiled(_ context.Context, platform string) (buildcontext.Build, error) {
+	b := buildcontext.Build{Context: ".build/scheduler", Dockerfile: "Dockerfile", Platform: platform}
+	err := os.MkdirAll(b.Context, 0o755)
+	return b, errors.Join(err, os.WriteFile(b.Context+"/Dockerfile", []byte("FROM scratch\n"), 0o644))
 }
 
 // openUnknownSecrets is for a flaw of Pulumi's mocks: they refuse a resource with

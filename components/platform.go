@@ -12,6 +12,7 @@ import (
 
 	"tarot-platform/components/nginx"
 	"tarot-platform/components/runtime"
+	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -78,6 +79,9 @@ type PlatformArgs struct {
 	Prefix string
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
+	// Scheduler makes what the scheduler's image is built from, for an os/architecture. nil:
+	// compile.Scheduler.
+	Scheduler func(ctx context.Context, platform string) (buildcontext.Build, error)
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address.

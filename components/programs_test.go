@@ -367,7 +367,7 @@ func TestServicesAreWatchedWhereTheySay(t *testing.T) {
 func TestReservedNamesAreThoseOfThePlatform(t *testing.T) {
 	inProject(t)
 	cfg := config.Everything()
-	cfg.Services, cfg.Backend.Migrate = nil, []string{"migrate"}
+	cfg.Services, cfg.Schedules, cfg.Backend.Migrate = nil, map[string]config.Schedule{"x": {Enabled: true, Service: config.BackendName}}, []string{"migrate"}
 	c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Release: part.Release{Name: "r1", Image: "app:1"}}
 	all, err := part.Collect(parts.All, c)
 	if err != nil {
@@ -382,6 +382,7 @@ func TestReservedNamesAreThoseOfThePlatform(t *testing.T) {
 			names = append(names, j.Name)
 		}
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == config.ScheduleWorkload("x") })
 	slices.Sort(names)
 	reserved := slices.Sorted(slices.Values(config.Reserved))
 	if !slices.Equal(names, reserved) {

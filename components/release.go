@@ -15,6 +15,7 @@ import (
 	"tarot-platform/components/runtime"
 	"tarot-platform/components/services"
 	"tarot-platform/internal/buildcontext"
+	"tarot-platform/internal/compile"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -109,6 +110,24 @@ func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build
 		d.named[fixed.Name] = ready
 	}
 	return fixed.Name, err
+}
+
+// scheduler is the image of the scheduler, where something is scheduled. It is the platform's,
+// and none of the release's: a pinned one has that of today.
+func (r *rollout) scheduler() (part.Built, error) {
+	if len(r.args.Config.Scheduled()) == 0 {
+		return part.Built{}, nil
+	}
+	compiled := r.args.Scheduler
+	if compiled == nil {
+		compiled = compile.Scheduler
+	}
+	build, err := compiled(r.ctx.Context(), r.args.Engine.Platform())
+	if err != nil {
+		return part.Built{}, fmt.Errorf("%s:schedules: %w", config.Namespace, err)
+	}
+	hash, err := build.Hash()
+	return part.Built{Reference: r.repository("scheduler") + ":" + hash, Build: build}, err
 }
 
 // unreadableShown is how many files a warning names.

@@ -54,8 +54,13 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if r.deploying, err = r.identify(); err != nil {
 		return nil, err
 	}
+	scheduler, err := r.scheduler()
+	if err != nil {
+		return nil, err
+	}
 	r.context = part.Context{
-		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
+		Scheduler: scheduler,
+		Config:    args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
 	}

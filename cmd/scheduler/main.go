@@ -5,7 +5,7 @@
 //	scheduler serve --name report --cron '0 3 * * *' ... -- python report.py
 //	scheduler now             run it at once, and end as it ends
 //	scheduler health          whether it serves
-//	scheduler install FOLDER  put a copy of itself, and a place for what it remembers, there
+//	scheduler install FOLDER NAME  put a copy of itself, and a place for what it remembers, there
 package main
 
 import (
@@ -47,10 +47,10 @@ func run(args []string) error {
 	case "health":
 		return healthy(socket)
 	case "install":
-		if len(args) != 2 {
-			return fmt.Errorf("install wants a folder")
+		if len(args) != 3 {
+			return fmt.Errorf("install wants a folder and a name")
 		}
-		return install(args[1])
+		return install(args[1], args[2])
 	}
 	return fmt.Errorf("there is no command %q", args[0])
 }

@@ -256,18 +256,27 @@ func TestOnlyOneServes(t *testing.T) {
 
 func TestInstall(t *testing.T) {
 	folder := t.TempDir()
-	for range 2 { // the second over the first
-		if err := install(folder); err != nil {
+	for i, name := range []string{"1", "2", "3", "4", "4"} { // the last one over itself
+		if err := install(folder, name); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(time.Duration(i-9) * time.Hour)
+		if err := os.Chtimes(filepath.Join(folder, name), when, when); err != nil {
 			t.Fatal(err)
 		}
 	}
-	info, err := os.Stat(filepath.Join(folder, "scheduler"))
+	info, err := os.Stat(filepath.Join(folder, "4"))
 	if err != nil || info.Mode() != 0o755 || info.Size() == 0 {
 		t.Errorf("%v %v", err, info)
 	}
 	info, err = os.Stat(filepath.Join(folder, "state"))
-	if err != nil || info.Mode().Perm() != 0o777 || exists(filepath.Join(folder, "scheduler.new")) {
+	if err != nil || info.Mode().Perm() != 0o777 {
 		t.Errorf("%v %v", err, info)
+	}
+	for name, want := range map[string]bool{"1": false, "2": true, "3": true, "4.new": false} {
+		if exists(filepath.Join(folder, name)) != want {
+			t.Errorf("%s is there: %v", name, !want)
+		}
 	}
 }
 

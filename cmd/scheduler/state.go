@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -84,9 +85,12 @@ func lock(ctx context.Context, o Options, log *slog.Logger) (unlock func(), err 
 	}
 }
 
-// install puts a copy of this program into a folder, under the name that it has been given,
-// and beside it the folder for states: each schedule may be another user's.
-func install(folder string) error {
+// kept are the copies that stay beside a new one: containers may have been started with them.
+const kept = 2
+
+// install puts a copy of this program into a folder, by the name, and beside it the folder for
+// states: each schedule may be another user's.
+func install(folder, name string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -96,7 +100,7 @@ func install(folder string) error {
 		return err
 	}
 	defer from.Close()
-	to := filepath.Join(folder, "scheduler")
+	to := filepath.Join(folder, name)
 	file, err := os.OpenFile(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
 	if err != nil {
 		return err
@@ -112,5 +116,27 @@ func install(folder string) error {
 	if err := os.MkdirAll(state, 0o777); err != nil {
 		return err
 	}
-	return os.Chmod(state, 0o777)
+	return errors.Join(os.Chmod(state, 0o777), prune(folder, name))
+}
+
+// prune removes the oldest copies.
+func prune(folder, name string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	var others []fs.FileInfo
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && info.Mode().IsRegular() && info.Name() != name {
+			others = append(others, info)
+		}
+	}
+	slices.SortFunc(others, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for i, other := range others {
+		if i >= kept {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, other.Name())))
+		}
+	}
+	return err
 }

@@ -39,11 +39,19 @@ type Context struct {
 	Site Site
 	// Release is what is deployed.
 	Release Release
+	// Scheduler is the image that has the scheduler, where something is scheduled.
+	Scheduler Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so
 	// what a part offers can not depend on it.
 	Offered Offered
+}
+
+// Built is an image of the platform's own, by its exact name, and what it is built from.
+type Built struct {
+	Reference string
+	Build     buildcontext.Build
 }
 
 // Host is what the engine and its machine say of themselves.

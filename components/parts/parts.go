@@ -11,6 +11,7 @@ import (
 	"tarot-platform/components/nodeexporter"
 	"tarot-platform/components/part"
 	"tarot-platform/components/prometheus"
+	"tarot-platform/components/schedules"
 	"tarot-platform/components/services"
 	"tarot-platform/components/static"
 	"tarot-platform/components/storage"
@@ -26,6 +27,7 @@ var All = []part.Part{
 	services.Dependencies{}, services.Part{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	nginx.Part{},
+	schedules.Part{},
 	prometheus.Part{},
 	alertmanager.Part{},
 	nodeexporter.Part{},

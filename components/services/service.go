@@ -17,10 +17,20 @@ import (
 	"tarot-platform/internal/engine"
 )
 
+// As is a program that runs beside a service, or beside the backend, with what that has: its
+// image, variables, secrets, volumes, networks and user. It listens for nobody, and grace is
+// its own.
+func As(c part.Context, name string, grace time.Duration) (part.Service, error) {
+	cfg := c.Services[name] // of the backend, the zero one: its image, and no more
+	cfg.Port, cfg.Scrape.Port, cfg.StopGrace, cfg.StopSignal = 0, 0, grace, ""
+	s, err := describe(c, name, cfg)
+	s.Upstream, s.Answers, s.Writes = false, nil, nil
+	return s, err
+}
+
 // describe is a service: one that runs the backend's image is a replica of the backend with
 // another command, and any other has what its keys say.
-func describe(c part.Context, name string) (part.Service, error) {
-	cfg := c.Services[name]
+func describe(c part.Context, name string, cfg config.Service) (part.Service, error) {
 	s := part.Service{
 		Image:    name,
 		Networks: []string{part.Inner},

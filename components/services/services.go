@@ -65,11 +65,11 @@ func specOf(c part.Context, wanted func(name string) bool) (part.Spec, error) {
 		if !wanted(name) {
 			continue
 		}
-		service, err := describe(c, name)
+		cfg := c.Services[name]
+		service, err := describe(c, name, cfg)
 		if err != nil {
 			return s, err
 		}
-		cfg := c.Services[name]
 		s.Services = append(s.Services, service)
 		if len(cfg.Volumes) > 0 {
 			s.Jobs = append(s.Jobs, giving(c, service))

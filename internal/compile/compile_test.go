@@ -1,0 +1,56 @@
+package compile
+
+import (
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Twice the same is the same image, and another machine's is another one.
+func TestTheSchedulersContext(t *testing.T) {
+	t.Chdir("../..")
+	b, err := Scheduler(t.Context(), "linux/arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := b.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Scheduler(t.Context(), "linux/arm64"); err != nil {
+		t.Error(err)
+	} else if other, err := again.Hash(); err != nil || other != one {
+		t.Errorf("%v: %s, and again %s", err, one, other)
+	}
+	file, err := elf.Open(filepath.Join(b.Context, "scheduler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if libraries, _ := file.ImportedLibraries(); file.Machine != elf.EM_AARCH64 || len(libraries) > 0 {
+		t.Errorf("%s, with %v", file.Machine, libraries)
+	}
+	text, err := os.ReadFile(filepath.Join(b.Context, b.Dockerfile))
+	if err != nil || !strings.Contains(string(text), "COPY scheduler /scheduler") {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
+func TestTheTargetOfAPlatform(t *testing.T) {
+	for platform, want := range map[string][]string{"linux/amd64": {"GOOS=linux", "GOARCH=amd64"}, "linux/arm/v7": {"GOOS=linux", "GOARCH=arm", "GOARM=7"}, "linux/arm64/v8": {"GOOS=linux", "GOARCH=arm64"}} {
+		if got := target(platform); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", platform, got, want)
+		}
+	}
+}
+
+func TestWithoutGo(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("PATH", "/nowhere")
+	if _, err := Scheduler(t.Context(), "linux/amd64"); err == nil || !strings.Contains(err.Error(), "`make pulumi` gets one") {
+		t.Errorf("%v", err)
+	}
+}
