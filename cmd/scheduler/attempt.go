@@ -29,11 +29,16 @@ type ended struct {
 	err  error
 }
 
+// dueVariable tells a command for which time it runs, in UTC: the same in each attempt, and
+// where it runs late.
+const dueVariable = "SCHEDULE_DUE"
+
 // attempt runs a command in a group of its own, and stops the group when its time is up: by
 // SIGTERM, and SIGKILL later. Nothing of it is left when this returns. What it prints goes to
 // the scheduler's own output; and to tee, where that is not nil.
-func attempt(words []string, limit time.Duration, over <-chan struct{}, tee io.Writer) ended {
+func attempt(words []string, due time.Time, limit time.Duration, over <-chan struct{}, tee io.Writer) ended {
 	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env = append(os.Environ(), dueVariable+"="+due.UTC().Format(time.RFC3339))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if tee != nil {
 		both := io.MultiWriter(os.Stdout, tee)

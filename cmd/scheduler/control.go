@@ -59,7 +59,7 @@ func (s *scheduler) answerNow(w http.ResponseWriter, _ *http.Request) {
 	defer s.running.Unlock()
 	w.Header().Set("Trailer", exitCode)
 	w.WriteHeader(http.StatusOK)
-	e := s.run(&flushed{w: w}, 0)
+	e := s.run(s.now(), &flushed{w: w}, 0)
 	code := e.code
 	if code <= 0 && e.outcome != succeeded { // a signal, or no such program
 		code = 128

@@ -133,7 +133,7 @@ func (s *scheduler) due(all *sync.WaitGroup, at time.Time) {
 	s.set(func() { s.state.Due = at; s.state.Since++ })
 	s.save()
 	if s.running.TryLock() {
-		all.Go(func() { defer s.running.Unlock(); s.run(nil, s.Retries) })
+		all.Go(func() { defer s.running.Unlock(); s.run(at, nil, s.Retries) })
 		return
 	}
 	if s.Wait && s.waiting.TryLock() {
@@ -143,7 +143,7 @@ func (s *scheduler) due(all *sync.WaitGroup, at time.Time) {
 			defer s.running.Unlock()
 			s.waiting.Unlock()
 			if !s.isStopping() {
-				s.run(nil, s.Retries)
+				s.run(at, nil, s.Retries)
 			}
 		})
 		return
@@ -152,14 +152,15 @@ func (s *scheduler) due(all *sync.WaitGroup, at time.Time) {
 	s.log.Warn("it is due while it still runs, and is left out", "running since", s.runningSince())
 }
 
-// run runs the command, and again where it fails. Who calls it holds running.
-func (s *scheduler) run(tee io.Writer, retries int) ended {
+// run runs the command for the time that it was due at, and again where it fails. Who calls
+// it holds running.
+func (s *scheduler) run(due time.Time, tee io.Writer, retries int) ended {
 	began := s.now()
 	s.set(func() { s.since = began })
 	var e ended
 	for again := 0; ; again++ {
 		s.log.Info("started", "attempt", again+1)
-		e = attempt(s.Command, s.Limit, s.over, tee)
+		e = attempt(s.Command, due, s.Limit, s.over, tee)
 		if e.outcome == succeeded || e.outcome == interrupted || again >= retries || s.isStopping() {
 			break
 		}

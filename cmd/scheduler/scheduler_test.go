@@ -82,6 +82,18 @@ func TestHowARunEnds(t *testing.T) {
 	}
 }
 
+func TestACommandKnowsForWhichTimeItRuns(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("FILE", filepath.Join(folder, "due"))
+	s, _ := telling(t, folder, `echo $SCHEDULE_DUE >>$FILE; exit 1`, func(o *Options) { o.Retries = 1 })
+	var all sync.WaitGroup
+	s.due(&all, time.Date(2026, 5, 1, 11, 0, 0, 0, time.FixedZone("", 8*3600)))
+	all.Wait()
+	if text, err := os.ReadFile(filepath.Join(folder, "due")); err != nil || string(text) != "2026-05-01T03:00:00Z\n2026-05-01T03:00:00Z\n" {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
 // Also what it has started itself, and what does not heed SIGTERM at once.
 func TestNothingIsLeftOfARunWhoseTimeIsUp(t *testing.T) {
 	folder := t.TempDir()
@@ -268,6 +280,9 @@ func TestInstall(t *testing.T) {
 	info, err := os.Stat(filepath.Join(folder, "4"))
 	if err != nil || info.Mode() != 0o755 || info.Size() == 0 {
 		t.Errorf("%v %v", err, info)
+	}
+	if current, err := os.Readlink(filepath.Join(folder, "current")); err != nil || current != "4" {
+		t.Errorf("%v: the current one is %s", err, current)
 	}
 	info, err = os.Stat(filepath.Join(folder, "state"))
 	if err != nil || info.Mode().Perm() != 0o777 {

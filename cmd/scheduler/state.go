@@ -88,8 +88,8 @@ func lock(ctx context.Context, o Options, log *slog.Logger) (unlock func(), err 
 // kept are the copies that stay beside a new one: containers may have been started with them.
 const kept = 2
 
-// install puts a copy of this program into a folder, by the name, and beside it the folder for
-// states: each schedule may be another user's.
+// install puts a copy of this program into a folder, by the name and as the current one, and
+// beside it the folder for states: each schedule may be another user's.
 func install(folder, name string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -112,11 +112,26 @@ func install(folder, name string) error {
 	if err := os.Rename(to+".new", to); err != nil { // whoever runs the earlier one keeps it
 		return err
 	}
+	if err := link(folder, name); err != nil {
+		return err
+	}
 	state := filepath.Join(folder, "state")
 	if err := os.MkdirAll(state, 0o777); err != nil {
 		return err
 	}
 	return errors.Join(os.Chmod(state, 0o777), prune(folder, name))
+}
+
+// link has the name current stand for a copy, in one step.
+func link(folder, name string) error {
+	current := filepath.Join(folder, "current")
+	if err := os.Remove(current + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(name, current+".new"); err != nil {
+		return err
+	}
+	return os.Rename(current+".new", current)
 }
 
 // prune removes the oldest copies.
