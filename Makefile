@@ -68,13 +68,17 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
 	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md dev prod
 
-.PHONY: status logs
+.PHONY: status logs run
 status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack status $(STACK) $(if $(JSON),--json)
 
 logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUEST=<id> FOLLOW=no
 	@$(WITH) go run ./cmd/stack logs $(STACK) $(if $(SERVICE),--service $(SERVICE)) $(if $(SINCE),--since $(SINCE)) \
 	  $(if $(LEVEL),--level $(LEVEL)) $(if $(REQUEST),--request $(REQUEST)) $(if $(FOLLOW),--follow=$(if $(filter no false 0,$(FOLLOW)),false,true))
+
+run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it ends
+	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
+	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
 
 .PHONY: test-alert
 test-alert: ## sends an alert to whoever is told of STACK's

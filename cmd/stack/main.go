@@ -35,13 +35,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), imagesCommand(), guestsCommand(), previewCommand(), postCommand(), testAlertCommand())
+	root.AddCommand(statusCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), previewCommand(), postCommand(), testAlertCommand())
 	root.AddCommand(releaseCommands()...)
 	var undone failed
 	var failure console.Failure
+	var exit *engine.ExitError
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
 		os.Exit(exitWrong)
+	case errors.As(err, &exit): // of the command that was to run
+		os.Exit(exit.Code)
 	case errors.As(err, &failure):
 		console.Stderr().Fail(failure)
 		os.Exit(exitWrong)

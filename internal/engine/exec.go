@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -22,18 +23,32 @@ func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d: %s", e.Co
 // Exec runs a command in a workload's container, and returns its standard output.
 // It is an error where none runs here, and an ExitError where the command fails.
 func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...string) (string, error) {
-	found, err := e.workload(ctx, prefix, workload, false)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var out, errs bytes.Buffer
+	err := e.exec(ctx, prefix, workload, &out, &errs, func() string { return strings.TrimSpace(errs.String()) }, command)
 	if err != nil {
 		return "", err
 	}
+	return out.String(), nil
+}
+
+// ExecTo is Exec for a command that takes its time: what it prints is passed on as it comes, and
+// no part of an error.
+func (e *Engine) ExecTo(ctx context.Context, prefix, workload string, out, errs io.Writer, command ...string) error {
+	return e.exec(ctx, prefix, workload, out, errs, func() string { return "" }, command)
+}
+
+// exec runs a command; said is asked for its standard error when it has failed.
+func (e *Engine) exec(ctx context.Context, prefix, workload string, out, errs io.Writer, said func() string, command []string) error {
+	found, err := e.workload(ctx, prefix, workload, false)
+	if err != nil {
+		return err
+	}
 	if len(found) == 0 {
-		return "", fmt.Errorf("no container of %s-%s runs on this engine", prefix, workload)
+		return fmt.Errorf("no container of %s-%s runs on this engine", prefix, workload)
 	}
-	failed := func(err error) (string, error) {
-		return "", fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+	failed := func(err error) error { return fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err) }
 	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return failed(err)
@@ -44,8 +59,7 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 	}
 	defer stream.Close()
 	context.AfterFunc(ctx, stream.Close) // nothing else ends a read of it
-	var out, errs bytes.Buffer
-	if _, err := stdcopy.StdCopy(&out, &errs, stream.Reader); err != nil {
+	if _, err := stdcopy.StdCopy(out, errs, stream.Reader); err != nil {
 		return failed(err)
 	}
 	ended, err := e.api.ContainerExecInspect(ctx, created.ID)
@@ -53,7 +67,7 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 		return failed(err)
 	}
 	if ended.ExitCode != 0 {
-		return failed(&ExitError{ended.ExitCode, strings.TrimSpace(errs.String())})
+		return failed(&ExitError{ended.ExitCode, said()})
 	}
-	return out.String(), nil
+	return nil
 }

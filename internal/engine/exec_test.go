@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -48,6 +49,12 @@ func TestExec(t *testing.T) {
 	api.code, api.errs = 2, "no such metric\n"
 	if _, err := (&Engine{api: api}).Exec(t.Context(), "tarot-prod", "prometheus", "promtool"); err == nil || err.Error() != "promtool in tarot-prod-prometheus-1: exit code 2: no such metric" {
 		t.Errorf("%v", err)
+	}
+	var out, errs bytes.Buffer
+	err = (&Engine{api: api}).ExecTo(t.Context(), "tarot-prod", "prometheus", &out, &errs, "promtool")
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Code != 2 || out.String() != "[]\n" || errs.String() != "no such metric\n" {
+		t.Errorf("%v: %q %q", err, out.String(), errs.String())
 	}
 	if _, err := (&Engine{api: &fakeAPI{}}).Exec(t.Context(), "tarot-prod", "prometheus", "promtool"); err == nil || err.Error() != "no container of tarot-prod-prometheus runs on this engine" {
 		t.Errorf("%v", err)
