@@ -21,8 +21,11 @@ import (
 const (
 	// component is what the state knows all of it by.
 	component = "schedules"
-	// scheduler is the name of the image, of the volume and of the program.
+	// scheduler is the name of the program and of the volume.
 	scheduler = "scheduler"
+	// publisher is the name of the job that puts the one into the other, and of its image: no
+	// service can be called so.
+	publisher = "publish-scheduler"
 	// folder is where the volume is in the containers.
 	folder = "/run/scheduler"
 	// port is the scheduler's, for Prometheus.
@@ -54,7 +57,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	s := part.Spec{
 		Component: component,
 		Follows:   true,
-		Images:    []part.Image{{Name: scheduler, Reference: c.Scheduler.Reference, Build: &build, Component: component}},
+		Images:    []part.Image{{Name: publisher, Reference: c.Scheduler.Reference, Build: &build, Component: component}},
 		Volumes:   []part.Volume{{Name: scheduler, Resource: component + "-" + scheduler, Engine: c.Stack + "-" + scheduler}},
 		Jobs:      []part.Job{publish(c)},
 	}
@@ -83,17 +86,16 @@ func program(c part.Context) string {
 
 // publish puts the scheduler into the volume. A new volume is root's.
 func publish(c part.Context) part.Job {
-	const name = "publish-" + scheduler
 	return part.Job{
 		Service: part.Service{
 			Program: workload.Program{
-				Name:    name,
+				Name:    publisher,
 				Command: []string{"/" + scheduler, "install", "/volume", program(c)},
 				Limits:  workload.Limits{Memory: 32 << 20},
-				Logging: c.Log(name),
+				Logging: c.Log(publisher),
 				User:    "0:0",
 			},
-			Image:  scheduler,
+			Image:  publisher,
 			Mounts: []part.Mount{{Kind: workload.Volume, Source: scheduler, Target: "/volume"}},
 		},
 		Within: time.Minute,
