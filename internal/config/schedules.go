@@ -25,7 +25,7 @@ type Schedule struct {
 	// How long one attempt may take; after that it gets SIGTERM, and SIGKILL 10 s later.
 	TimeLimit time.Duration `key:"timeLimit" allowed:"a duration of whole seconds, at least 1s"`
 	// How long a release, or whatever else stops it, waits for what runs; after that it is
-	// stopped as if its time was up. 0s: `timeLimit`.
+	// stopped as if its time was up. 0s: `timeLimit`, and not longer than 15m.
 	StopGrace time.Duration `key:"stopGrace" allowed:"0s, or a duration of whole seconds, at least 1s"`
 	// What becomes of what is due while the last one runs: `skip` leaves it out, `wait` runs
 	// it afterwards, once.
@@ -47,12 +47,16 @@ func (Schedule) Default() any {
 	return Schedule{TimeZone: "UTC", Service: BackendName, TimeLimit: 10 * time.Minute, Overlap: "skip", RetryPause: time.Minute, CPUs: 0.5, Memory: 256 << 20, Enabled: true}
 }
 
+// mostGrace is what nobody has to ask for: the provider gives up a container that takes 20
+// minutes to stop.
+const mostGrace = 15 * time.Minute
+
 // Grace is how long what runs may go on when its scheduler has to end.
 func (s Schedule) Grace() time.Duration {
 	if s.StopGrace != 0 {
 		return s.StopGrace
 	}
-	return s.TimeLimit
+	return min(s.TimeLimit, mostGrace)
 }
 
 // ScheduleWorkload is what the container of a schedule is called.

@@ -51,7 +51,7 @@ func TestWhatIsWrongWithASchedule(t *testing.T) {
 }
 
 func TestWhatRunsGoesOnForItsTimeLimit(t *testing.T) {
-	for want, s := range map[time.Duration]Schedule{time.Hour: {TimeLimit: time.Hour}, time.Minute: {TimeLimit: time.Hour, StopGrace: time.Minute}} {
+	for want, s := range map[time.Duration]Schedule{10 * time.Minute: {TimeLimit: 10 * time.Minute}, 15 * time.Minute: {TimeLimit: time.Hour}, 2 * time.Hour: {TimeLimit: time.Hour, StopGrace: 2 * time.Hour}} {
 		if got := s.Grace(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
