@@ -40,10 +40,14 @@ func TestASchedulesContainer(t *testing.T) {
 		t.Errorf("%v", x.In)
 	}
 	var words []string
-	for _, w := range x.list("entrypoints") {
+	for _, w := range append(x.list("entrypoints"), x.list("command")...) {
 		words = append(words, fmt.Sprint(w))
 	}
-	program, rest, _ := strings.Cut(strings.Join(words, " "), " ")
+	// It starts as the backend does, through the shell that gives it a HOME.
+	if len(words) < 5 || words[0] != "/bin/sh" || words[1] != "-c" || !strings.HasSuffix(words[2], `exec "$@"`) {
+		t.Fatalf("%q", words)
+	}
+	program, rest := words[4], strings.Join(words[5:], " ")
 	if !strings.HasPrefix(program, "/run/scheduler/scheduler-") || rest != "serve --name=report --state=/run/scheduler/state --cron=0 3 * * 1-5 --zone=Asia/Shanghai --limit=5m0s --grace=5m0s --retries=2 --pause=1m0s --wait -- python report.py --all" {
 		t.Errorf("%s %s", program, rest)
 	}
