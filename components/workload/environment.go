@@ -65,9 +65,9 @@ func (w Workload) EnvironmentScript() string {
 }
 
 // homeScript is for a user whom the image's /etc/passwd does not know, and whose HOME is then
-// the root folder.
+// the root folder. USER is the name that the image knows, if any: no engine sets it.
 const homeScript = `if [ "${HOME:-/}" = / ]; then export HOME=/tmp; fi
-export USER="${USER:-app}"
+USER="${USER:-$(id -un 2>/dev/null)}" || USER=app; export USER
 `
 
 // Preamble is what goes before all that runs in a container, where loads says that its
