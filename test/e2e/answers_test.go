@@ -20,7 +20,7 @@ import (
 //suite:thorough
 func TestAnswersOnContainers(t *testing.T) { unanswered(t, "containers") }
 
-//suite:long
+//suite:thorough
 func TestAnswersOnSwarm(t *testing.T) { unanswered(t, "swarm") }
 
 func unanswered(t *testing.T, runtime string) {

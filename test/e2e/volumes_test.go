@@ -11,7 +11,7 @@ import (
 // TestNoRenameLosesData renames the data volume, while it is kept on destroy
 // and while it is not.
 //
-//suite:core
+//suite:long
 func TestNoRenameLosesData(t *testing.T) {
 	t.Parallel() // with those that ask for little of the machine
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{
