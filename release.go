@@ -120,10 +120,32 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 	backend["image"] = r.Image
 	text, err := json.Marshal(backend)
 	all[config.Namespace+":backend"] = string(text)
+	if err == nil {
+		err = withoutBuildSecrets(all)
+	}
 	if err != nil || len(r.Images) == 0 {
 		return all, err
 	}
 	return all, withImages(all, r.Images)
+}
+
+// withoutBuildSecrets leaves out the secrets that building it took: they may be gone by now.
+func withoutBuildSecrets(all map[string]string) error {
+	key := config.Namespace + ":build"
+	if all[key] == "" {
+		return nil
+	}
+	build := map[string]any{}
+	if err := asWritten(all[key], &build); err != nil {
+		return err
+	}
+	if build["secrets"] == nil {
+		return nil
+	}
+	delete(build, "secrets")
+	text, err := json.Marshal(build)
+	all[key] = string(text)
+	return err
 }
 
 // asWritten decodes JSON, and leaves numbers as they are written: a variable may be 0.10.

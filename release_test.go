@@ -194,3 +194,17 @@ func TestAReleaseComesBackWithItsServices(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nothing is built, and they may be gone by now.
+func TestAReleaseComesBackWithoutTheSecretsOfItsBuild(t *testing.T) {
+	r := release.Release{Name: "r1", Image: "app:1", Complete: true, Configuration: map[string]string{"tarot:backend": "{}",
+		"tarot:build": `{"args":{"N":0.10},"secrets":["TOKEN"]}`}}
+	source := values{all: map[string]string{"tarot:TOKEN": "x"}, secret: map[string]string{"tarot:TOKEN": "x"}}
+	all, err := withRelease(source, r)
+	if err != nil || all["tarot:build"] != `{"args":{"N":0.10}}` || all["tarot:TOKEN"] != "" {
+		t.Errorf("%v, %v", all, err)
+	}
+	if _, err := withRelease(values{}, r); err != nil {
+		t.Errorf("where it is gone: %v", err)
+	}
+}

@@ -2,10 +2,13 @@ package components
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"tarot-platform/components/runtime"
@@ -149,5 +152,112 @@ func TestAReadyImagesTagIsFixed(t *testing.T) {
 	}
 	if r := deploy(stack(t, "prod", func(c *config.Config) { c.Backend.Image = "shop:1" }), &recorder{}, &fakeEngine{failures: map[string]error{"fix": errors.New("no answer")}}); r.err == nil {
 		t.Error("nobody knows what the tag means, and it is deployed")
+	}
+}
+
+// What is built from another base is another release, as any change of the sources.
+func TestABaseImageIsTheOneThatWasSaid(t *testing.T) {
+	inProject(t)
+	if err := os.WriteFile("app/Dockerfile", []byte("FROM python:3.11-slim\nUSER 10001\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exact := func(digest string) string { return "python:3.11-slim@sha256:" + strings.Repeat(digest, 32) }
+	of := func(digest string) registration {
+		t.Helper()
+		return succeed(t, stack(t, "dev", func(c *config.Config) {
+			c.Build.BaseImages = map[string]string{"python:3.11-slim": exact(digest), "other:1": "other:2"}
+		}), preview).get(t, "RemoteImage", "backend-image")
+	}
+	first, second := of("11"), of("22")
+	if first.at("name") == second.at("name") {
+		t.Errorf("both are %v", first.at("name"))
+	}
+	_, tag, _ := strings.Cut(first.at("name").(string), ":")
+	file, _ := first.at("build", "dockerfile").(string)
+	if file != ".build/dockerfiles/"+tag+"/Dockerfile" || first.at("build", "context") != "./app" {
+		t.Errorf("%v", first.at("build"))
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "FROM "+exact("11")+"\nUSER 10001\n" {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestADockerfileOutsideOfTheContext(t *testing.T) {
+	inProject(t)
+	if err := errors.Join(os.Mkdir("docker", 0o755), os.WriteFile("docker/Dockerfile", []byte("FROM scratch\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	x := succeed(t, stack(t, "dev", func(c *config.Config) { c.Backend.Dockerfile = "../docker/Dockerfile" }), up).get(t, "RemoteImage", "backend-image")
+	if x.at("build", "context") != "./app" || x.at("build", "dockerfile") != "docker/Dockerfile" {
+		t.Errorf("%v", x.at("build"))
+	}
+}
+
+// The provider reads them while the image is built; the state has their paths.
+func TestBuildsHaveTheirSecrets(t *testing.T) {
+	inProject(t)
+	const file, value = ".build/secrets/tarot-test/TOKEN", "not-to-be-seen"
+	cfg := stack(t, "dev", func(c *config.Config) {
+		c.Build.Secrets, c.Secrets = []string{"TOKEN"}, map[string]string{"TOKEN": value}
+	})
+	var found string
+	var mode os.FileMode
+	seen := func(r registration) {
+		if r.Name != "backend-image" {
+			return
+		}
+		text, _ := os.ReadFile(file)
+		found = string(text)
+		if info, err := os.Stat(file); err == nil {
+			mode = info.Mode()
+		}
+	}
+	r := deploy(cfg, &recorder{seen: seen}, &fakeEngine{})
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	if found != value || mode != 0o600 {
+		t.Errorf("it found %q, %o", found, mode)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is there after it: %v", err)
+	}
+	if got := r.get(t, "RemoteImage", "backend-image").at("build", "secrets"); !reflect.DeepEqual(got, []any{map[string]any{"id": "TOKEN", "src": file}}) {
+		t.Errorf("%v", got)
+	}
+	for _, x := range r.all {
+		if strings.Contains(fmt.Sprint(x.In), value) {
+			t.Errorf("%s has it: %v", x.Name, x.In)
+		}
+	}
+	// A preview may be made while another `up` builds.
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(value), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if p := deploy(cfg, &recorder{stage: preview}, &fakeEngine{}); p.err != nil {
+		t.Error(p.err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecretsOfABuildAreNotInItsContext(t *testing.T) {
+	inProject(t)
+	if err := os.WriteFile("Dockerfile", []byte("FROM scratch\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := stack(t, "prod", func(c *config.Config) {
+		c.Backend.Context, c.Build.Secrets, c.Secrets = ".", []string{"TOKEN"}, map[string]string{"TOKEN": "x"}
+	})
+	r := deploy(cfg, &recorder{stage: preview}, &fakeEngine{})
+	if r.err == nil || !strings.Contains(r.err.Error(), "the build context . holds the folder .build") {
+		t.Errorf("%v", r.err)
+	}
+	if err := os.WriteFile(".dockerignore", []byte(".build\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := deploy(cfg, &recorder{stage: preview}, &fakeEngine{}); r.err != nil {
+		t.Error(r.err)
 	}
 }

@@ -114,7 +114,8 @@ type recorder struct {
 	renamed string // the name that volumes have in the state, if another
 	before  map[string]state.Volume
 	uses    []engine.Use
-	runtime runtime.Runtime // nil: that of the configuration
+	runtime runtime.Runtime    // nil: that of the configuration
+	seen    func(registration) // as the provider has to make it; nil: nobody looks
 
 	mu   sync.Mutex
 	all  []registration
@@ -128,11 +129,15 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	if err != nil {
 		return "", nil, err
 	}
+	registered := registration{args.TypeToken, args.Name, plain(resource.NewProperty(in)).(map[string]any), args.RegisterRPC}
 	r.mu.Lock()
-	r.all = append(r.all, registration{args.TypeToken, args.Name, plain(resource.NewProperty(in)).(map[string]any), args.RegisterRPC})
+	r.all = append(r.all, registered)
 	r.mu.Unlock()
 	if r.stage == preview {
 		return "", args.Inputs, nil
+	}
+	if r.seen != nil {
+		r.seen(registered)
 	}
 	state := in.Copy()
 	maps.Copy(state, r.computed(args.TypeToken, args.Name, in))

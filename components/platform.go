@@ -137,6 +137,11 @@ func (r *rollout) deploy() error {
 		return err
 	}
 	defer unclaim() // its release is recorded by then, or has failed
+	removeSecrets, err := r.writeBuildSecrets()
+	if err != nil {
+		return err
+	}
+	defer removeSecrets()
 	if err := r.declareGround(); err != nil {
 		return err
 	}

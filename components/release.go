@@ -130,6 +130,23 @@ func (r *rollout) scheduler() (part.Built, error) {
 	return part.Built{Reference: r.repository("scheduler") + ":" + hash, Build: build}, err
 }
 
+// writeBuildSecrets has builds find the secrets that they may mount, until all is done.
+func (r *rollout) writeBuildSecrets() (remove func(), err error) {
+	if r.ctx.DryRun() {
+		return func() {}, nil
+	}
+	values := map[string]string{}
+	for _, name := range r.args.Config.Build.Secrets {
+		values[name] = r.args.Config.Secrets[name]
+	}
+	gone, err := r.runtime.WriteBuildSecrets(values)
+	return func() {
+		if err := gone(); err != nil {
+			_ = r.ctx.Log.Warn(fmt.Sprintf("the secrets of builds are still there: %v", err), nil)
+		}
+	}, err
+}
+
 // unreadableShown is how many files a warning names.
 const unreadableShown = 3
 

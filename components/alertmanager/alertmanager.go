@@ -64,7 +64,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 			service.Secrets = append(service.Secrets, part.SecretFile{Name: Receivers[key], Secret: key})
 		}
 	}
-	s := monitoring.Owns(c, monitoring.Spec(c, service, c.Monitoring.Images.Alertmanager), "/alertmanager")
+	s := monitoring.Owns(c, monitoring.Spec(c, service, "monitoring.images.alertmanager", c.Monitoring.Images.Alertmanager), "/alertmanager")
 	s.Secrets = secrets
 	return s, nil
 }

@@ -219,9 +219,11 @@ func notWritable(c part.Context, err error) error {
 
 func image(c part.Context) part.Image {
 	i := part.Image{Name: name, Reference: c.Release.Image}
-	if c.Backend.Image == "" {
+	if c.Backend.Image != "" {
+		i.Key = "backend.image"
+	} else {
 		build := Build(c.Config, c.Host.Platform)
-		i.Build, i.SetUp = &build, c.Build.BaseRegistry+Python
+		i.Build, i.SetUp = &build, c.Build.Base(c.Build.BaseRegistry+Python)
 	}
 	if mountsCode(c) {
 		i.Inspect = func(words []string) string { return warnHidden(c, words) }
@@ -245,5 +247,6 @@ func Build(cfg config.Config, platform string) buildcontext.Build {
 	if b.Platform != "" {
 		platform = b.Platform // left out, the provider warns at every run
 	}
-	return buildcontext.Build{Context: cfg.Backend.Context, Dockerfile: cfg.Backend.Dockerfile, Target: cfg.Backend.Target, Platform: platform, Args: args}
+	return buildcontext.Build{Context: cfg.Backend.Context, Dockerfile: cfg.Backend.Dockerfile, Target: cfg.Backend.Target, Platform: platform, Args: args,
+		BaseImages: b.Bases(), Secrets: b.Secrets}
 }

@@ -38,7 +38,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		Networks: []string{part.Watch, part.Inner},
 		Job:      job,
 	}
-	s := monitoring.Spec(c, service, c.Monitoring.Images.BlackboxExporter)
+	s := monitoring.Spec(c, service, "monitoring.images.blackboxExporter", c.Monitoring.Images.BlackboxExporter)
 	s.Scrapes = []prometheus.Job{prometheus.Probe(job, nginx.Probe(c), c.Site.Name)}
 	return s, nil
 }

@@ -35,7 +35,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if !c.Monitoring.Enabled {
 		return part.Spec{}, nil
 	}
-	s := monitoring.Spec(c, service(c), c.Monitoring.Images.Cadvisor)
+	s := monitoring.Spec(c, service(c), "monitoring.images.cadvisor", c.Monitoring.Images.Cadvisor)
 	s.Scrapes = []prometheus.Job{prometheus.Containers(name, c.Stack)}
 	return s, nil
 }

@@ -59,7 +59,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if cfg.Port != 0 {
 		service.Ports = []workload.Port{{Address: cfg.Address, Host: cfg.Port, Container: port, Key: "monitoring.grafana.port", AddressKey: "monitoring.grafana.address"}}
 	}
-	s := monitoring.Owns(c, monitoring.Spec(c, service, c.Monitoring.Images.Grafana), "/var/lib/grafana")
+	s := monitoring.Owns(c, monitoring.Spec(c, service, "monitoring.images.grafana", c.Monitoring.Images.Grafana), "/var/lib/grafana")
 	s.Secrets = []part.Secret{{Name: "grafanaPassword", Given: c.Secrets["grafanaPassword"], Length: passwordLength, Version: c.SecretVersions.GrafanaPassword, Rotates: true}}
 	s.Outputs = map[string]part.Output{"grafanaUrl": {Text: URL(c)}, "grafanaPassword": {Secret: "grafanaPassword"}}
 	if behindNginx(c) {

@@ -18,8 +18,9 @@ const Nobody = "65534:65534"
 const Off = "monitoring.enabled is false"
 
 // Spec is what a part of the monitoring is, with what all of them have: one replica of a
-// service that follows the release. image is its image's reference.
-func Spec(c part.Context, service part.Service, image string) part.Spec {
+// service that follows the release. image is its image's reference, and key names that in the
+// configuration.
+func Spec(c part.Context, service part.Service, key, image string) part.Spec {
 	service.Image, service.Replicas, service.Logging = service.Name, 1, c.Log(service.Name)
 	if service.Networks == nil {
 		service.Networks = []string{part.Watch}
@@ -29,7 +30,7 @@ func Spec(c part.Context, service part.Service, image string) part.Spec {
 	}
 	service.Mounts = append(service.Mounts, part.Mount{Kind: workload.Tmpfs, Target: "/tmp"})
 	return part.Spec{Component: Component, Follows: true, Services: []part.Service{service},
-		Images: []part.Image{{Name: service.Name, Reference: image, SetUp: image, Component: Component}}}
+		Images: []part.Image{{Name: service.Name, Reference: image, SetUp: image, Key: key, Component: Component}}}
 }
 
 // Owns gives the part's service a volume of its own, so that it never runs twice.

@@ -66,7 +66,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		Jobs:      []part.Job{install(c, files)},
 		Volumes:   []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}},
 		Secrets:   secrets,
-		Images:    []part.Image{{Name: name, Reference: c.Nginx.Image, SetUp: c.Nginx.Image}},
+		Images:    []part.Image{{Name: name, Reference: c.Nginx.Image, SetUp: c.Nginx.Image, Key: "nginx.image"}},
 	}
 	if c.Monitoring.Enabled {
 		s.Scrapes = []prometheus.Job{prometheus.Static(name, fmt.Sprintf("%s:%d", name, metricsPort), "")}

@@ -57,7 +57,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		},
 		Job: job,
 	}
-	s := monitoring.Spec(c, service, c.Monitoring.Images.NodeExporter)
+	s := monitoring.Spec(c, service, "monitoring.images.nodeExporter", c.Monitoring.Images.NodeExporter)
 	s.Volumes = []part.Volume{monitoring.Volume(c, metrics, "")}
 	s.Jobs = []part.Job{publish(c)}
 	s.Scrapes = []prometheus.Job{prometheus.Static(job, name+":9100", prometheus.NodeMetrics)}

@@ -66,7 +66,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		service.Networks = append(service.Networks, part.Edge) // an internal network publishes nothing
 		service.Ports = []workload.Port{{Address: cfg.Address, Host: cfg.Port, Container: port, Key: "monitoring.prometheus.port", AddressKey: "monitoring.prometheus.address"}}
 	}
-	s := monitoring.Owns(c, monitoring.Spec(c, service, c.Monitoring.Images.Prometheus), "/prometheus")
+	s := monitoring.Owns(c, monitoring.Spec(c, service, "monitoring.images.prometheus", c.Monitoring.Images.Prometheus), "/prometheus")
 	s.Alerts = []assets.Group{watching}
 	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // BuildLog is where the engine's log of the last image build is, relative to
 // the project. Follow it with `tail -f` while an image is built.
-const BuildLog = ".build/image.log"
+const BuildLog = buildFolder + "/image.log"
 
 // buildLogLines is how much of it a failed build shows.
 const buildLogLines = 40

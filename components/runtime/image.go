@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -71,7 +72,14 @@ func (s Stack) remoteImage(ctx *pulumi.Context, args ImageArgs, parent pulumi.Re
 		if err := emptyBuildLog(); err != nil {
 			return nil, err
 		}
-		image.Build, syntax = build(*args.Build), args.Build.Syntax()
+		if err := refuseSent(*args.Build); err != nil {
+			return nil, err
+		}
+		from, err := pinned(*args.Build, args.Reference)
+		if err != nil {
+			return nil, err
+		}
+		image.Build, syntax = s.build(from), args.Build.Syntax()
 	}
 	again, err := s.anew(ctx, image, args.Reference)
 	if err != nil {
@@ -95,7 +103,17 @@ func (s Stack) anew(ctx *pulumi.Context, image *docker.RemoteImageArgs, referenc
 	return pulumi.ReplaceOnChanges([]string{"triggers"}), nil
 }
 
-func build(b buildcontext.Build) docker.RemoteImageBuildArgs {
+// pinned is a build with the exact base images that were said, if any: by a Dockerfile that
+// names them. There is one for each tag.
+func pinned(b buildcontext.Build, reference string) (buildcontext.Build, error) {
+	if len(b.BaseImages) == 0 {
+		return b, nil
+	}
+	_, tag, _ := strings.Cut(reference, ":")
+	return b.Pinned(filepath.Join(buildFolder, "dockerfiles", tag))
+}
+
+func (s Stack) build(b buildcontext.Build) docker.RemoteImageBuildArgs {
 	args := docker.RemoteImageBuildArgs{
 		Context: pulumi.String(b.Context),
 		// Where a builder is named, the provider takes it from the project's
@@ -109,6 +127,13 @@ func build(b buildcontext.Build) docker.RemoteImageBuildArgs {
 	}
 	if b.Target != "" {
 		args.Target = pulumi.String(b.Target)
+	}
+	var secrets docker.RemoteImageBuildSecretArray
+	for _, name := range b.Secrets { // the state has no more of one than where it was
+		secrets = append(secrets, docker.RemoteImageBuildSecretArgs{Id: pulumi.String(name), Src: pulumi.String(filepath.ToSlash(filepath.Join(s.secretFolder(), name)))})
+	}
+	if secrets != nil {
+		args.Secrets = secrets
 	}
 	return args
 }

@@ -29,6 +29,9 @@ type Runtime interface {
 	Volume(ctx *pulumi.Context, v Volume, parent pulumi.Resource) (pulumi.StringInput, error)
 	// Image declares an image: one that is built, or a ready one.
 	Image(ctx *pulumi.Context, i ImageArgs, parent pulumi.Resource) (*Image, error)
+	// WriteBuildSecrets has builds find the values of their secrets, by their names, until
+	// remove is called. None is left of before.
+	WriteBuildSecrets(values map[string]string) (remove func() error, err error)
 	// Job declares a program that runs to its end.
 	Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun, error)
 	// Service declares what a service needs, and what has no effect before it is started.

@@ -130,6 +130,8 @@ func image(c part.Context, name string) part.Image {
 	if c.Services[name].Context != "" {
 		build := Build(c.Config, name, c.Host.Platform)
 		i.Build = &build
+	} else {
+		i.Key = "services." + name + ".image"
 	}
 	return i
 }

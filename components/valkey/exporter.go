@@ -59,7 +59,7 @@ func (e Exporter) Spec(c part.Context) (part.Spec, error) {
 	if err != nil {
 		return part.Spec{}, err
 	}
-	s := monitoring.Spec(c, service, c.Cache.ExporterImage)
+	s := monitoring.Spec(c, service, "cache.exporterImage", c.Cache.ExporterImage)
 	s.Scrapes = []prometheus.Job{prometheus.Static(job, e.Name()+":9121", metrics)}
 	s.Alerts = []prometheus.Group{group}
 	s.Dashboards = map[string]string{name + ".json": dashboard}

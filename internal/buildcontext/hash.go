@@ -25,7 +25,7 @@ import (
 type Build struct {
 	// Context is the folder that is sent to the engine.
 	Context string
-	// Dockerfile is relative to Context.
+	// Dockerfile is relative to Context, and may lead out of it.
 	Dockerfile string
 	// Target is the stage; empty is the last one.
 	Target string
@@ -33,6 +33,12 @@ type Build struct {
 	Platform string
 	// Args are the build arguments.
 	Args map[string]string
+	// BaseImages are exact images by the names of those that they stand for in the
+	// Dockerfile, as Familiar writes these.
+	BaseImages map[string]string
+	// Secrets are the names of those that the build may mount. Their values are in no image,
+	// so they count for nothing.
+	Secrets []string
 }
 
 // hashLength is in hexadecimal digits: 64 bits, too many to meet by chance.
@@ -51,8 +57,23 @@ func (b Build) Hash() (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 		field(sum, "arg", name, b.Args[name])
 	}
+	pinned, err := b.pinned()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range slices.Sorted(maps.Keys(pinned)) {
+		field(sum, "base", name, pinned[name])
+	}
+	for _, name := range b.Secrets {
+		field(sum, "secret", name)
+	}
 	dockerfile := filepath.ToSlash(filepath.Clean(b.Dockerfile))
-	err := b.walk(func(path, name string, info fs.FileInfo) error {
+	if !filepath.IsLocal(b.Dockerfile) {
+		if err := b.hashOutside(sum); err != nil {
+			return "", err
+		}
+	}
+	err = b.walk(func(path, name string, info fs.FileInfo) error {
 		if private(info) {
 			field(sum, "private", name)
 		}
@@ -71,6 +92,15 @@ func (b Build) Hash() (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:hashLength], nil
+}
+
+// hashOutside covers a Dockerfile that is not in the context, which nothing else reads.
+func (b Build) hashOutside(sum hash.Hash) error {
+	info, err := os.Stat(b.dockerfile())
+	if err != nil {
+		return fmt.Errorf("Dockerfile: %w", err)
+	}
+	return hashFile(sum, b.dockerfile(), "", info)
 }
 
 // private is true for what the image's user can not read, who is neither the owner nor
@@ -112,6 +142,20 @@ func (b Build) Unreadable() ([]string, error) {
 		return nil
 	})
 	return found, err
+}
+
+// Sends is true where a folder is in the context, and not left out of what is sent.
+func (b Build) Sends(folder string) (bool, error) {
+	name, err := from(b.Context, folder)
+	if err != nil || !filepath.IsLocal(name) {
+		return false, err
+	}
+	ignored, err := b.ignored()
+	if err != nil {
+		return false, err
+	}
+	skip, err := ignored.MatchesOrParentMatches(filepath.ToSlash(name))
+	return !skip || ignored.Exclusions(), err
 }
 
 // walk visits the files, links and folders that .dockerignore lets through, and the

@@ -62,8 +62,8 @@ type Backend struct {
 	Image string `key:"image" allowed:"an image reference such as registry.example/app:1.2, or empty"`
 	// The application's folder, relative to the Pulumi project.
 	Context string `key:"context" allowed:"a folder that exists"`
-	// The Dockerfile, relative to `context`.
-	Dockerfile string `key:"dockerfile" allowed:"a file inside backend.context"`
+	// The Dockerfile, relative to `context`, which it need not be in: `../docker/Dockerfile`.
+	Dockerfile string `key:"dockerfile" allowed:"the path of a file that exists, relative to backend.context"`
 	// The Dockerfile's stage to build. Empty: its last one.
 	Target string `key:"target" allowed:"a stage name of the Dockerfile, or empty"`
 	// What to start instead of the image's own ENTRYPOINT and CMD. Empty: the
@@ -216,12 +216,22 @@ type Build struct {
 	// The prefix of base images (`BASE_REGISTRY`), such as
 	// `registry.example/library/`. Empty: what the Dockerfile says.
 	BaseRegistry string `key:"baseRegistry" allowed:"empty, or a prefix that ends in /"`
+	// What to take for images that Dockerfiles name (FROM, and what is copied or mounted from
+	// one), by their names with the tag: `python:3.11-slim: python:3.11-slim@sha256:…`, or the
+	// place of a mirror. Another image here is another release. `make images-update` writes it.
+	// An image that is not named here is what its tag means on the engine.
+	BaseImages map[string]string `key:"baseImages" allowed:"a map of image names, without a digest, to image references"`
 	// The Python package index (`PIP_INDEX_URL`).
-	PipIndexURL string `key:"pipIndexUrl" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
+	PipIndexURL string `key:"pipIndexUrl" allowed:"empty, or a URL without a password (build arguments are readable in docker history; build.secrets are not)"`
 	// What stands for http://deb.debian.org (`APT_MIRROR`).
-	AptMirror string `key:"aptMirror" allowed:"empty, or a URL without a password (build arguments are readable in docker history)"`
+	AptMirror string `key:"aptMirror" allowed:"empty, or a URL without a password (build arguments are readable in docker history; build.secrets are not)"`
 	// Further build arguments. Readable in `docker history`.
-	Args map[string]string `key:"args" allowed:"a map of names to strings"`
+	Args map[string]string `key:"args" allowed:"a map of names to strings, none a URL with a password (build arguments are readable in docker history; build.secrets are not)"`
+	// Names of secrets that Dockerfiles may mount while they are built: `RUN
+	// --mount=type=secret,id=NAME` has the value in the file /run/secrets/NAME. It is set by
+	// `pulumi config set --secret tarot:NAME`, is in no image, and another value alone builds
+	// nothing anew.
+	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case, each once"`
 	// The platform to build for, such as linux/arm64. Empty: the engine's own.
 	Platform string `key:"platform" allowed:"empty, or os/architecture"`
 }

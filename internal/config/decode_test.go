@@ -42,16 +42,18 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys  = "adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, build, cache, cachePassword, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, routes, runtime, schedules, secretVersions, services, swarm, tlsCertificate, tlsKey, volumes"
-	sizes    = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
-	volume   = "empty, or a volume name: letters, digits, _ . and -"
-	memory   = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"
-	sqlite   = "empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"
-	further2 = "a map of names (small letters, digits and -; not data, static and logs) to absolute paths, each a path of its own, or to VOLUME:PATH where the volume has a name"
-	subnet   = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
-	oneUser  = "uid:gid in numbers, not 0"
-	plain    = "empty, or a URL without a password (build arguments are readable in docker history)"
-	proxies  = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
+	topKeys   = "adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, build, cache, cachePassword, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, routes, runtime, schedules, secretVersions, services, swarm, tlsCertificate, tlsKey, volumes"
+	sizes     = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
+	volume    = "empty, or a volume name: letters, digits, _ . and -"
+	memory    = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"
+	sqlite    = "empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"
+	further2  = "a map of names (small letters, digits and -; not data, static and logs) to absolute paths, each a path of its own, or to VOLUME:PATH where the volume has a name"
+	subnet    = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
+	oneUser   = "uid:gid in numbers, not 0"
+	plain     = "empty, or a URL without a password (build arguments are readable in docker history; build.secrets are not)"
+	buildArgs = "a map of names to strings, none a URL with a password (build arguments are readable in docker history; build.secrets are not)"
+	bases     = "a map of image names, without a digest, to image references"
+	proxies   = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
 )
 
 func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
@@ -169,9 +171,9 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"context that is a file", raw("backend", `{"context":"app/Dockerfile"}`), []string{
 			`tarot:backend.context: "app/Dockerfile" is not allowed; allowed: a folder that exists`}},
 		{"missing Dockerfile", raw("backend", `{"dockerfile":"Containerfile"}`), []string{
-			`tarot:backend.dockerfile: "Containerfile" is not allowed; allowed: a file inside backend.context`}},
-		{"Dockerfile outside the context", raw("backend", `{"dockerfile":"../app/Dockerfile"}`), []string{
-			`tarot:backend.dockerfile: "../app/Dockerfile" is not allowed; allowed: a file inside backend.context`}},
+			`tarot:backend.dockerfile: "Containerfile" is not allowed; allowed: the path of a file that exists, relative to backend.context`}},
+		{"missing Dockerfile outside the context", raw("backend", `{"dockerfile":"../docker/Dockerfile"}`), []string{
+			`tarot:backend.dockerfile: "../docker/Dockerfile" is not allowed; allowed: the path of a file that exists, relative to backend.context`}},
 		{"image", raw("backend", `{"image":"a b"}`), []string{
 			`tarot:backend.image: "a b" is not allowed; allowed: an image reference such as registry.example/app:1.2, or empty`}},
 		{"database outside the data folder", raw("backend", `{"databaseUrl":"sqlite:///./prod.db"}`), []string{
@@ -191,9 +193,21 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"registry without a slash", raw("build", `{"baseRegistry":"mirror"}`), []string{
 			`tarot:build.baseRegistry: "mirror" is not allowed; allowed: empty, or a prefix that ends in /`}},
 		{"password in a build argument", raw("build", `{"pipIndexUrl":"https://me:pw@pypi.example/simple"}`), []string{
-			`tarot:build.pipIndexUrl: "https://me:pw@pypi.example/simple" is not allowed; allowed: ` + plain}},
+			`tarot:build.pipIndexUrl: "https://me:***@pypi.example/simple" is not allowed; allowed: ` + plain}},
 		{"build argument's name", raw("build", `{"args":{"A B":"1"}}`), []string{
-			`tarot:build.args: "A B" is not allowed; allowed: a map of names to strings`}},
+			`tarot:build.args: "A B" is not allowed; allowed: ` + buildArgs}},
+		{"password in another one", raw("build", `{"args":{"INDEX":"https://me:pw@pypi.example/simple"}}`), []string{
+			`tarot:build.args: "INDEX" is not allowed; allowed: ` + buildArgs}},
+		{"a base by its digest", raw("build", `{"baseImages":{"python@sha256:`+strings.Repeat("0", 64)+`":"python:3"}}`), []string{
+			`tarot:build.baseImages: "python@sha256:` + strings.Repeat("0", 64) + `" is not allowed; allowed: ` + bases}},
+		{"what is to stand for a base", raw("build", `{"baseImages":{"python:3":"Not an image"}}`), []string{
+			`tarot:build.baseImages: "Not an image" is not allowed; allowed: ` + bases}},
+		{"a build's secret without a value", raw("build", `{"secrets":["TOKEN"]}`), []string{
+			`tarot:build.secrets: "TOKEN" is not allowed; allowed: names whose value is set by pulumi config set --secret tarot:TOKEN`}},
+		{"a build's secret in lower case", raw("build", `{"secrets":["token"]}`, "token", "x"), []string{
+			`tarot:build.secrets: "token" is not allowed; allowed: a list of variable names, upper case, each once`}},
+		{"a build's secret twice", raw("build", `{"secrets":["T","T"]}`, "T", "x"), []string{
+			`tarot:build.secrets: "T" is not allowed; allowed: a list of variable names, upper case, each once`}},
 		{"platform", raw("build", `{"platform":"arm"}`), []string{
 			`tarot:build.platform: "arm" is not allowed; allowed: empty, or os/architecture`}},
 

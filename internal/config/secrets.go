@@ -11,9 +11,14 @@ import (
 // DatabaseURLSecret is the flat secret key that goes before backend.databaseUrl.
 const DatabaseURLSecret = "databaseUrl"
 
-// listedSecrets are the names of the application's own secrets: the backend's and its
-// services', each once.
+// listedSecrets are the names of secrets that the stack file lists: the application's, and
+// those of its builds.
 func (cfg Config) listedSecrets() []string {
+	return append(cfg.listedForServices(), cfg.Build.Secrets...)
+}
+
+// listedForServices are those of the backend and its services, each once.
+func (cfg Config) listedForServices() []string {
 	names := cfg.Backend.OwnSecrets()
 	for _, s := range cfg.Services {
 		names = slices.Concat(names, s.Secrets, s.SecretEnvironment)
@@ -23,9 +28,10 @@ func (cfg Config) listedSecrets() []string {
 }
 
 // ApplicationSecrets are the names of the secrets that were set for the application, but
-// for those that have a generated value where they are not.
+// for those that have a generated value where they are not. Nothing that runs has those of
+// builds.
 func (cfg Config) ApplicationSecrets() []string {
-	names := cfg.listedSecrets()
+	names := cfg.listedForServices()
 	if cfg.Secrets[DatabaseURLSecret] != "" {
 		names = append(names, DatabaseURLSecret)
 	}
@@ -70,6 +76,9 @@ func insteadOf(path string) string {
 	if strings.HasPrefix(path, Namespace+":services.") {
 		return "a secret of a service's is named in its secrets or its secretEnvironment, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
 			"what is no secret is set without --secret"
+	}
+	if strings.HasPrefix(path, Namespace+":build.") {
+		return "a secret that a build needs is named in build.secrets, and set by `pulumi config set --secret " + Namespace + ":NAME`; what is no secret is set without --secret"
 	}
 	return "a secret of the application's is named in backend.secrets, or in backend.secretEnvironment where it has to be a variable, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
 		"what is no secret is set without --secret"

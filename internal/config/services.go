@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,8 +24,8 @@ type Service struct {
 	// A folder to build an image from, relative to the Pulumi project; with the build
 	// arguments of `build`. Empty: no image of its own is built.
 	Context string `key:"context" allowed:"a folder that exists, or empty; not beside image"`
-	// The Dockerfile, relative to `context`.
-	Dockerfile string `key:"dockerfile" allowed:"a file inside the service's context"`
+	// The Dockerfile, relative to `context`, which it need not be in.
+	Dockerfile string `key:"dockerfile" allowed:"the path of a file that exists, relative to the service's context"`
 	// The Dockerfile's stage to build. Empty: its last one.
 	Target string `key:"target" allowed:"a stage name of the Dockerfile, or empty"`
 	// What to start instead of the image's own ENTRYPOINT and CMD. Empty: the image's own.
@@ -205,8 +204,7 @@ func (s Service) checkImage(c *checker, key string) {
 	info, err := os.Stat(s.Context)
 	c.want(err == nil && info.IsDir(), key+"context", s.Context)
 	if err == nil && info.IsDir() {
-		file, err := os.Stat(filepath.Join(s.Context, s.Dockerfile))
-		c.want(err == nil && file.Mode().IsRegular() && filepath.IsLocal(s.Dockerfile), key+"dockerfile", s.Dockerfile)
+		c.want(isDockerfile(s.Context, s.Dockerfile), key+"dockerfile", s.Dockerfile)
 	}
 }
 

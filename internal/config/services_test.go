@@ -42,7 +42,7 @@ func TestWhatIsWrongWithAService(t *testing.T) {
 		"no image's name":            {service(`{"image":"a b"}`), `tarot:services.worker.image: "a b" is not allowed`},
 		"no folder":                  {service(`{"context":"./nowhere"}`), `tarot:services.worker.context: "./nowhere" is not allowed`},
 		"no Dockerfile":              {service(`{"context":"./app","dockerfile":"x"}`), `tarot:services.worker.dockerfile: "x" is not allowed`},
-		"a Dockerfile elsewhere":     {service(`{"context":"./app","dockerfile":"../app/Dockerfile"}`), `tarot:services.worker.dockerfile: "../app/Dockerfile" is not allowed`},
+		"a Dockerfile elsewhere":     {service(`{"context":"./app","dockerfile":"../app/Dockerfile"}`), ""},
 		"no replicas":                {service(`{"replicas":0}`), `tarot:services.worker.replicas: "0" is not allowed`},
 		"a port":                     {service(`{"port":70000}`), `tarot:services.worker.port: "70000" is not allowed`},
 		"PORT as a variable":         {service(`{"environment":{"PORT":"1"}}`), `tarot:services.worker.environment: "PORT" is not allowed`},

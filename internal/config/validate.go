@@ -109,8 +109,7 @@ func (b Backend) check(c *checker) {
 		info, err := os.Stat(b.Context)
 		c.want(err == nil && info.IsDir(), "backend.context", b.Context)
 		if err == nil && info.IsDir() {
-			file, err := os.Stat(filepath.Join(b.Context, b.Dockerfile))
-			c.want(err == nil && file.Mode().IsRegular() && filepath.IsLocal(b.Dockerfile), "backend.dockerfile", b.Dockerfile)
+			c.want(isDockerfile(b.Context, b.Dockerfile), "backend.dockerfile", b.Dockerfile)
 		}
 	} else {
 		c.matches("backend.image", b.Image, imageName)
@@ -199,18 +198,6 @@ func (b Backend) databaseFile(address string) string {
 		file = path.Join(b.WorkingDir, file)
 	}
 	return path.Clean(file)
-}
-
-func (b Build) check(c *checker) {
-	c.want(b.BaseRegistry == "" || strings.HasSuffix(b.BaseRegistry, "/"), "build.baseRegistry", b.BaseRegistry)
-	for key, value := range map[string]string{"build.pipIndexUrl": b.PipIndexURL, "build.aptMirror": b.AptMirror} {
-		parsed, err := url.Parse(value)
-		c.want(value == "" || err == nil && parsed.Host != "" && parsed.User == nil, key, value)
-	}
-	for name := range b.Args {
-		c.want(variableName.MatchString(name), "build.args", name)
-	}
-	c.want(b.Platform == "" || platformName.MatchString(b.Platform), "build.platform", b.Platform)
 }
 
 func (n Nginx) check(c *checker, cfg Config) {
@@ -303,6 +290,7 @@ func (cfg Config) checkTogether() []error {
 			}
 		}
 	}
+	unset("build.secrets", cfg.Build.Secrets)
 	unset("backend.secrets", cfg.Backend.Secrets)
 	unset("backend.secretEnvironment", cfg.Backend.SecretEnvironment)
 	for name, s := range cfg.Services {
