@@ -68,6 +68,10 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
 	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md dev prod
 
+.PHONY: images-update
+images-update: ## what STACK's image tags mean now, as digests in its file; IMAGE="nginx.image python:3.11-slim": of these alone
+	@$(WITH) go run ./cmd/stack images update $(STACK) $(IMAGE)
+
 .PHONY: status logs run
 status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack status $(STACK) $(if $(JSON),--json)

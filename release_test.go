@@ -204,7 +204,7 @@ func TestAReleaseComesBackWithoutTheSecretsOfItsBuild(t *testing.T) {
 	if err != nil || all["tarot:build"] != `{"args":{"N":0.10}}` || all["tarot:TOKEN"] != "" {
 		t.Errorf("%v, %v", all, err)
 	}
-	if _, err := withRelease(values{}, r); err != nil {
+	if _, err := withRelease(values{all: map[string]string{}}, r); err != nil {
 		t.Errorf("where it is gone: %v", err)
 	}
 }

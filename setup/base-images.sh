@@ -458,6 +458,7 @@ have_images() {
 kinds_for() {
   local wanted kind image
   wanted=$("$here/with.sh" go run ./cmd/stack images "$1") || return
+  while read -r image; do note "$image: by its digest, so Pulumi pulls it"; done < <(grep '@' <<<"$wanted")
   for kind in "${base[@]}" "${optional[@]}" "${some[@]}"; do
     image=$(image_of "$kind")
     if grep -qxF "$image" <<<"$wanted"; then echo "$kind"; fi

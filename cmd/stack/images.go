@@ -44,6 +44,7 @@ func imagesCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.AddCommand(updateImagesCommand())
 	cmd.Flags().BoolVar(&all, "all", false, "setup/images.txt: those of all parts, whatever a stack asks for")
 	return cmd
 }
@@ -54,7 +55,7 @@ func imagesOf(text []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	described, err := describe(cfg)
+	described, err := describe(cfg, "")
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +89,16 @@ func configurationOf(text []byte) (config.Config, error) {
 	return config.Decode(raw)
 }
 
-// describe asks the parts, where nothing is known of an engine, and no secret.
-func describe(cfg config.Config) ([]part.Described, error) {
+// describe asks the parts, where nothing is known of an engine but its platform, if that, and no
+// secret.
+func describe(cfg config.Config, platform string) ([]part.Described, error) {
 	cfg.Nginx.TLS.Mode = "off" // a certificate that is given may be a secret
-	return part.Collect(parts.All, part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}})
+	c := part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}, Host: part.Host{Platform: platform},
+		Release: part.Release{Image: cfg.Backend.Image, Images: map[string]string{}}}
+	for name, s := range cfg.Services {
+		c.Release.Images[name] = s.Image
+	}
+	return part.Collect(parts.All, c)
 }
 
 // writeImages writes a line for each image that set-up knows: who needs it, what its stand-in
@@ -108,7 +115,7 @@ func writeImages(to io.Writer) error {
 		need string
 		cfg  config.Config
 	}{{"required", config.Defaults()}, {"optional", watched}, {"some", config.Everything()}} {
-		described, err := describe(of.cfg)
+		described, err := describe(of.cfg, "")
 		if err != nil {
 			return err
 		}

@@ -193,7 +193,7 @@ func rotatable(all map[string]setting) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	described, err := describe(cfg)
+	described, err := describe(cfg, "")
 	var names []string
 	for _, d := range described {
 		for _, s := range d.Secrets {

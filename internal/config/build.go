@@ -57,3 +57,14 @@ func (b Build) Bases() map[string]string {
 
 // Base is what stands for an image that a Dockerfile names.
 func (b Build) Base(name string) string { return cmp.Or(b.Bases()[name], name) }
+
+// BaseName is how the stack file writes the name of a base image, and the name where it does
+// not.
+func (b Build) BaseName(name string) string {
+	for written := range b.BaseImages {
+		if _, same := (Build{BaseImages: map[string]string{written: ""}}).Bases()[name]; same {
+			return written
+		}
+	}
+	return name
+}

@@ -76,6 +76,16 @@ func digestOf(named reference.Named, known []string) string {
 	return ""
 }
 
+// Digest asks an image's registry what its tag means now, the way that the engine pulls. Not to
+// have been told is an error.
+func (e *Engine) Digest(ctx context.Context, name string) (string, error) {
+	digest, err := e.askRegistry(ctx, name)
+	if err == nil && digest == "" {
+		err = fmt.Errorf("the registry named no digest")
+	}
+	return digest, err
+}
+
 func (e *Engine) askRegistry(ctx context.Context, name string) (digest string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, registryTime)
 	defer cancel()

@@ -60,3 +60,15 @@ func TestATagIsFixedToWhatItMeans(t *testing.T) {
 		t.Error("an engine that does not answer has the image")
 	}
 }
+
+func TestADigestThatNobodyNamedIsAnError(t *testing.T) {
+	sum := digest.FromString("x")
+	if got, err := (&Engine{api: anyRegistry{&fakeAPI{}, sum, nil}}).Digest(t.Context(), "app:1"); err != nil || got != string(sum) {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, api := range []anyRegistry{{&fakeAPI{}, "", nil}, {&fakeAPI{}, "", errNoAnswer}} {
+		if got, err := (&Engine{api: api}).Digest(t.Context(), "app:1"); err == nil {
+			t.Errorf("it is %q", got)
+		}
+	}
+}
