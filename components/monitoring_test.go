@@ -169,6 +169,18 @@ func TestAReleaseRestartsNothingThatWatches(t *testing.T) {
 	}
 }
 
+func TestWhatIsWantedOfServicesIsTold(t *testing.T) {
+	inProject(t)
+	r := succeed(t, stack(t, "prod", watched, func(c *config.Config) {
+		s := config.Service{}.Default().(config.Service)
+		s.Command, s.Replicas, s.Health.None = []string{"work"}, 3, true
+		c.Services = map[string]config.Service{"worker": s}
+	}), up)
+	if facts := fmt.Sprint(r.get(t, "Container", "tarot-test-monitoring-facts").list("entrypoints")); !strings.Contains(facts, "platform_replicas_wanted{workload=\"worker\"} 3\n") {
+		t.Error(facts)
+	}
+}
+
 func TestReceiversAreSecretsAndTurnOnByThem(t *testing.T) {
 	inProject(t)
 	const url = "https://robot.example/send?key=0123456789"

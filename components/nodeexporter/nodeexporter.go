@@ -5,6 +5,8 @@ package nodeexporter
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"tarot-platform/components/monitoring"
 	"tarot-platform/components/part"
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/config"
 )
 
 const (
@@ -104,15 +107,20 @@ func deployMetrics(c part.Context) string {
 	if c.Maintenance {
 		maintenance = 1
 	}
-	return strings.Join([]string{
+	wanted := []string{
 		"# HELP platform_replicas_wanted How many replicas a workload is to have.",
 		"# TYPE platform_replicas_wanted gauge",
-		`platform_replicas_wanted{workload="backend"} ` + strconv.Itoa(c.Backend.Replicas),
+		fmt.Sprintf("platform_replicas_wanted{workload=%q} %d", config.BackendName, c.Backend.Replicas),
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		wanted = append(wanted, fmt.Sprintf("platform_replicas_wanted{workload=%q} %d", name, c.Services[name].Replicas))
+	}
+	return strings.Join(append(wanted,
 		"# HELP platform_release_info Always 1; the release that runs.",
 		"# TYPE platform_release_info gauge",
 		fmt.Sprintf("platform_release_info{release=%q,image=%q} 1", c.Release.Name, c.Release.Image),
 		"# HELP platform_maintenance 1 while users get the maintenance page on request.",
 		"# TYPE platform_maintenance gauge",
-		"platform_maintenance " + strconv.Itoa(maintenance),
-	}, "\n")
+		"platform_maintenance "+strconv.Itoa(maintenance),
+	), "\n")
 }

@@ -4,6 +4,7 @@
 package services
 
 import (
+	_ "embed"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
 )
+
+//go:embed rules.yml.tmpl
+var rules string
 
 // component is what the state knows all of it by.
 const component = "services"
@@ -43,7 +47,12 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	s.Secrets = secrets(c)
 	s.Routes, s.Warnings = routes(c)
 	s.Volumes = append(s.Volumes, left(c)...)
-	return s, nil
+	if len(c.Services) == 0 || !c.Monitoring.Enabled {
+		return s, nil
+	}
+	group, err := prometheus.PartsGroup(component, rules, c.Monitoring.Alerts.TimeScale, c.Monitoring.Alerts.Runbooks, nil)
+	s.Alerts = []prometheus.Group{group}
+	return s, err
 }
 
 // Dependencies are the services that the backend depends on.

@@ -10,6 +10,7 @@ import (
 	"tarot-platform/components/part"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/golden"
 )
 
 // having is a configuration with one service, called it.
@@ -120,5 +121,19 @@ func TestAVolumeIsTriedWhereSomethingIsAsked(t *testing.T) {
 		if got := strings.Join(s.Writes, " "); got != want || !s.Recreate {
 			t.Errorf("without a check %v: %q, stops first %v", none, got, s.Recreate)
 		}
+	}
+}
+
+// The golden file is given to the real promtool, and tried by it, in the end-to-end tests.
+func TestRules(t *testing.T) {
+	c := having(func(*config.Service) {})
+	if s := spec(t, Part{}, c); len(s.Alerts) > 0 {
+		t.Errorf("without monitoring: %v", s.Alerts)
+	}
+	c.Config.Monitoring.Enabled = true
+	golden.Check(t, "testdata/services.rules.yml", "groups:\n"+spec(t, Part{}, c).Alerts[0].YAML)
+	c.Config.Services = nil
+	if s := spec(t, Part{}, c); len(s.Alerts) > 0 {
+		t.Errorf("without services: %v", s.Alerts)
 	}
 }
