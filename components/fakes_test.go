@@ -36,6 +36,7 @@ type fakeEngine struct {
 	releases   []release.Release
 	missing    []string // images that it has not
 	claims     []string
+	pruning    engine.Prune
 	group      int    // of the engine's socket
 	configured string // what a nginx that has just started runs
 	// environment are the variables of every image.
@@ -114,6 +115,7 @@ func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) 
 }
 
 func (f *fakeEngine) PruneReleases(_ context.Context, r engine.Prune) ([]string, error) {
+	f.pruning = r
 	return nil, f.ask("prune", fmt.Sprintf("prune to %d of %s and %s", r.Keep, r.Prefix, r.Repository))
 }
 

@@ -112,6 +112,9 @@ func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build
 	return fixed.Name, err
 }
 
+// schedulerName is what the scheduler's image is called, behind the project's name.
+const schedulerName = "scheduler"
+
 // scheduler is the image of the scheduler, where something is scheduled. It is the platform's,
 // and none of the release's: a pinned one has that of today.
 func (r *rollout) scheduler() (part.Built, error) {
@@ -127,7 +130,7 @@ func (r *rollout) scheduler() (part.Built, error) {
 		return part.Built{}, fmt.Errorf("%s:schedules: %w", config.Namespace, err)
 	}
 	hash, err := build.Hash()
-	return part.Built{Reference: r.repository("scheduler") + ":" + hash, Build: build}, err
+	return part.Built{Reference: r.repository(schedulerName) + ":" + hash, Build: build}, err
 }
 
 // writeBuildSecrets has builds find the secrets that they may mount, until all is done.
@@ -145,6 +148,14 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 			_ = r.ctx.Log.Warn(fmt.Sprintf("the secrets of builds are still there: %v", err), nil)
 		}
 	}, err
+}
+
+// tools are the images that are the platform's own.
+func (r *rollout) tools() []string {
+	if r.context.Scheduler.Reference == "" {
+		return nil
+	}
+	return []string{r.context.Scheduler.Reference}
 }
 
 // unreadableShown is how many files a warning names.
@@ -173,7 +184,8 @@ func (r *rollout) claimImages() (unclaim func(), err error) {
 	if r.ctx.DryRun() {
 		return func() {}, nil
 	}
-	free, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, release.Release{Image: r.Image, Images: r.Images}.AllImages()...)
+	images := append(release.Release{Image: r.Image, Images: r.Images}.AllImages(), r.tools()...)
+	free, err := r.args.Engine.Claim(r.ctx.Context(), r.args.Prefix, images...)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +277,8 @@ func (r *rollout) record(unfinished bool) error {
 // deployed has its record then, which is what keeps its image.
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
-		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(),
+		Tools: []string{r.repository(schedulerName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

@@ -115,3 +115,21 @@ func TestWithoutSchedulesNothingIsCompiled(t *testing.T) {
 		}
 	}
 }
+
+// Its image is of no release: the clean-up knows it, and nobody's removes it meanwhile.
+func TestEarlierSchedulersAreRemovedAndThisOneIsNot(t *testing.T) {
+	inProject(t)
+	for name, change := range map[string]func(*config.Config){"scheduled": withSchedules, "nothing": func(*config.Config) {}} {
+		r := succeed(t, stack(t, "prod as containers", change), up)
+		var want []string
+		if name == "scheduled" {
+			want = []string{r.get(t, "RemoteImage", "publish-scheduler-image").at("name").(string)}
+		}
+		if p := r.engine.pruning; !slices.Equal(p.Tools, []string{"tarot-scheduler"}) || !slices.Equal(p.InUse, want) {
+			t.Errorf("%s: %+v", name, p)
+		}
+		if claimed := strings.Contains(r.engine.claims[0], "tarot-scheduler:"); claimed != (want != nil) {
+			t.Errorf("%s: %v", name, r.engine.claims)
+		}
+	}
+}

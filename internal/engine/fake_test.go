@@ -179,6 +179,19 @@ func (f *fakeAPI) ImageRemove(_ context.Context, name string, _ image.RemoveOpti
 	return nil, nil
 }
 
+func (f *fakeAPI) ImageList(_ context.Context, o image.ListOptions) (all []image.Summary, err error) {
+	for _, i := range f.stored {
+		tags := slices.DeleteFunc(slices.Clone(i.RepoTags), func(tag string) bool {
+			repository, _, _ := strings.Cut(tag, ":")
+			return !o.Filters.ExactMatch("reference", repository)
+		})
+		if len(tags) > 0 {
+			all = append(all, image.Summary{ID: i.ID, RepoTags: i.RepoTags})
+		}
+	}
+	return all, f.failure
+}
+
 func (f *fakeAPI) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
 	return f.networks, f.failure
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/swarm"
 
@@ -25,6 +26,9 @@ type Prune struct {
 	// without a tag, and Project what those for its services begin with: PROJECT-SERVICE. No
 	// other image is ever removed.
 	Repository, Project string
+	// Tools are the repositories of images that are the platform's own and no release's, and
+	// InUse those of their images that this `up` has deployed. The others go at once.
+	Tools, InUse []string
 	// Keep is how many earlier releases can be returned to.
 	Keep int
 	// Young images stay: somebody may have built one for what is not recorded yet.
@@ -70,7 +74,63 @@ func (e *Engine) PruneReleases(ctx context.Context, r Prune) (removed []string, 
 		removed = append(removed, told...)
 		failures = append(failures, err)
 	}
+	tools, err := e.earlierTools(ctx, r, used)
+	if err != nil {
+		return removed, errors.Join(append(failures, err)...)
+	}
+	for _, name := range tools {
+		if err := lock.held(ctx); err != nil {
+			return removed, errors.Join(append(failures, err)...)
+		}
+		gone, err := e.removeImage(ctx, name)
+		if gone {
+			removed = append(removed, "image "+name)
+		}
+		failures = append(failures, err)
+	}
 	return removed, errors.Join(failures...)
+}
+
+// earlierTools are the images of tools that nobody has a use for any more.
+func (e *Engine) earlierTools(ctx context.Context, r Prune, used users) ([]string, error) {
+	var earlier []string
+	for _, repository := range r.Tools {
+		found, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", repository))})
+		if err != nil {
+			return nil, fmt.Errorf("images of %s: %w", repository, err)
+		}
+		for _, summary := range found {
+			for _, name := range summary.RepoTags {
+				if of, tag, _ := strings.Cut(name, ":"); of != repository || !contentTag.MatchString(tag) || slices.Contains(r.InUse, name) {
+					continue
+				}
+				i, err := e.api.ImageInspect(ctx, name)
+				if errdefs.IsNotFound(err) {
+					continue
+				}
+				if err != nil {
+					return nil, fmt.Errorf("image %s: %w", name, err)
+				}
+				if !used.need(name, i) && e.since(taggedAt(i)) >= r.Young {
+					earlier = append(earlier, name)
+				}
+			}
+		}
+	}
+	return earlier, nil
+}
+
+// removeImage takes a name from an image, and the image where it was the last one. false: a
+// container of this very moment has it.
+func (e *Engine) removeImage(ctx context.Context, name string) (bool, error) {
+	_, err := e.api.ImageRemove(ctx, name, image.RemoveOptions{})
+	if errdefs.IsConflict(err) {
+		return false, nil
+	}
+	if err != nil && !errdefs.IsNotFound(err) {
+		return false, fmt.Errorf("image %s: %w", name, err)
+	}
+	return true, nil
 }
 
 // tooOld are the stack's records that have served their time.
@@ -110,11 +170,8 @@ func (e *Engine) retire(ctx context.Context, r release.Release, retention Prune,
 		}
 	}
 	for _, name := range going {
-		if _, err := e.api.ImageRemove(ctx, name, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
-			if errdefs.IsConflict(err) { // a container of this very moment
-				return removed, nil
-			}
-			return removed, fmt.Errorf("image %s: %w", name, err)
+		if gone, err := e.removeImage(ctx, name); err != nil || !gone {
+			return removed, err
 		}
 		removed = append(removed, "image "+name)
 	}

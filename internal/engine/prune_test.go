@@ -132,3 +132,30 @@ func TestNothingIsRemovedWithoutAnAnswer(t *testing.T) {
 		t.Errorf("%v, %v", removed, err)
 	}
 }
+
+// A tool is of no release: what nobody has a use for is of none.
+func TestEarlierToolsGo(t *testing.T) {
+	const now, earlier, used, young, theirs = "tarot-scheduler:00000000000000c1", "tarot-scheduler:00000000000000c2", "tarot-scheduler:00000000000000c3",
+		"tarot-scheduler:00000000000000c4", "tarot-scheduler:mine"
+	lately := stored("c4", young)
+	lately.Metadata.LastTagTime = time.Now()
+	for name, test := range map[string]struct {
+		tools, inUse, want []string
+	}{
+		"the current one stays":   {[]string{"tarot-scheduler"}, []string{now}, []string{earlier}},
+		"nothing is scheduled":    {[]string{"tarot-scheduler"}, nil, []string{now, earlier}},
+		"there are no such tools": {nil, nil, nil},
+	} {
+		api := &fakeAPI{volumes: recorded(), stored: []image.InspectResponse{stored("1", one), stored("2", two), stored("3", three),
+			stored("c1", now), stored("c2", earlier, theirs, "other-scheduler:00000000000000c2"), stored("c3", used), lately},
+			containers: []container.Summary{{Image: used, ImageID: "sha256:c3"}}}
+		removed, err := (&Engine{api: api}).PruneReleases(t.Context(), Prune{Prefix: "tarot-prod", Current: "r3", Repository: "app", Project: "tarot", Keep: 2, Young: time.Hour, Tools: test.tools, InUse: test.inUse})
+		var want []string
+		for _, image := range test.want {
+			want = append(want, "remove "+image)
+		}
+		if got := removals(api.done); err != nil || !slices.Equal(got, append(want, "remove "+lockName)) || len(removed) != len(test.want) {
+			t.Errorf("%s: %v, %v, says %v", name, got, err, removed)
+		}
+	}
+}
