@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
 
 // removeOrphans takes away replicas that an `up` that was killed has left, whether this one
-// succeeds or not: those that neither Pulumi's state knows nor nginx sends requests to, as
-// it says itself. Where it says nothing, all stay. It goes on beside the deploy, until wait
+// succeeds or not: those of the release's programs, a worker's as well as the backend's, that
+// neither Pulumi's state knows nor nginx sends requests to, as it says itself. Where it says
+// nothing, all stay. It goes on beside the deploy, until wait
 // returns. (What else was left is removed when an `up` has succeeded: prune.go of the
 // program.)
 func (r *rollout) removeOrphans() (wait func()) {
@@ -43,12 +45,27 @@ func (r *rollout) orphans(ctx context.Context) ([]engine.Orphan, error) {
 	if err != nil {
 		return nil, err
 	}
+	ours := r.rolling()
 	found = slices.DeleteFunc(found, func(o engine.Orphan) bool {
-		return o.Workload != "backend" || slices.Contains(serving, o.Name)
+		return !ours[o.Workload] || slices.Contains(serving, o.Name)
 	})
 	if len(found) == 0 {
 		return nil, nil
 	}
 	known, err := r.args.Known(ctx)
 	return slices.DeleteFunc(found, func(o engine.Orphan) bool { return err != nil || known[o.ID] }), err
+}
+
+// rolling are the release's programs of which a new replica starts beside the old one. Of
+// others, what was left is the only one that there is, and makes room when its turn comes
+// (runtime's retryWithoutLeftover).
+func (r *rollout) rolling() map[string]bool {
+	all := map[string]bool{}
+	for _, d := range r.parts {
+		for _, s := range d.Services {
+			_, own := r.Images[s.Image]
+			all[s.Name] = (s.Image == config.BackendName || own) && !s.StopFirst()
+		}
+	}
+	return all
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
 
@@ -60,5 +61,40 @@ func TestOrphanedReplicasAreRemovedWhetherTheDeployFailsOrNot(t *testing.T) {
 	docker.orphans = all
 	if deploy(stack(t, "prod as containers"), &recorder{stage: unchanged}, docker); slices.Contains(docker.asked, removed) {
 		t.Error("a preview removes something")
+	}
+}
+
+// A worker that was left takes jobs, for a release that nobody has found good.
+func TestOrphansOfServicesAreRemovedWhereOthersRunBesideThem(t *testing.T) {
+	inProject(t)
+	docker := running("serving", "tarot-test-web-1-beef")
+	for _, o := range []string{"backend-1-dead", "worker-1-dead", "web-1-dead", "web-1-beef", "gone-1-dead", "db-1", "cron-report-1", "nginx-1"} {
+		workload := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(o, "-dead"), "-beef"), "-1")
+		docker.orphans = append(docker.orphans, engine.Orphan{ID: o + "-id", Name: "tarot-test-" + o, Workload: workload})
+	}
+	r := deploy(stack(t, "prod as containers", func(c *config.Config) {
+		of := func(change func(*config.Service)) config.Service {
+			s := config.Service{}.Default().(config.Service)
+			change(&s)
+			return s
+		}
+		c.Services = map[string]config.Service{
+			"worker": of(func(s *config.Service) { s.Command, s.Health.None = []string{"work"}, true }),
+			"web":    of(func(s *config.Service) { s.Image, s.Port = "web:1", 80 }),
+			"db":     of(func(s *config.Service) { s.Image, s.Port, s.Volumes = "db:1", 5432, map[string]string{"data": "/data"} }),
+		}
+	}, withSchedules), &recorder{}, docker)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	var removed []string
+	for _, asked := range docker.asked {
+		if names, is := strings.CutPrefix(asked, "remove "); is {
+			removed = append(removed, strings.FieldsFunc(names, func(r rune) bool { return r == ' ' || r == ',' })...)
+		}
+	}
+	slices.Sort(removed)
+	if want := []string{"tarot-test-backend-1-dead", "tarot-test-web-1-dead", "tarot-test-worker-1-dead"}; !slices.Equal(removed, want) {
+		t.Errorf("removed %v, want %v", removed, want)
 	}
 }
