@@ -26,6 +26,7 @@ func TestImagesOfAStack(t *testing.T) {
 		"no Grafana":    {"config:\n  tarot:monitoring:\n    enabled: true # all but\n    grafana: {enabled: false}\n", all[:7]},
 		"names of stand-ins": {"config:\n  tarot:build: {baseRegistry: standin.invalid/library/}\n  tarot:nginx: {image: 'standin.invalid/library/nginx:1.30'}\n",
 			[]string{"standin.invalid/library/" + python, "standin.invalid/library/nginx:1.30"}},
+		"a base by its digest": {"config:\n  tarot:build: {baseImages: {'docker.io/library/" + python + "': '" + python + "@sha256:11'}}\n", []string{python + "@sha256:11", "nginx:1.30"}},
 		"another Prometheus": {"config:\n  tarot:monitoring: {enabled: true, images: {prometheus: 'prom/prometheus:v4'}}\n",
 			append([]string{python, "nginx:1.30", "prom/prometheus:v4"}, all[3:]...)},
 		"a secret certificate": {"config:\n  tarot:nginx: {tls: {mode: given}}\n  tarot:tlsKey:\n    secure: v1:x\n", []string{python, "nginx:1.30"}},
