@@ -34,8 +34,9 @@ type Volume struct {
 // alone removes them.
 func (s Stack) Volume(ctx *pulumi.Context, v Volume, parent pulumi.Resource) (pulumi.StringInput, error) {
 	opts := []pulumi.ResourceOption{pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false)}
-	// No labels: they belong to the volume as it is found, and a difference would be a
-	// replacement.
+	// No labels and no options: they belong to the volume as it is found. One that somebody
+	// else has made, such as Compose, has some, and the difference would be a replacement.
+	ignored := []string{"labels", "driverOpts"}
 	args := &docker.VolumeArgs{}
 	if v.Unused != "" {
 		_ = ctx.Log.Warn(fmt.Sprintf("volume %s stays with the stack, although %s:%s: to leave it out would cost its data. %s",
@@ -47,8 +48,9 @@ func (s Stack) Volume(ctx *pulumi.Context, v Volume, parent pulumi.Resource) (pu
 		args.Driver = pulumi.String(v.Driver)
 		opts = append(opts, pulumi.RetainOnDelete(v.Retain))
 		if !v.Retain || v.Before != nil && !v.Before.Retained {
-			opts = append(opts, pulumi.IgnoreChanges([]string{"name", "driver"}))
+			ignored = append(ignored, "name", "driver")
 		}
+		opts = append(opts, pulumi.IgnoreChanges(ignored))
 	}
 	volume, err := docker.NewVolume(ctx, v.Resource, args, opts...)
 	if err != nil {
