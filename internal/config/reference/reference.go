@@ -168,14 +168,7 @@ func kindOf(t reflect.Type) (string, error) {
 func defaultOf(v reflect.Value) (string, error) {
 	switch value := v.Interface().(type) {
 	case time.Duration:
-		text := value.String()
-		if strings.HasSuffix(text, "m0s") {
-			text = strings.TrimSuffix(text, "0s")
-		}
-		if strings.HasSuffix(text, "h0m") {
-			text = strings.TrimSuffix(text, "0m")
-		}
-		return text, nil
+		return config.DurationText(value), nil
 	case config.Bytes:
 		return value.String(), nil
 	case string:
