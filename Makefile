@@ -84,6 +84,13 @@ run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it
 	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
 	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
 
+.PHONY: import
+import: ## Pulumi.STACK.yaml of COMPOSE=docker-compose.yml; STACK=shop, BACKEND=web PROFILE=... KEEP=redis ENV_FILE=...
+	@$(if $(COMPOSE),,$(error make import wants COMPOSE=docker-compose.yml, or several files))
+	@$(if $(filter command line environment,$(origin STACK)),,$(error make import wants STACK=..., the new stack's name))
+	@$(WITH) go run ./cmd/stack import $(COMPOSE) --stack $(STACK) $(if $(BACKEND),--backend $(BACKEND)) \
+	  $(foreach name,$(PROFILE),--profile $(name)) $(foreach name,$(KEEP),--keep $(name)) $(foreach file,$(ENV_FILE),--env-file $(file))
+
 .PHONY: test-alert
 test-alert: ## sends an alert to whoever is told of STACK's
 	@$(WITH) go run ./cmd/stack test-alert $(STACK)
