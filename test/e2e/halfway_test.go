@@ -46,6 +46,9 @@ func metHalfway(t *testing.T, runtime string) {
 	}
 	secret := "gallery-secret-" + s.id
 	s.mustRun("config", "set", "--secret", "tarot:GALLERY_SECRET", secret)
+	// One that Compose has made, whose labels are no difference for an update.
+	volume := s.prefix() + "-volume-media"
+	s.docker("volume", "create", "--label", "com.docker.compose.project=gallery", "--label", "com.docker.compose.volume=media", volume)
 	asked := func(r *http.Request) { r.Host = site }
 	address := fmt.Sprintf("https://localhost:%d", s.https)
 
@@ -119,7 +122,9 @@ func metHalfway(t *testing.T, runtime string) {
 	s.checkHardening("backend", true)
 
 	// What the stack file forgets stays.
-	volume := s.prefix() + "-volume-media"
+	if label := strings.TrimSpace(s.docker("volume", "inspect", "--format", `{{index .Labels "com.docker.compose.volume"}}`, volume)); label != "media" {
+		t.Errorf("the volume is another one: %q", label)
+	}
 	if shown := s.outputs()["volumes"].(map[string]any); shown["media"] != volume || !slices.Contains(slices.Collect(maps.Keys(shown)), "data") {
 		t.Errorf("%v", shown)
 	}
