@@ -25,6 +25,9 @@ type Config struct {
 	Services map[string]Service `key:"services" allowed:"an object for each service, by a name of at most 32 lower case letters, digits and -, that begins with a letter and is none of the platform's own"`
 	// What nginx sends to whom, where it is not the backend. Part of a release.
 	Routes map[string]Route `key:"routes" allowed:"an object for each route, by a name of at most 32 lower case letters, digits and -, that begins with a letter"`
+	// Other stacks on the same engine, to which nginx sends what is asked of their names. No
+	// part of a release.
+	Sites map[string]Site `key:"sites" allowed:"an object for each site, by a name of at most 32 lower case letters, digits and -, that begins with a letter"`
 	// Commands that run when they are due. Part of a release.
 	Schedules map[string]Schedule `key:"schedules" allowed:"an object for each schedule, by a name of at most 32 lower case letters, digits and -, that begins with a letter; no service is called cron-NAME"`
 	// The reverse proxy in front of the backend.
@@ -253,6 +256,10 @@ type Nginx struct {
 	// The names that the site is known by. The first one is in the outputs, and
 	// all are in a self-signed certificate. Empty: the name of the engine's host.
 	ServerNames []string `key:"serverNames" allowed:"a list of host names"`
+	// The stack on the same engine whose nginx sends users here, by its name, or as
+	// PROJECT/STACK: nginx then publishes no port, and TLS ends there. A change restarts nginx.
+	// Empty: users come to the ports of this one.
+	Edge string `key:"edge" allowed:"empty, STACK or PROJECT/STACK: letters, digits, - and _; a stack with networks.sitesSubnet, not this one itself"`
 	// The networks of the load balancers or CDN in front, if there are any. Of
 	// requests from there, `X-Forwarded-For` names the client, and
 	// `X-Forwarded-Proto` says whether it used HTTPS; nobody else's are believed.
@@ -308,6 +315,9 @@ type Networks struct {
 	// The addresses of the monitoring's network. Unused where `isolated` or
 	// `monitoring.enabled` is false.
 	MonitoringSubnet string `key:"monitoringSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
+	// The addresses of the network on which nginx meets the nginx of other stacks, to be the
+	// edge of those. A change restarts nginx. Empty: it is no other stack's edge.
+	SitesSubnet string `key:"sitesSubnet" allowed:"empty, or an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
 }
 
 // Volumes names the volumes. An empty name means none.

@@ -67,6 +67,7 @@ func (cfg Config) Validate() error {
 	cfg.Build.check(c)
 	cfg.checkServices(c)
 	cfg.checkRoutes(c)
+	cfg.checkSites(c)
 	cfg.checkSchedules(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
@@ -211,6 +212,7 @@ func (n Nginx) check(c *checker, cfg Config) {
 	for _, name := range n.ServerNames {
 		c.matches("nginx.serverNames", name, hostName)
 	}
+	c.want(n.Edge == "" || peer.MatchString(n.Edge), "nginx.edge", n.Edge)
 	for _, network := range n.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
 		c.want(err == nil && prefix == prefix.Masked() && prefix.Bits() > 0, "nginx.trustedProxies", network)
@@ -233,6 +235,11 @@ func (n Networks) check(c *checker, cfg Config) {
 	monitoring, err := netip.ParsePrefix(n.MonitoringSubnet)
 	c.want(err == nil && usable(monitoring) && !(n.Isolated && (edge.IsValid() && edge.Overlaps(monitoring) || backend.IsValid() && backend.Overlaps(monitoring))),
 		"networks.monitoringSubnet", n.MonitoringSubnet)
+	others := []netip.Prefix{backend}
+	if n.Isolated {
+		others = append(others, edge, monitoring)
+	}
+	n.checkSitesSubnet(c, others...)
 }
 
 func usable(p netip.Prefix) bool {
@@ -282,6 +289,7 @@ func (cfg Config) checkTogether() []error {
 		}
 		names[name] = key
 	}
+	cfg.edgeTogether(conflict)
 	cfg.monitoringTogether(conflict)
 	unset := func(key string, names []string) {
 		for _, name := range names {
@@ -311,7 +319,7 @@ type Port struct {
 // Ports lists the host ports that the stack publishes.
 func (cfg Config) Ports() []Port {
 	var ports []Port
-	if cfg.Nginx.Enabled {
+	if cfg.Nginx.Enabled && !cfg.BehindEdge() {
 		ports = append(ports, Port{"nginx.httpPort", "nginx.address", cfg.Nginx.Address, cfg.Nginx.HTTPPort})
 		if cfg.Nginx.TLS.Mode != "off" {
 			ports = append(ports, Port{"nginx.httpsPort", "nginx.address", cfg.Nginx.Address, cfg.Nginx.HTTPSPort})
