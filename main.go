@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -70,4 +71,6 @@ func check(ctx context.Context, test smoke.Test, within time.Duration) error {
 	return test.Run(ctx, within)
 }
 
-func dial(base, token string) nginx.Client { return edge.Client{Base: base, Token: token} }
+func dial(base, token string, by http.RoundTripper) nginx.Client {
+	return edge.Client{Base: base, Token: token, By: by}
+}

@@ -25,7 +25,7 @@ const forward = "TAROT_FORWARD"
 // chooseRelease finds out what is to be deployed: what the stack file says, or the pinned
 // release.
 func chooseRelease(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config, source values) (args *components.PlatformArgs, err error) {
-	args = &components.PlatformArgs{Source: source.open, Prefix: ctx.Project() + "-" + ctx.Stack(), Pinned: cfg.Releases.Pin != ""}
+	args = &components.PlatformArgs{Source: source.open, Prefix: ctx.Project() + "-" + ctx.Stack(), Project: ctx.Project(), Pinned: cfg.Releases.Pin != ""}
 	if args.Application, err = cfg.ReadApplication(); err != nil {
 		return nil, err
 	}

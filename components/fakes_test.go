@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -53,10 +54,13 @@ type fakeEngine struct {
 	marked  []string
 	tested  []string // by smoke tests: which address, at which host
 	last    smoke.Test
+	dialled []string        // where nginx was asked, and how
 	orphans []engine.Orphan // all containers of the stack
 	needs   engine.Needs
 	guests  []engine.Guest
-	slept   time.Duration
+	// networks are those on which edges meet other stacks, by the edges' prefixes.
+	networks map[string]engine.Network
+	slept    time.Duration
 	// takes is how long a container takes to become healthy, and mostWaiting how many were
 	// waited for at a time.
 	takes                time.Duration
@@ -225,7 +229,16 @@ func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error
 	return f.releases, nil
 }
 
-func (f *fakeEngine) dial(base, _ string) nginx.Client { return fakeNginx{f, base} }
+func (f *fakeEngine) ExecWith(_ context.Context, prefix, workload, _ string, command ...string) (string, error) {
+	return "", f.ask("exec", strings.Join(command, " ")+" in "+prefix+"-"+workload)
+}
+
+func (f *fakeEngine) dial(base, _ string, by http.RoundTripper) nginx.Client {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dialled = append(f.dialled, fmt.Sprintf("%s from inside: %v", base, by != nil))
+	return fakeNginx{f, base}
+}
 
 // fakeNginx runs an earlier configuration until it is told to reload.
 type fakeNginx struct {
@@ -302,6 +315,13 @@ func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error
 		return []string{"it may be another's"}, []error{f.failures["uses"]}, nil
 	}
 	return nil, nil, nil
+}
+
+// Network is an edge's, by the driver of the fake; the stack's own only where it has one.
+func (f *fakeEngine) Network(_ context.Context, prefix, name string) (engine.Network, bool, error) {
+	n, there := f.networks[prefix]
+	n.Name, n.ID = prefix+"-"+name, prefix+"-"+name+"-id"
+	return n, there, f.failures["network"]
 }
 func (f *fakeEngine) Guests(context.Context, string) ([]engine.Guest, error) { return f.guests, nil }
 

@@ -6,6 +6,7 @@ package components
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -40,6 +41,8 @@ type Engine interface {
 	// of others on the stack's networks.
 	CheckUses(ctx context.Context, wanted []engine.Use) (warnings []string, faults []error, err error)
 	Guests(ctx context.Context, prefix string) ([]engine.Guest, error)
+	// Network is a stack's network; there is false where it has none of that name.
+	Network(ctx context.Context, prefix, name string) (found engine.Network, there bool, err error)
 	// Mounted is true where a healthy container of the workload has the volume.
 	Mounted(ctx context.Context, prefix, workload, volume string) (bool, error)
 	// MarkUses writes down what the stack has its volumes for; a claim only where
@@ -75,8 +78,9 @@ type PlatformArgs struct {
 	// Volumes are those in the stack's state, by the names of their resources.
 	Volumes map[string]state.Volume
 	Engine  Engine
-	// Prefix begins the names of everything in the engine: project-stack.
-	Prefix string
+	// Prefix begins the names of everything in the engine: project-stack. Project is its first
+	// part.
+	Prefix, Project string
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
 	// Scheduler makes what the scheduler's image is built from, for an os/architecture. nil:
@@ -84,8 +88,8 @@ type PlatformArgs struct {
 	Scheduler func(ctx context.Context, platform string) (buildcontext.Build, error)
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
-	// Dial returns what asks the nginx at an address.
-	Dial func(base, token string) nginx.Client
+	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.
+	Dial func(base, token string, by http.RoundTripper) nginx.Client
 	// Jobs are those that Pulumi's state knows, by their names; nil: none.
 	Jobs func(ctx context.Context) (map[string]state.Job, error)
 	// Known are the ids of all that Pulumi's state knows; nil: it is not asked.

@@ -15,6 +15,10 @@ func (r *rollout) preflight() error {
 	for _, d := range r.parts {
 		warnings = append(warnings, d.Warnings...)
 	}
+	sites, err := r.checkSites()
+	if err != nil {
+		return err
+	}
 	theirs, faults := r.neighbours()
 	for _, w := range append(warnings, theirs...) {
 		if w == "" {
@@ -24,7 +28,7 @@ func (r *rollout) preflight() error {
 			return err
 		}
 	}
-	return errors.Join(r.args.Engine.Preflight(r.ctx.Context(), needs), faults)
+	return errors.Join(r.args.Engine.Preflight(r.ctx.Context(), needs), faults, errors.Join(sites...))
 }
 
 // neighbours refuses volumes that are somebody else's, and tells of what is in the way of a
@@ -39,7 +43,10 @@ func (r *rollout) neighbours() (warnings []string, err error) {
 	}
 	guests, err := r.args.Engine.Guests(r.ctx.Context(), r.args.Prefix)
 	for _, g := range guests {
-		warnings = append(warnings, fmt.Sprintf("the container %s is on this stack's network %s, and not of this stack: the network can't be removed or changed before `%s`", g.Container, g.Network, g.Mend()))
+		if g.Expected(r.args.Prefix) {
+			continue // checkSites knows of these
+		}
+		warnings = append(warnings, fmt.Sprintf("%s is on this stack's network %s, and not of this stack: the network can't be removed or changed before `%s`", g, g.Network, g.Mend()))
 	}
 	return warnings, errors.Join(append(faults, err)...)
 }

@@ -28,6 +28,8 @@ type realised struct {
 	before map[string]state.Volume
 	driver string
 	retain bool
+	// stack begins the names of everything in the engine.
+	stack string
 
 	networks table[*workload.Network]
 	volumes  table[pulumi.StringInput]
@@ -52,7 +54,7 @@ type service struct {
 
 func newRealised(ctx *pulumi.Context, r runtime.Runtime, platform pulumi.Resource, args *PlatformArgs) *realised {
 	return &realised{ctx: ctx, runtime: r, platform: platform, before: args.Volumes, driver: args.Config.Volumes.Driver, retain: args.Config.Volumes.Retain,
-		components: map[string]*component{}}
+		stack: args.Prefix, components: map[string]*component{}}
 }
 
 // component is the one of the name, registered when it is first asked for; empty is the
@@ -94,7 +96,7 @@ func (r *realised) registerOutputs(parts []part.Described) error {
 func (r *realised) declareNetworks(all []part.Network) error {
 	var last *workload.Network
 	for _, n := range all {
-		network, err := r.runtime.Network(r.ctx, runtime.Network{Name: n.Name, Subnet: n.Subnet, Internal: n.Internal, After: last}, r.platform)
+		network, err := r.runtime.Network(r.ctx, runtime.Network{Name: n.Name, Subnet: n.Subnet, Internal: n.Internal, Alias: alias(n, r.stack), After: last}, r.platform)
 		if err != nil {
 			return err
 		}
@@ -104,6 +106,21 @@ func (r *realised) declareNetworks(all []part.Network) error {
 		}
 	}
 	return nil
+}
+
+// alias is what this stack is called on a network that it shares.
+func alias(n part.Network, stack string) string {
+	if n.Shared {
+		return stack
+	}
+	return ""
+}
+
+// meet has services find the network of the stack's edge, which that has declared.
+func (r *realised) meet(peer part.Peer) {
+	if peer.Stack != "" {
+		r.networks.set(part.Sites, &workload.Network{Name: peer.Network.Name, ID: pulumi.String(peer.Network.ID).ToStringOutput(), Alias: r.stack, Internal: true})
+	}
 }
 
 // declareVolumes declares a part's volumes, and of those that it does not use the ones that

@@ -58,7 +58,12 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if err != nil {
 		return nil, err
 	}
+	peer, err := r.findEdge()
+	if err != nil {
+		return nil, err
+	}
 	r.context = part.Context{
+		Project: args.Project, Peer: peer,
 		Scheduler: scheduler,
 		Config:    args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
@@ -82,6 +87,7 @@ func (r *rollout) declareGround() error {
 	if err := r.made.declareNetworks(part.Networks(r.context.Config)); err != nil {
 		return err
 	}
+	r.made.meet(r.context.Peer)
 	for _, d := range r.serving {
 		if err := r.made.declareVolumes(d); err != nil {
 			return err

@@ -87,6 +87,11 @@ type Config struct {
 	Metrics bool
 	// Pages are the operator's own: what is below a path goes to its host.
 	Pages []Page
+	// Sites are the stacks that answer for other names than this one's.
+	Sites []Site
+	// Known are the names, in lower case, that are answered for where no server has them as
+	// its own; any other is refused. Empty: none is.
+	Known []string
 }
 
 // Replicas are who answers.

@@ -9,7 +9,7 @@ import (
 func guestsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "guests STACK",
-		Short: "containers that somebody has attached to the stack's networks",
+		Short: "containers and services of others on the stack's networks",
 		Long: "While one is there, `pulumi destroy` fails at the network, and doesn't say why.\n" +
 			"Exit code 0: there is none; 1: there is; 2: it can't be told.",
 		Args: cobra.ExactArgs(1),
@@ -23,7 +23,7 @@ func guestsCommand() *cobra.Command {
 				return err
 			}
 			for _, g := range guests {
-				fmt.Printf("! the container %s is on the network %s and not of this stack, so the network can't be removed: %s\n", g.Container, g.Network, g.Mend())
+				fmt.Printf("! %s is on the network %s and not of this stack, so the network can't be removed: %s\n", g, g.Network, g.Mend())
 			}
 			if len(guests) > 0 {
 				return errWrong

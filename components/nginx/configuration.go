@@ -67,7 +67,7 @@ func Render(c part.Context) assets.Config {
 		BackendPort:    c.Backend.Port,
 		TLS:            cfg.TLS.Mode != "off",
 		Maintenance:    c.Maintenance,
-		TrustedProxies: cfg.TrustedProxies,
+		TrustedProxies: believed(c),
 		MaxBody:        int64(cfg.MaxBody),
 		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
 		RequestRate:    cfg.RequestRate,
@@ -78,6 +78,8 @@ func Render(c part.Context) assets.Config {
 		StaticPath:     paths.Static,
 		StaticMaxAge:   int(cfg.StaticMaxAge / time.Second),
 		Metrics:        c.Monitoring.Enabled,
+		Sites:          sites(c),
+		Known:          known(c),
 	}
 	if cfg.HTTPSPort != 443 {
 		rendered.HTTPSSuffix = ":" + strconv.Itoa(cfg.HTTPSPort)

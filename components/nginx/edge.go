@@ -41,8 +41,9 @@ type Engine interface {
 	Published(ctx context.Context, prefix, workload string) (map[int]engine.Published, error)
 	// Runs is how many containers of a workload run.
 	Runs(ctx context.Context, prefix, workload string) (int, error)
-	// Exec runs a command in one of a workload's containers.
+	// Exec runs a command in one of a workload's containers, and ExecWith one that reads.
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
+	ExecWith(ctx context.Context, prefix, workload, input string, command ...string) (string, error)
 	// Signal sends a signal to a workload's containers.
 	Signal(ctx context.Context, prefix, workload, signal string) error
 	// Tail are the last log lines of a workload's containers, for an error.
@@ -66,8 +67,9 @@ type Edge struct {
 	Token string
 	// Static is the path of the release's static files.
 	Static string
-	// Dial returns what asks the nginx at an address, and Check runs a smoke test.
-	Dial  func(base, token string) Client
+	// Dial returns what asks the nginx at an address, by HTTP or by what is given for that,
+	// and Check runs a smoke test.
+	Dial  func(base, token string, by http.RoundTripper) Client
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	Sleep func(time.Duration)
 	Log   pulumi.Log
@@ -82,7 +84,7 @@ type Edge struct {
 
 // Verify asks the host, past the upstreams, what a release has to answer.
 func (e *Edge) Verify(ctx context.Context, host string) error {
-	base, err := e.running(ctx) // which is not yet where it will be
+	base, by, err := e.running(ctx) // which is not yet where it will be
 	if err == nil && base == "" {
 		err = errors.New("nginx has stopped: the release can not be checked")
 	}
@@ -90,6 +92,7 @@ func (e *Edge) Verify(ctx context.Context, host string) error {
 		return err
 	}
 	test := e.smoke()
+	test.Transport = by
 	if test.Base, test.Connect, err = e.Site.Named(base); err != nil {
 		return err
 	}
@@ -107,14 +110,14 @@ type Behind struct {
 
 // Verify asks the host, past the upstreams, what the service has to answer.
 func (b Behind) Verify(ctx context.Context, host string) error {
-	base, err := b.running(ctx)
+	base, by, err := b.running(ctx)
 	if err == nil && base == "" {
 		err = errors.New("nginx has stopped: the release can not be checked")
 	}
 	if err != nil {
 		return err
 	}
-	test := smoke.Test{Health: b.Answer.Path}
+	test := smoke.Test{Health: b.Answer.Path, Transport: by}
 	if test.Base, test.Connect, err = b.named(base, b.Answer.Host); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (e *Edge) CheckRoutes(ctx context.Context, routes []part.Route) error {
 		if r.Probe == "" {
 			continue
 		}
-		test := smoke.Test{Health: r.Probe}
+		test := smoke.Test{Health: r.Probe, Transport: e.by()}
 		var err error
 		if test.Base, test.Connect, err = e.named(e.Site.At(e.Site.Address()), r.Host); err == nil {
 			err = e.probe(ctx, test, edge.Upstreams) // also behind the maintenance page
@@ -176,7 +179,7 @@ func (e *Edge) CheckSite(ctx context.Context, reached func(context.Context) ([]s
 		return e.check(ctx, test)
 	}
 	if !e.Site.Maintenance {
-		users := smoke.Test{Base: test.Base, Connect: test.Connect, Health: test.Health}
+		users := smoke.Test{Base: test.Base, Connect: test.Connect, Health: test.Health, Transport: test.Transport}
 		if err := e.check(ctx, users); err != nil {
 			return err
 		}
@@ -220,7 +223,7 @@ func (e *Edge) EnableMaintenance(ctx context.Context) error {
 // Apply has nginx take its new configuration, if it doesn't run it, and open again if
 // it was closed. That is the switch from the release before to this one.
 func (e *Edge) Apply(ctx context.Context, configuration string) error {
-	client := e.Dial(e.Site.At(e.Site.Address()), e.Token)
+	client := e.Dial(e.Site.At(e.Site.Address()), e.Token, e.by())
 	e.configuration = configuration
 	withLog := func(err error) error { return fmt.Errorf("%w%s", err, e.Engine.Tail(ctx, e.Stack, name)) }
 	state, err := client.State(ctx)
@@ -250,11 +253,19 @@ func (e *Edge) Apply(ctx context.Context, configuration string) error {
 // AwaitDrain returns when no request goes to the earlier replicas any more.
 func (e *Edge) AwaitDrain() { e.Sleep(time.Until(e.drained)) }
 
+// by is what asks the nginx that is wanted; nil: HTTP, at its ports.
+func (e *Edge) by() http.RoundTripper {
+	if e.Site.BehindEdge() {
+		return fromInside{e.Engine, e.Stack}
+	}
+	return nil
+}
+
 // smoke is what a release has to answer, asked by the site's own name.
 func (e *Edge) smoke() smoke.Test {
 	asked := e.Site.Backend.Smoke
 	test := smoke.Test{
-		Base: e.Site.At(e.Site.Name()), Connect: e.Site.Address(), Health: e.Site.Backend.HealthPath(),
+		Base: e.Site.At(e.Site.Name()), Connect: e.Site.Address(), Health: e.Site.Backend.HealthPath(), Transport: e.by(),
 		Read: asked.Read, Write: asked.Write, Body: asked.Body, Admin: asked.Admin,
 	}
 	if asked.Static != "" {

@@ -119,6 +119,13 @@ func service(c part.Context) part.Service {
 	if c.Volumes.Static != "" {
 		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "static", Target: staticFolder, ReadOnly: true})
 	}
+	if c.IsEdge() || c.BehindEdge() {
+		s.Networks = append(s.Networks, part.Sites)
+	}
+	if c.BehindEdge() { // which has the ports; two at once would have two releases' configurations
+		s.Ports, s.Recreate = nil, true
+		return s
+	}
 	if cfg.TLS.Mode != "off" {
 		s.Ports = append(s.Ports, workload.Port{Address: cfg.Address, Host: cfg.HTTPSPort, Container: httpsPort, Key: "nginx.httpsPort", AddressKey: "nginx.address"})
 	}

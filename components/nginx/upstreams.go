@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
 	"tarot-platform/components/site"
 	"tarot-platform/internal/edge"
+	"tarot-platform/internal/engine"
 )
 
 const (
@@ -83,30 +85,45 @@ func (e *Edge) wayOn() string {
 
 // ask is one question.
 func (e *Edge) ask(ctx context.Context) (edge.State, error) {
-	base, err := e.running(ctx)
+	base, by, err := e.running(ctx)
 	if err != nil {
 		return edge.State{}, err
 	}
 	if base == "" {
 		return edge.State{}, errors.New("nginx: it has no port on the host")
 	}
-	return e.Dial(base, e.Token).State(ctx)
+	return e.Dial(base, e.Token, by).State(ctx)
 }
 
-// running is where the nginx that runs is reached, and nothing where none does. It
-// may have other ports than the one that is wanted.
-func (e *Edge) running(ctx context.Context) (string, error) {
+// running is where the nginx that runs is reached, and by what; nothing where none does. It
+// may have other ports than the one that is wanted, or none.
+func (e *Edge) running(ctx context.Context) (base string, by http.RoundTripper, err error) {
 	ports, err := e.Engine.Published(ctx, e.Stack, name)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if at, ok := ports[httpsPort]; ok {
-		return site.URL("https", e.Site.Reached(at.Address), at.Port), nil
+		return site.URL("https", e.Site.Reached(at.Address), at.Port), nil, nil
 	}
 	if at, ok := ports[httpPort]; ok {
-		return site.URL("http", e.Site.Reached(at.Address), at.Port), nil
+		return site.URL("http", e.Site.Reached(at.Address), at.Port), nil, nil
 	}
-	return "", nil
+	runs, err := e.Engine.Runs(ctx, e.Stack, name)
+	if err != nil || runs == 0 {
+		return "", nil, err
+	}
+	return e.Site.At(e.Site.Address()), fromInside{e.Engine, e.Stack}, nil
+}
+
+// Front is where users come to an edge whose nginx has these ports.
+func Front(ports map[int]engine.Published) site.Front {
+	if at, ok := ports[httpsPort]; ok {
+		return site.Front{Scheme: "https", Port: at.Port}
+	}
+	if at, ok := ports[httpPort]; ok {
+		return site.Front{Scheme: "http", Port: at.Port}
+	}
+	return site.Front{}
 }
 
 // Replicas are the upstreams where each is one replica: it is an error where nginx knows all

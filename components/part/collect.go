@@ -99,7 +99,7 @@ func (c *checker) exists(owner, kind, name string) {
 // ports are the user's choice.
 func check(all []Described) error {
 	c := &checker{seen: map[string]string{}}
-	for _, network := range []string{Inner, Edge, Watch} {
+	for _, network := range []string{Inner, Edge, Watch, Sites} {
 		c.once("the platform", "network", network)
 	}
 	for _, d := range all {

@@ -1,6 +1,9 @@
 package part
 
-import "tarot-platform/internal/config"
+import (
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+)
 
 // Network is a network that workloads meet on.
 type Network struct {
@@ -12,6 +15,9 @@ type Network struct {
 	Subnet, Key string
 	// Internal networks have no way out and publish nothing.
 	Internal bool
+	// Shared networks are those that stacks meet on: a stack's one workload there is found by
+	// the stack's own name.
+	Shared bool
 }
 
 // Networks are those that a configuration asks for: one, or one for the edge, and without a
@@ -19,13 +25,17 @@ type Network struct {
 func Networks(cfg config.Config) []Network {
 	n := cfg.Networks
 	inner := Network{Name: Inner, StandsFor: []string{Inner}, Subnet: n.BackendSubnet, Key: "networks.backendSubnet", Internal: n.Isolated}
+	var shared []Network
+	if n.SitesSubnet != "" {
+		shared = append(shared, Network{Name: engine.SitesNetwork, StandsFor: []string{Sites}, Subnet: n.SitesSubnet, Key: "networks.sitesSubnet", Internal: true, Shared: true})
+	}
 	if !n.Isolated {
 		inner.StandsFor = []string{Inner, Edge, Watch}
-		return []Network{inner}
+		return append([]Network{inner}, shared...)
 	}
 	all := []Network{inner, {Name: Edge, StandsFor: []string{Edge}, Subnet: n.EdgeSubnet, Key: "networks.edgeSubnet"}}
 	if cfg.Monitoring.Enabled {
 		all = append(all, Network{Name: Watch, StandsFor: []string{Watch}, Subnet: n.MonitoringSubnet, Key: "networks.monitoringSubnet", Internal: true})
 	}
-	return all
+	return append(all, shared...)
 }

@@ -37,6 +37,10 @@ type Context struct {
 	Host Host
 	// Site is how the stack is reached.
 	Site Site
+	// Project begins the names of this project's stacks, and Peer is the stack that is this
+	// one's edge; the zero one where there is none, or nothing is known of it.
+	Project string
+	Peer    Peer
 	// Release is what is deployed.
 	Release Release
 	// Scheduler is the image that has the scheduler, where something is scheduled.
@@ -74,6 +78,14 @@ type Site struct {
 	Name string
 	// Hosts are all names of it.
 	Hosts []string
+}
+
+// Peer is a stack that is the edge of this one.
+type Peer struct {
+	// Stack begins the names of everything that it has in the engine: project-stack.
+	Stack string
+	// Network is the one that it meets others on.
+	Network engine.Network
 }
 
 // Release is what is deployed.
@@ -186,6 +198,7 @@ const (
 	Inner = "backend"    // the backend's, without a way out
 	Edge  = "edge"       // nginx's, with a way out
 	Watch = "monitoring" // of what watches, without a way out
+	Sites = "sites"      // where nginx meets those of other stacks: the edge's, which has its own
 )
 
 // When is the moment of a job.

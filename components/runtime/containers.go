@@ -323,13 +323,14 @@ func groups(w workload.Workload) pulumi.StringArray {
 	return all
 }
 
-func containerNetworks(networks []*workload.Network, aliases ...string) docker.ContainerNetworksAdvancedArray {
+// containerNetworks attaches a container, to be found as the workload; empty: by no name.
+func containerNetworks(networks []*workload.Network, workload string) docker.ContainerNetworksAdvancedArray {
 	all := docker.ContainerNetworksAdvancedArray{}
 	for _, n := range networks {
 		// By id, so that a network that is replaced takes its containers along.
 		attached := docker.ContainerNetworksAdvancedArgs{Name: n.ID}
-		if len(aliases) > 0 {
-			attached.Aliases = pulumi.ToStringArray(aliases)
+		if workload != "" {
+			attached.Aliases = pulumi.StringArray{pulumi.String(n.Called(workload))}
 		}
 		all = append(all, attached)
 	}

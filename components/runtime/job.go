@@ -83,7 +83,7 @@ func (s Stack) Job(ctx *pulumi.Context, j Job, parent pulumi.Resource) (*JobRun,
 	if len(j.Networks) == 0 {
 		args.NetworkMode = pulumi.String("none")
 	} else {
-		args.NetworksAdvanced = containerNetworks(j.Networks)
+		args.NetworksAdvanced = containerNetworks(j.Networks, "")
 	}
 	container, err := docker.NewContainer(ctx, name, args, pulumi.Parent(parent), pulumi.DependsOn(dependsOn),
 		// Under a name of its own, so that what an interrupted `up` has left is not

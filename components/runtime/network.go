@@ -50,5 +50,5 @@ func network(ctx *pulumi.Context, stack Stack, driver string, args Network, pare
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}
 	stack.plan.declared(n)
-	return &workload.Network{Name: full, ID: n.ID().ToStringOutput(), Internal: args.Internal, Resource: n}, nil
+	return &workload.Network{Name: full, Alias: args.Alias, ID: n.ID().ToStringOutput(), Internal: args.Internal, Resource: n}, nil
 }

@@ -91,6 +91,8 @@ type Network struct {
 	Subnet string
 	// Internal networks have no way out.
 	Internal bool
+	// Alias is what this stack's workload is found by on it; empty: its own name.
+	Alias string
 	// After is another network, or nil. Where both are made anew this one waits: Pulumi
 	// takes away what is on both together with the first one, and would not wait for
 	// that before it takes the second one away.

@@ -30,7 +30,7 @@ func (t taskSpec) of(alias string, force int) docker.ServiceTaskSpecArgs {
 	spec.ContainerSpec = &container
 	networks := docker.ServiceTaskSpecNetworksAdvancedArray{}
 	for _, n := range t.networks {
-		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(alias)}})
+		networks = append(networks, docker.ServiceTaskSpecNetworksAdvancedArgs{Name: n.ID, Aliases: pulumi.StringArray{pulumi.String(n.Called(alias))}})
 	}
 	spec.NetworksAdvanceds = networks
 	spec.ForceUpdate = pulumi.Int(force)

@@ -2,6 +2,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -19,10 +20,21 @@ type Site struct {
 	config.Config
 	Host  string
 	Local bool
+	// Front is where users come to the edge that the stack is behind.
+	Front Front
+}
+
+// Front is where users come to an edge; the zero one: by HTTPS, at its own port.
+type Front struct {
+	Scheme string
+	Port   int
 }
 
 // URL is where the stack answers, as users ask for it.
 func (s Site) URL(ctx context.Context) string {
+	if s.BehindEdge() { // by another name, it answers with something else
+		return s.At(s.Given())
+	}
 	host := s.Address()
 	if s.Nginx.Enabled && len(s.Nginx.ServerNames) > 0 && resolves(ctx, s.Nginx.ServerNames[0]) {
 		host = s.Nginx.ServerNames[0]
@@ -55,11 +67,14 @@ func (s Site) Names() []string {
 		own = append(own, "localhost", "127.0.0.1")
 	}
 	slices.Sort(own)
-	return slices.Compact(slices.Concat(s.Nginx.ServerNames, s.Hosts(), own))
+	return slices.Compact(slices.Concat(s.Nginx.ServerNames, s.Hosts(), s.SiteNames(), own))
 }
 
 // Address is where published ports are reached from the machine that Pulumi runs on.
 func (s Site) Address() string {
+	if s.BehindEdge() {
+		return s.Host
+	}
 	if s.Nginx.Enabled {
 		return s.Reached(s.Nginx.Address)
 	}
@@ -78,6 +93,8 @@ func (s Site) Reached(published string) string {
 // At is the site's URL with a host.
 func (s Site) At(host string) string {
 	switch {
+	case s.BehindEdge():
+		return URL(cmp.Or(s.Front.Scheme, "https"), host, cmp.Or(s.Front.Port, 443))
 	case !s.Nginx.Enabled:
 		return URL("http", host, s.Backend.PublishPort)
 	case s.Nginx.TLS.Mode == "off":

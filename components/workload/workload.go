@@ -164,10 +164,21 @@ type Network struct {
 	Name string
 	// ID is the engine's id of it.
 	ID pulumi.StringOutput
+	// Alias is what this stack's one workload on it is found by; several stacks meet there.
+	// Empty: each is found by its own name.
+	Alias string
 	// Internal networks have no way out and publish nothing.
 	Internal bool
-	// Resource is the network itself.
+	// Resource is the network itself; nil: another stack has declared it.
 	Resource pulumi.Resource
+}
+
+// Called is what a workload is found by on the network.
+func (n Network) Called(workload string) string {
+	if n.Alias != "" {
+		return n.Alias
+	}
+	return workload
 }
 
 // Port is a container port that the host publishes.

@@ -41,10 +41,13 @@ func (s Site) Answers(name string) string {
 	return name
 }
 
-// SiteNames are the names of all sites, in order.
+// SitesInOrder are the sites' keys.
+func (cfg Config) SitesInOrder() []string { return slices.Sorted(maps.Keys(cfg.Sites)) }
+
+// SiteNames are the host names of all sites, in order.
 func (cfg Config) SiteNames() []string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(cfg.Sites)) {
+	for _, name := range cfg.SitesInOrder() {
 		all = append(all, cfg.Sites[name].Hosts...)
 	}
 	return all

@@ -35,6 +35,8 @@ type Client struct {
 	Base string
 	// Token is the stack's.
 	Token string
+	// By asks in place of HTTP at that address, where nobody listens; nil: it is HTTP.
+	By http.RoundTripper
 }
 
 // State is what nginx runs.
@@ -84,6 +86,9 @@ func (c Client) State(ctx context.Context) (State, error) {
 		// A worker process that is ending keeps its connections.
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // as internal/smoke
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if c.By != nil {
+		client.Transport = c.By
 	}
 	response, err := client.Do(request)
 	if err != nil {

@@ -23,7 +23,7 @@ func nginx(t *testing.T, answers ...string) Client {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return Client{server.URL, "token"}
+	return Client{Base: server.URL, Token: "token"}
 }
 
 func TestState(t *testing.T) {

@@ -26,7 +26,19 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var out, errs bytes.Buffer
-	err := e.exec(ctx, prefix, workload, &out, &errs, func() string { return strings.TrimSpace(errs.String()) }, command)
+	err := e.exec(ctx, prefix, workload, nil, &out, &errs, func() string { return strings.TrimSpace(errs.String()) }, command)
+	if err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// ExecWith is Exec for a command that reads the input.
+func (e *Engine) ExecWith(ctx context.Context, prefix, workload, input string, command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var out, errs bytes.Buffer
+	err := e.exec(ctx, prefix, workload, strings.NewReader(input), &out, &errs, func() string { return strings.TrimSpace(errs.String()) }, command)
 	if err != nil {
 		return "", err
 	}
@@ -36,11 +48,11 @@ func (e *Engine) Exec(ctx context.Context, prefix, workload string, command ...s
 // ExecTo is Exec for a command that takes its time: what it prints is passed on as it comes, and
 // no part of an error.
 func (e *Engine) ExecTo(ctx context.Context, prefix, workload string, out, errs io.Writer, command ...string) error {
-	return e.exec(ctx, prefix, workload, out, errs, func() string { return "" }, command)
+	return e.exec(ctx, prefix, workload, nil, out, errs, func() string { return "" }, command)
 }
 
-// exec runs a command; said is asked for its standard error when it has failed.
-func (e *Engine) exec(ctx context.Context, prefix, workload string, out, errs io.Writer, said func() string, command []string) error {
+// exec runs a command, with an input or, where that is nil, none; said is asked for its standard error when it has failed.
+func (e *Engine) exec(ctx context.Context, prefix, workload string, in io.Reader, out, errs io.Writer, said func() string, command []string) error {
 	found, err := e.workload(ctx, prefix, workload, false)
 	if err != nil {
 		return err
@@ -49,7 +61,7 @@ func (e *Engine) exec(ctx context.Context, prefix, workload string, out, errs io
 		return fmt.Errorf("no container of %s-%s runs on this engine", prefix, workload)
 	}
 	failed := func(err error) error { return fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err) }
-	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdin: in != nil, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return failed(err)
 	}
@@ -59,6 +71,14 @@ func (e *Engine) exec(ctx context.Context, prefix, workload string, out, errs io
 	}
 	defer stream.Close()
 	context.AfterFunc(ctx, stream.Close) // nothing else ends a read of it
+	if in != nil {
+		if _, err := io.Copy(stream.Conn, in); err != nil {
+			return failed(err)
+		}
+		if err := stream.CloseWrite(); err != nil {
+			return failed(err)
+		}
+	}
 	if _, err := stdcopy.StdCopy(out, errs, stream.Reader); err != nil {
 		return failed(err)
 	}

@@ -50,39 +50,3 @@ func ignoreGone(err error) error {
 	}
 	return err
 }
-
-// Guest is a container that somebody has attached to a stack's network by hand.
-type Guest struct{ Network, Container string }
-
-// Mend is the command that lets the network be removed or made anew.
-func (g Guest) Mend() string {
-	return "docker network disconnect --force " + g.Network + " " + g.Container
-}
-
-// Guests are the containers on the stack's networks that are not the stack's. While one
-// is there, a network can neither be removed nor made anew.
-func (e *Engine) Guests(ctx context.Context, prefix string) ([]Guest, error) {
-	containers, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
-	if err != nil {
-		return nil, fmt.Errorf("docker engine at %s: list containers: %w", e.Address, err)
-	}
-	networks, err := e.api.NetworkList(ctx, network.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("docker engine at %s: list networks: %w", e.Address, err)
-	}
-	var guests []Guest
-	for _, n := range networks {
-		if n.Labels[StackLabel] != prefix {
-			continue
-		}
-		for _, c := range containers {
-			if c.Labels[StackLabel] == prefix || c.NetworkSettings == nil {
-				continue
-			}
-			if _, on := c.NetworkSettings.Networks[n.Name]; on {
-				guests = append(guests, Guest{n.Name, name(c)})
-			}
-		}
-	}
-	return guests, nil
-}

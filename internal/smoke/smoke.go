@@ -33,6 +33,8 @@ type Test struct {
 	// Connect is the host that answers, where the name in Base may (still) lead
 	// somewhere else. Empty: the one in Base.
 	Connect string
+	// Transport asks in place of HTTP at that address, where nobody listens; nil: it is HTTP.
+	Transport http.RoundTripper
 	// Header is sent along with every question.
 	Header http.Header
 	// From says of an answer's header why the answer is not from what is tested, if so: it
@@ -53,7 +55,7 @@ type Test struct {
 // client follows no redirect. It does not check the certificate: whether a
 // client trusts it is not what is asked, and one that is self-signed, or for
 // another name than the one that the machine is reached by, is no fault.
-func client(connect string) *http.Client {
+func client(connect string, by http.RoundTripper) *http.Client {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
 	if connect != "" {
 		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -64,9 +66,12 @@ func client(connect string) *http.Client {
 			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(connect, port))
 		}
 	}
+	if by == nil {
+		by = transport
+	}
 	return &http.Client{
 		Timeout:       single,
-		Transport:     transport,
+		Transport:     by,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -74,7 +79,7 @@ func client(connect string) *http.Client {
 // Run asks everything, and returns the first answer that is not as wanted as an
 // error. Health is asked again and again within the time.
 func (t Test) Run(ctx context.Context, within time.Duration) error {
-	r := &run{Test: t, client: client(t.Connect)}
+	r := &run{Test: t, client: client(t.Connect, t.Transport)}
 	defer r.client.CloseIdleConnections()
 	if err := repeat(ctx, within, func(error) bool { return true }, func(ctx context.Context) error {
 		return r.mine(ctx, r.get(http.StatusOK), t.Health)

@@ -1,0 +1,50 @@
+package nginx
+
+import (
+	"slices"
+	"strings"
+
+	assets "tarot-platform/assets/nginx"
+	"tarot-platform/components/part"
+	"tarot-platform/internal/config"
+)
+
+// sites are the other stacks that answer by this one's nginx.
+func sites(c part.Context) []assets.Site {
+	var all []assets.Site
+	for _, name := range c.SitesInOrder() {
+		s := c.Sites[name]
+		all = append(all, assets.Site{Name: name, Hosts: s.Hosts, Stack: config.Peer(c.Project, s.Answers(name)), Port: httpPort})
+	}
+	return all
+}
+
+// known are the names that are answered for; empty: all. Where users come to several stacks by
+// one address, a name that is nobody's gets to none of them.
+func known(c part.Context) []string {
+	var all []string
+	switch {
+	case c.BehindEdge():
+		all = slices.Concat(c.Nginx.ServerNames, c.Config.Hosts())
+	case c.IsEdge() && len(c.Nginx.ServerNames) > 0:
+		all = slices.Clone(c.Site.Hosts)
+	}
+	for i, name := range all {
+		all[i] = strings.ToLower(name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// believed are those whose word on clients counts: whoever stands in front, and behind an edge
+// its network, on which no one is but stacks' nginxes; and what asks inside the container.
+func believed(c part.Context) []string {
+	if !c.BehindEdge() {
+		return c.Nginx.TrustedProxies
+	}
+	all := append(slices.Clone(c.Nginx.TrustedProxies), inside+"/32")
+	if subnet := c.Peer.Network.Subnet; subnet != "" {
+		all = append(all, subnet)
+	}
+	return all
+}
