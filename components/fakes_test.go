@@ -54,10 +54,12 @@ type fakeEngine struct {
 	marked  []string
 	tested  []string // by smoke tests: which address, at which host
 	last    smoke.Test
-	dialled []string        // where nginx was asked, and how
-	orphans []engine.Orphan // all containers of the stack
-	needs   engine.Needs
-	guests  []engine.Guest
+	dialled []string // where nginx was asked, and how
+	// unpublished is true where this stack has a nginx without a port on the host.
+	unpublished bool
+	orphans     []engine.Orphan // all containers of the stack
+	needs       engine.Needs
+	guests      []engine.Guest
 	// networks are those on which edges meet other stacks, by the edges' prefixes.
 	networks map[string]engine.Network
 	slept    time.Duration
@@ -216,8 +218,8 @@ func (f *fakeEngine) Condition(context.Context, string, string) (engine.Conditio
 func (f *fakeEngine) Revive(_ context.Context, prefix, workload string) error {
 	return f.ask("revive", "revive "+prefix+"-"+workload)
 }
-func (f *fakeEngine) Published(context.Context, string, string) (map[int]engine.Published, error) {
-	if f.runs {
+func (f *fakeEngine) Published(_ context.Context, prefix, _ string) (map[int]engine.Published, error) {
+	if f.runs && !(f.unpublished && prefix == "tarot-test") {
 		return map[int]engine.Published{8080: {Address: "0.0.0.0", Port: 80}, 8443: {Address: "0.0.0.0", Port: 4443}}, nil
 	}
 	return nil, nil
@@ -281,7 +283,11 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 	_, host, _ := strings.Cut(test.Header.Get(edge.Header), ".")
 	name, _, _ := strings.Cut(host, ":")
 	f.mu.Lock()
-	f.tested = append(f.tested, test.Base+" at "+test.Connect)
+	how := ""
+	if test.Transport != nil {
+		how = ", from inside"
+	}
+	f.tested = append(f.tested, test.Base+" at "+test.Connect+how)
 	f.last = test
 	f.mu.Unlock()
 	return f.ask("smoke "+name, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))

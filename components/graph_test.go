@@ -42,6 +42,10 @@ var graphs = map[string]struct {
 	"containers-services":    {stack: "containers, watched", changes: []func(*config.Config){withServices}},
 	"prod-schedules":         {stack: "prod, watched", changes: []func(*config.Config){withServices, withSchedules}},
 	"containers-schedules":   {stack: "prod as containers", changes: []func(*config.Config){withSchedules}},
+	"prod-edge":              {stack: "prod", changes: []func(*config.Config){asEdge}},
+	"containers-edge":        {stack: "prod as containers", changes: []func(*config.Config){asEdge}},
+	"prod-behind-edge":       {stack: "prod", changes: []func(*config.Config){behindEdge}},
+	"containers-behind-edge": {stack: "prod as containers", changes: []func(*config.Config){behindEdge}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
@@ -63,7 +67,7 @@ func TestTheGraphOfResources(t *testing.T) {
 	for name, test := range graphs {
 		t.Run(name, func(t *testing.T) {
 			inProject(t)
-			r := deployAs(stack(t, test.stack, test.changes...), &recorder{}, &fakeEngine{}, test.pinned)
+			r := deployAs(stack(t, test.stack, test.changes...), &recorder{}, &fakeEngine{networks: edges}, test.pinned)
 			if r.err != nil {
 				t.Fatal(r.err)
 			}

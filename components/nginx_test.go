@@ -43,6 +43,15 @@ func TestNginxConfiguration(t *testing.T) {
 		"prod-routes-without-tls": func(t *testing.T) config.Config {
 			return stack(t, "prod", withServices, func(c *config.Config) { c.Nginx.TLS.Mode, c.Nginx.RequestRate = "off", 0 })
 		},
+		"prod-edge": func(t *testing.T) config.Config {
+			return stack(t, "prod", watched, asEdge, func(c *config.Config) { c.Nginx.ServerNames, c.Nginx.HTTPSPort = []string{"Tarot.example"}, 8443 })
+		},
+		"prod-edge-without-tls": func(t *testing.T) config.Config {
+			return stack(t, "prod", asEdge, func(c *config.Config) { c.Nginx.TLS.Mode, c.Nginx.RequestRate = "off", 0 })
+		},
+		"containers-behind-edge": func(t *testing.T) config.Config {
+			return stack(t, "prod as containers", watched, withServices, behindEdge)
+		},
 		"dev-without-tls-and-static": func(t *testing.T) config.Config { return stack(t, "dev behind nginx") },
 	} {
 		t.Run(name, func(t *testing.T) {

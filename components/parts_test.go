@@ -11,12 +11,16 @@ import (
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 // contextOf is what the parts get to see, with what all of them offer.
 func contextOf(t *testing.T, cfg config.Config) part.Context {
 	t.Helper()
-	c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Host: part.Host{Local: true}, Release: part.Release{Name: "r00000000aa", Image: "tarot-backend:00000000000000aa"}}
+	c := part.Context{Config: cfg, Project: "tarot", Stack: "tarot-test", Site: part.Site{URL: "https://localhost", Hosts: []string{"Tarot.example", "localhost"}}, Host: part.Host{Local: true}, Release: part.Release{Name: "r00000000aa", Image: "tarot-backend:00000000000000aa"}}
+	if cfg.BehindEdge() {
+		c.Peer = part.Peer{Stack: "tarot-prod", Network: engine.Network{Name: "tarot-prod-sites", Subnet: "10.213.9.0/24"}}
+	}
 	parts, err := part.Collect(parts.All, c)
 	if err != nil {
 		t.Fatal(err)
