@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -20,10 +21,12 @@ type executing struct {
 	out, errs string
 	code      int
 	ran       []string
+	stdin     bool
+	read      chan string // the input, once it is over
 }
 
 func (e *executing) ContainerExecCreate(_ context.Context, id string, options container.ExecOptions) (container.ExecCreateResponse, error) {
-	e.ran = append([]string{id}, options.Cmd...)
+	e.ran, e.stdin = append([]string{id}, options.Cmd...), options.AttachStdin
 	return container.ExecCreateResponse{ID: "exec"}, nil
 }
 
@@ -31,7 +34,14 @@ func (e *executing) ContainerExecAttach(context.Context, string, container.ExecA
 	var stream bytes.Buffer
 	_, _ = stdcopy.NewStdWriter(&stream, stdcopy.Stderr).Write([]byte(e.errs))
 	_, _ = stdcopy.NewStdWriter(&stream, stdcopy.Stdout).Write([]byte(e.out))
-	conn, _ := net.Pipe()
+	conn, far := net.Pipe()
+	if e.stdin {
+		e.read = make(chan string, 1)
+		go func() {
+			all, _ := io.ReadAll(far)
+			e.read <- string(all)
+		}()
+	}
 	return types.HijackedResponse{Conn: conn, Reader: bufio.NewReader(&stream)}, nil
 }
 
@@ -57,6 +67,25 @@ func TestExec(t *testing.T) {
 		t.Errorf("%v: %q %q", err, out.String(), errs.String())
 	}
 	if _, err := (&Engine{api: &fakeAPI{}}).Exec(t.Context(), "tarot-prod", "prometheus", "promtool"); err == nil || err.Error() != "no container of tarot-prod-prometheus runs on this engine" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestExecWithAnInput(t *testing.T) {
+	running := &fakeAPI{containers: []container.Summary{{ID: "one", State: "running", Names: []string{"/tarot-shop-nginx-1"}}}}
+	api := &executing{fakeAPI: running, out: "an answer"}
+	got, err := (&Engine{api: api}).ExecWith(t.Context(), "tarot-shop", "nginx", "a question", "curl")
+	if err != nil || got != "an answer" || !api.stdin {
+		t.Fatalf("%q, %v, an input: %v", got, err, api.stdin)
+	}
+	if read := <-api.read; read != "a question" {
+		t.Errorf("read %q", read)
+	}
+	if _, err := (&Engine{api: api}).Exec(t.Context(), "tarot-shop", "nginx", "curl"); err != nil || api.stdin {
+		t.Errorf("%v, an input where there is none: %v", err, api.stdin)
+	}
+	api.code, api.errs = 7, "refused"
+	if _, err := (&Engine{api: api}).ExecWith(t.Context(), "tarot-shop", "nginx", "", "curl"); err == nil || err.Error() != "curl in tarot-shop-nginx-1: exit code 7: refused" {
 		t.Errorf("%v", err)
 	}
 }

@@ -267,16 +267,3 @@ func TestFurtherVolumesAreMarked(t *testing.T) {
 		t.Errorf("%v, %v", faults, err)
 	}
 }
-
-func TestGuests(t *testing.T) {
-	own, other := mounts("tarot-dev", "backend", "", ""), container.Summary{ID: "b", Names: []string{"/psql"}}
-	for _, c := range []*container.Summary{&own, &other} {
-		c.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{"tarot-dev-backend": {}}}
-	}
-	api := &fakeAPI{containers: []container.Summary{own, other, {ID: "c", Names: []string{"/far"}}},
-		networks: []network.Summary{{Name: "tarot-dev-backend", Labels: map[string]string{StackLabel: "tarot-dev"}}, {Name: "bridge"}}}
-	guests, err := (&Engine{api: api}).Guests(t.Context(), "tarot-dev")
-	if err != nil || len(guests) != 1 || guests[0].Mend() != "docker network disconnect --force tarot-dev-backend psql" {
-		t.Errorf("%v, %v", guests, err)
-	}
-}
