@@ -31,18 +31,26 @@ swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or lea
 
 ## --- the stacks ---
 
-.PHONY: dev prod preview-comment
+.PHONY: dev prod up new preview-comment
 dev: engine pulumi ## set the machine up for the dev stack, and bring that up
 	@setup/base-images.sh for dev
 	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
 	@$(WITH) setup/endpoints.sh dev
 
-prod: engine pulumi swarm ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
-	@setup/base-images.sh for prod
-	@$(WITH) setup/state.sh exec prod pulumi up --stack prod $(if $(CI)$(YES),--yes)
-	@$(WITH) setup/endpoints.sh prod
+prod: ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
+	@$(MAKE) up STACK=prod
 
 STACK ?= prod
+up: engine pulumi ## the same for STACK, as for prod; its file: Pulumi.STACK.yaml, which `make new` makes
+	@if grep -Eqs "^ *tarot:runtime: *[\"']?swarm" Pulumi.$(STACK).yaml; then setup/swarm.sh; fi
+	@setup/base-images.sh for $(STACK)
+	@$(WITH) setup/state.sh exec $(STACK) pulumi up --stack $(STACK) $(if $(CI)$(YES),--yes)
+	@$(WITH) setup/endpoints.sh $(STACK)
+
+new: pulumi ## a file for STACK=..., made of FROM=prod's, with ports, subnets and volumes that nobody has; EDGE=prod HOST=shop.example.com: behind another stack
+	@$(if $(filter command line environment,$(origin STACK)),,$(error make new wants STACK=...))
+	@$(WITH) go run ./cmd/stack new $(STACK) $(if $(FROM),--from $(FROM)) $(if $(EDGE),--edge $(EDGE)) $(if $(HOST),--host $(HOST))
+
 .PHONY: releases rollback forward rotate clear-pending
 releases: ## what STACK (prod) has run, and can be returned to
 	@$(WITH) go run ./cmd/stack releases $(STACK)
@@ -65,8 +73,9 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 	@$(WITH) go run ./cmd/stack guests $(STACK)
 	@$(WITH) setup/state.sh exec $(STACK) pulumi destroy --stack $(STACK) $(if $(CI)$(YES),--yes)
 
-preview-comment: ## what `pulumi preview` says of dev and prod, as a comment for a pull request
-	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md dev prod
+STACKS ?= dev prod
+preview-comment: ## what `pulumi preview` says of STACKS (dev prod), as a comment for a pull request
+	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md $(STACKS)
 
 .PHONY: images-update
 images-update: ## what STACK's image tags mean now, as digests in its file; IMAGE="nginx.image python:3.11-slim": of these alone
