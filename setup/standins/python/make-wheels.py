@@ -21,8 +21,9 @@ SITE = "usr/lib/python3/dist-packages"
 # Files of a dist-info folder that a wheel has from elsewhere, or not at all.
 NOT_COPIED = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "METADATA", "PKG-INFO",
               "requires.txt", "dependency_links.txt", "not-zip-safe", "SOURCES.txt"}
-# (package, requirement) pairs that Debian does not keep either; see packages.txt.
-DROPPED_REQUIREMENTS = {("uvicorn", "httptools")}
+# (package, requirement) pairs that Debian does not keep either: see packages.txt, and the
+# time zones are those of the system.
+DROPPED_REQUIREMENTS = {("uvicorn", "httptools"), ("kombu", "tzdata")}
 # Upstream carries a copy of it, Debian imports its own package.
 ADDED_REQUIREMENTS = {("prometheus_client", "decorator")}
 
@@ -65,7 +66,8 @@ def wanted_files(site, info):
     for path in sorted(site.rglob("*")):
         parts = path.relative_to(site).parts
         is_test = len(parts) > 2 and parts[1] == "tests"
-        if path.is_file() and info not in [path, *path.parents] and "__pycache__" not in parts and not is_test:
+        is_source = path.suffix == ".po"  # of a translation, of which the .mo is read
+        if path.is_file() and info not in [path, *path.parents] and "__pycache__" not in parts and not (is_test or is_source):
             yield "/".join(parts), path.read_bytes()
 
 
