@@ -114,11 +114,13 @@ core() {
 }
 
 long() {
+  setup/base-images.sh tests
   borrow_swarm
   end_to_end long testname 80
 }
 
 thorough() {
+  setup/base-images.sh tests
   borrow_swarm
   end_to_end thorough testname 120
 }

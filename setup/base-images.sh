@@ -4,6 +4,7 @@
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh for STACK    only those that this stack's file asks for
+#   base-images.sh tests        those that the end-to-end tests ask for besides
 #   base-images.sh --list       print what they really are
 #   base-images.sh renew        build the stand-ins again, with Debian's latest updates
 #   base-images.sh save FILE    write them to a file, for a machine without a network
@@ -32,6 +33,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # works without what is required; without what is optional there is no monitoring, which is
 # no reason to stop; what is wanted by some stacks only is got for them, and kept where it is.
 # A KIND is what a stand-in's folder is called.
+# Those in test-images.txt no part has: the tests' applications are built from them.
 base=()
 optional=()
 some=()
@@ -39,13 +41,13 @@ while read -r need kind _; do
   case $need in
     required) base+=("$kind") ;;
     optional) optional+=("$kind") ;;
-    some) some+=("$kind") ;;
+    some | tests) some+=("$kind") ;;
   esac
-done <"$here/images.txt"
+done < <(cat "$here/images.txt" "$here/test-images.txt")
 
 is_for_some() { case " ${some[*]} " in *" $1 "*) true ;; *) false ;; esac }
 
-image_of() { awk -v kind="$1" '$2 == kind { print $3 }' "$here/images.txt"; }
+image_of() { awk -v kind="$1" '$2 == kind { print $3; exit }' "$here/images.txt" "$here/test-images.txt"; }
 
 mode=${TAROT_BASE_IMAGES:-auto}
 patience=${TAROT_PULL_PATIENCE:-20}
@@ -570,6 +572,11 @@ main() {
       # shellcheck disable=SC2086 # one word a line
       have_images $kinds
       ;;
+    tests)
+      step "Base images of the tests"
+      check_settings
+      have_images "${some[@]}"
+      ;;
     --list) list ;;
     renew)
       step "Base images: renew"
@@ -582,7 +589,7 @@ main() {
       check_settings
       "$1" "$2"
       ;;
-    *) fail "usage: base-images.sh [for STACK | --list | renew | save FILE | load FILE]" ;;
+    *) fail "usage: base-images.sh [for STACK | tests | --list | renew | save FILE | load FILE]" ;;
   esac
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the two layers of a small stand-in, out of unpacked Debian packages:
 #
-#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter \
+#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|node \
 #     ARCHITECTURE FOLDER
 #
 # FOLDER/base.tar is the same for all of them, to the byte, so that the engine
@@ -45,6 +45,12 @@ case $kind in
       libzstd1 zlib1g)
     ;;
   redis_exporter) tool_packages=(prometheus-redis-exporter) ;;
+  # What it is linked to, and those of its own modules that Debian has in packages beside it. No npm.
+  node)
+    tool_packages=(nodejs libnode137 libada-url0-3 libbrotli1 libcares2 libgcc-s1 libhdr-histogram6 libicu78 libllhttp9.4
+      libnghttp2-14 libsimdjson33 libsimdutf35 libsqlite3-0 libssl3t64 libstdc++6 libuv1t64 libzstd1 zlib1g node-acorn
+      node-minimatch node-brace-expansion node-balanced-match node-undici node-llhttp)
+    ;;
   *) fail "layers.sh: no stand-in is called '$kind'" ;;
 esac
 
@@ -171,6 +177,13 @@ build_tool() {
     redis_exporter)
       version="redis_exporter $(version_of prometheus-redis-exporter)"
       mv "$tool/usr/bin/prometheus-redis-exporter" "$tool/redis_exporter"
+      ;;
+    node)
+      version="node $(version_of nodejs)"
+      owned=(1000:1000 home/node)
+      mkdir -p "$tool/home/node"
+      sed '$a node:x:1000:1000::/home/node:/bin/sh' "$base/etc/passwd" >"$tool/etc/passwd"
+      sed '$a node:x:1000:' "$base/etc/group" >"$tool/etc/group"
       ;;
   esac
   case $kind in cadvisor | grafana) ;; *) version="$version (Debian ${suites[0]})" ;; esac

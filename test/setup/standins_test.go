@@ -68,7 +68,8 @@ func newStandins(t *testing.T) (m machine, engine string) {
 		t.Fatal(err)
 	}
 	short := strings.ReplaceAll(string(text), "/usr/share/keyrings/debian-archive-keyring.gpg", "/dev/null")
-	touch(t, filepath.Join(project, "setup/images.txt"), "required python python:3.11-slim\nrequired nginx nginx:1.30\noptional grafana grafana/grafana:12.4.12\n")
+	touch(t, filepath.Join(project, "setup/images.txt"), "required python python:3.11-slim\nrequired nginx nginx:1.30\noptional grafana grafana/grafana:12.4.12\nsome valkey valkey/valkey:9.1.2\n")
+	touch(t, filepath.Join(project, "setup/test-images.txt"), "# of the tests\ntests node node:24-slim\n")
 	if err := os.WriteFile(script, []byte(short), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +155,11 @@ func TestStandInsOfTwoEngines(t *testing.T) {
 	if err != nil || !has("python_3.11-slim") || !has("nginx_1.30") || !has("grafana_grafana_12.4.12") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if has("valkey_valkey_9.1.2") {
-		t.Error("the image of a part that no stack asks for was got")
+	if has("valkey_valkey_9.1.2") || has("node_24-slim") {
+		t.Error("an image that no stack asks for was got")
+	}
+	if out, err := m.run(t, nil, script, "tests"); err != nil || !has("valkey_valkey_9.1.2") || !has("node_24-slim") {
+		t.Errorf("those that the tests ask for besides: %v\n%s", err, out)
 	}
 	touch(t, filepath.Join(engine, "images", "tarot-backend_0123456789abcdef"), "<no_value>\n")
 	if err := os.Remove(filepath.Join(engine, "images", "nginx_1.30")); err != nil {
