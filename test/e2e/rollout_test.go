@@ -127,19 +127,25 @@ func (s *stack) badRelease(b bad, image string) {
 	t := s.t
 	t.Helper()
 	mend := s.breaks(b)
-	said, err := s.run("up", "--yes", "--skip-preview")
-	if err == nil {
-		t.Errorf("%s: up succeeded", b.name)
-	}
-	for _, want := range append(b.says, "its last log lines") {
-		if !strings.Contains(said, want) {
-			t.Errorf("%s: the error does not say %q:\n%s", b.name, want, said)
-		}
-	}
+	s.fails(b)
 	if !strings.Contains(string(get(t, "https://localhost:"+strconv.Itoa(s.https)+"/health").body), image) {
 		t.Errorf("%s: another release than %s answers", b.name, image)
 	}
 	mend()
+}
+
+// fails is an `up` that does, and says why.
+func (s *stack) fails(b bad) {
+	s.t.Helper()
+	said, err := s.run("up", "--yes", "--skip-preview")
+	if err == nil {
+		s.t.Errorf("%s: up succeeded", b.name)
+	}
+	for _, want := range append(b.says, "its last log lines") {
+		if !strings.Contains(said, want) {
+			s.t.Errorf("%s: the error does not say %q:\n%s", b.name, want, said)
+		}
+	}
 }
 
 // breaks makes the application the bad one, until it is mended.
@@ -160,7 +166,7 @@ func (s *stack) breaks(b bad) (mend func()) {
 // edit changes a file of the application.
 func (s *stack) edit(name string, change func(string) string) {
 	s.t.Helper()
-	path := filepath.Join(s.dir, "app", name)
+	path := filepath.Join(s.dir, s.app, name)
 	code, err := os.ReadFile(path)
 	if err != nil {
 		s.t.Fatal(err)

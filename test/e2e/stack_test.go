@@ -27,6 +27,7 @@ import (
 type stack struct {
 	t     *testing.T
 	dir   string // the copy of the project
+	app   string // the application's folder in it
 	name  string
 	id    string // of this run
 	env   []string
@@ -54,7 +55,7 @@ func newStack(t *testing.T, file string, overrides map[string]any) *stack {
 
 func newStackOf(t *testing.T, p project, file string, overrides map[string]any) *stack {
 	t.Helper()
-	s := &stack{t: t, dir: t.TempDir(), id: freeID(t), http: freePort(t), https: freePort(t)}
+	s := &stack{t: t, dir: t.TempDir(), app: "app", id: freeID(t), http: freePort(t), https: freePort(t)}
 	s.name = "e2e-" + s.id
 	s.put(p)
 	state := filepath.Join(t.TempDir(), "state")

@@ -28,23 +28,30 @@ const (
 	requestTime = 30 * time.Second
 )
 
+// visits is what users ask an application for.
+type visits struct {
+	rate    int                                             // requests a second
+	request func(n int64, post func() string) vegeta.Target // the n-th one; post gives what it stores a name
+	stored  func(body []byte) (name string, err error)      // what the answer to a POST says is stored
+	socket  string                                          // a web socket's address; empty: there is none
+}
+
 // traffic is users' requests while something is done to the stack.
 type traffic struct {
+	visits
 	t        *testing.T
-	api      string // its address
-	run      string // begins every question
+	run      string // begins the name of all that is stored
 	stop     context.CancelFunc
 	all      sync.WaitGroup
-	static   string       // address of a static file; empty: none is asked for
 	sent     atomic.Int64 // posts
 	asked    atomic.Int64 // all
 	attacker []*vegeta.Attacker
 
-	mu      sync.Mutex
-	results []vegeta.Result
-	stored  map[string]bool // questions that were acknowledged
-	closed  []string        // how web sockets ended that should not have
-	cleanly int
+	mu           sync.Mutex
+	results      []vegeta.Result
+	acknowledged map[string]bool // what is said to be stored
+	closed       []string        // how web sockets ended that should not have
+	cleanly      int
 }
 
 // number is a setting of the environment.
@@ -61,11 +68,17 @@ func number(t *testing.T, name string, usual int) int {
 	return value
 }
 
-// startTraffic begins; end has to be called.
+// startTraffic begins to ask the sample application; end has to be called. Static is the
+// address of a static file; empty: none is asked for.
 func startTraffic(t *testing.T, id, api, static string) *traffic {
+	return startVisits(t, id, sampleVisits(number(t, "ROLLOUT_RATE", usualRate), api, static))
+}
+
+// startVisits begins; stopped, or end, has to be called.
+func startVisits(t *testing.T, id string, v visits) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
-	rate := number(t, "ROLLOUT_RATE", usualRate)
-	tr := &traffic{t: t, api: api, static: static, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, stored: map[string]bool{}}
+	rate := v.rate
+	tr := &traffic{visits: v, t: t, run: fmt.Sprintf("load-%s-%d", id, time.Now().UnixNano()), stop: stop, acknowledged: map[string]bool{}}
 	// They are sent whether or not earlier ones are answered (open loop). Three
 	// quarters keep their connections, the others make one for each request.
 	for _, part := range []struct {
@@ -82,30 +95,52 @@ func startTraffic(t *testing.T, id, api, static string) *traffic {
 		})
 	}
 	for range sockets {
-		tr.all.Go(func() { tr.socket(ctx) })
+		if v.socket != "" {
+			tr.all.Go(func() { tr.holdSocket(ctx) })
+		}
 	}
 	time.Sleep(time.Second)
 	return tr
 }
 
-// targets mixes reads, writes with an id each, and slow reads.
+// sampleVisits mixes reads, writes with an id each, and slow reads.
+func sampleVisits(rate int, api, static string) visits {
+	return visits{
+		rate: rate, socket: strings.Replace(api, "https://", "wss://", 1) + "/ws/daily",
+		request: func(n int64, post func() string) vegeta.Target {
+			switch {
+			case n%10 < 4:
+				return posting(api+"/readings", map[string]string{"question": post(), "spread": "single"})
+			case n%10 == 4:
+				return getting(fmt.Sprintf("%s/debug/slow?seconds=%d", api, slowSeconds))
+			case n%10 == 5 && static != "":
+				return getting(static)
+			}
+			return getting(api + "/cards/the-fool")
+		},
+		stored: func(body []byte) (string, error) {
+			var reading struct{ Question string }
+			err := json.Unmarshal(body, &reading)
+			return reading.Question, err
+		},
+	}
+}
+
+func getting(address string) vegeta.Target {
+	return vegeta.Target{Method: http.MethodGet, URL: address}
+}
+
+func posting(address string, body any) vegeta.Target {
+	data, _ := json.Marshal(body) // texts
+	return vegeta.Target{Method: http.MethodPost, URL: address, Header: http.Header{"Content-Type": {"application/json"}}, Body: data}
+}
+
 func (tr *traffic) targets() vegeta.Targeter {
 	var count atomic.Int64
-	api := tr.api
+	post := func() string { return fmt.Sprintf("%s-%d", tr.run, tr.sent.Add(1)) }
 	return func(target *vegeta.Target) error {
 		tr.asked.Add(1)
-		*target = vegeta.Target{Method: http.MethodGet, URL: api + "/cards/the-fool"}
-		switch n := count.Add(1); {
-		case n%10 < 4:
-			question := fmt.Sprintf("%s-%d", tr.run, tr.sent.Add(1))
-			target.Method, target.URL = http.MethodPost, api+"/readings"
-			target.Header = http.Header{"Content-Type": {"application/json"}}
-			target.Body = []byte(fmt.Sprintf(`{"question": %q, "spread": "single"}`, question))
-		case n%10 == 4:
-			target.URL = fmt.Sprintf("%s/debug/slow?seconds=%d", api, slowSeconds)
-		case n%10 == 5 && tr.static != "":
-			target.URL = tr.static
-		}
+		*target = tr.request(count.Add(1), post)
 		return nil
 	}
 }
@@ -114,21 +149,19 @@ func (tr *traffic) take(result *vegeta.Result) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if result.Method == http.MethodPost && result.Code == http.StatusCreated {
-		var reading struct{ Question string }
-		if json.Unmarshal(result.Body, &reading) == nil {
-			tr.stored[reading.Question] = true
+		if name, err := tr.stored(result.Body); err == nil {
+			tr.acknowledged[name] = true
 		}
 	}
 	result.Body, result.Headers = nil, nil
 	tr.results = append(tr.results, *result)
 }
 
-// socket holds a web socket, and opens the next one when it is closed.
-func (tr *traffic) socket(ctx context.Context) {
-	url := strings.Replace(tr.api, "https://", "wss://", 1) + "/ws/daily"
+// holdSocket holds a web socket, and opens the next one when it is closed.
+func (tr *traffic) holdSocket(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // self-signed
 	for ctx.Err() == nil {
-		conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
+		conn, _, err := websocket.Dial(ctx, tr.socket, &websocket.DialOptions{HTTPClient: client})
 		for err == nil {
 			if err = conn.Write(ctx, websocket.MessageText, []byte("ping")); err == nil {
 				_, _, err = conn.Read(ctx)
@@ -279,20 +312,16 @@ func (tr *traffic) report() {
 	if len(lost) > 0 {
 		tr.t.Errorf("lost %d of %d requests: %s", len(lost), count, strings.Join(lost[:min(len(lost), 8)], "; "))
 	}
-	if len(tr.closed) > 0 || tr.cleanly == 0 {
+	if len(tr.closed) > 0 || tr.socket != "" && tr.cleanly == 0 {
 		tr.t.Errorf("web sockets closed cleanly: %d; otherwise: %s", tr.cleanly, strings.Join(tr.closed, "; "))
 	}
 }
 
-// end stops and reconciles with the database: what was acknowledged is stored,
-// and once. Image is the application's, and volume has its data.
+// end stops, and reconciles with the sample's database. Image is the application's, and
+// volume has its data.
 func (tr *traffic) end(volume, image string) {
 	tr.t.Helper()
-	for _, a := range tr.attacker {
-		a.Stop()
-	}
-	tr.stop()
-	tr.all.Wait()
+	tr.stopped()
 	// In the application's own image, on the volume that the replicas write to.
 	const script = `import json, sqlite3, sys
 rows = sqlite3.connect("/app/data/prod.db").execute("SELECT question FROM readings WHERE question LIKE ?", [sys.argv[1] + "-%"])
@@ -303,13 +332,30 @@ print(json.dumps([question for (question,) in rows]))`
 	if err := json.Unmarshal([]byte(text), &questions); err != nil {
 		tr.t.Fatalf("the database: %v: %s", err, text)
 	}
+	tr.reconcile(questions)
+}
+
+// stopped ends when nobody asks for anything any more.
+func (tr *traffic) stopped() {
+	for _, a := range tr.attacker {
+		a.Stop()
+	}
+	tr.stop()
+	tr.all.Wait()
+}
+
+// reconcile holds what was acknowledged against what is stored: each of it, and once.
+func (tr *traffic) reconcile(stored []string) {
+	tr.t.Helper()
 	found := map[string]int{}
-	for _, q := range questions {
-		found[q]++
+	for _, name := range stored {
+		if strings.HasPrefix(name, tr.run+"-") {
+			found[name]++
+		}
 	}
 	missing, twice := 0, 0
-	for q := range tr.stored {
-		if found[q] == 0 {
+	for name := range tr.acknowledged {
+		if found[name] == 0 {
 			missing++
 		}
 	}
@@ -318,8 +364,8 @@ print(json.dumps([question for (question,) in rows]))`
 			twice++
 		}
 	}
-	tr.t.Logf("posts sent %d, acknowledged %d, stored %d, missing %d, twice %d", tr.sent.Load(), len(tr.stored), len(questions), missing, twice)
-	if missing > 0 || twice > 0 || len(tr.stored) == 0 || len(questions) < len(tr.stored) {
-		tr.t.Errorf("acknowledged and missing: %d, stored twice: %d, acknowledged %d, stored %d", missing, twice, len(tr.stored), len(questions))
+	tr.t.Logf("posts sent %d, acknowledged %d, stored %d, missing %d, twice %d", tr.sent.Load(), len(tr.acknowledged), len(stored), missing, twice)
+	if missing > 0 || twice > 0 || len(tr.acknowledged) == 0 {
+		tr.t.Errorf("acknowledged and missing: %d, stored twice: %d, acknowledged %d, stored %d", missing, twice, len(tr.acknowledged), len(stored))
 	}
 }
