@@ -1,0 +1,6 @@
+#!/bin/sh
+set -e
+
+alembic upgrade head
+
+exec "$@"

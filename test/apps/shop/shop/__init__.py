@@ -1,0 +1,5 @@
+"""The shop; Celery's application is loaded with it."""
+
+from .celery import app as celery_app
+
+__all__ = ("celery_app",)
