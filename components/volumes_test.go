@@ -13,7 +13,7 @@ import (
 )
 
 func withFolders(c *config.Config) {
-	c.Backend.WorkingDir = "/code"
+	c.Backend.WorkingDir, c.Backend.StaticDir = "/code", "staticfiles"
 	c.Backend.Volumes = map[string]string{"uploads": "/code/media", "shared": "e2e_shared:/srv/shared"}
 	c.Backend.Tmpfs = []string{"/code/cache"}
 }
@@ -29,7 +29,7 @@ func TestFurtherVolumesAndFoldersAreWhereTheyAreAskedFor(t *testing.T) {
 			}
 			switch u.labels["tarot.workload"] {
 			case "backend", "candidate", "migrate":
-				for _, want := range []string{"tarot_db_data:/code/data", "tarot_static_data:/code/static", "tarot_logs:/code/logs", "tarot-test-volume-uploads:/code/media", "e2e_shared:/srv/shared"} {
+				for _, want := range []string{"tarot_db_data:/code/data", "tarot_static_data:/code/staticfiles", "tarot_logs:/code/logs", "tarot-test-volume-uploads:/code/media", "e2e_shared:/srv/shared"} {
 					if !slices.Contains(got, want) {
 						t.Errorf("%s: %s: no %s in %q", name, u.name, want, got)
 					}
@@ -38,9 +38,13 @@ func TestFurtherVolumesAndFoldersAreWhereTheyAreAskedFor(t *testing.T) {
 				if memory["/code/cache"] == nil && !slices.Contains(got, "<nil>:/code/cache") {
 					t.Errorf("%s: %s: no folder in memory: %v, %q", name, u.name, memory, got)
 				}
+			case "publish-static":
+				if !slices.Contains(u.list("envs"), any("STATIC=/code/staticfiles")) {
+					t.Errorf("%s: its files are sought elsewhere: %q", name, u.list("envs"))
+				}
 			case "own-volumes":
 				words := u.list("entrypoints")
-				if want := []any{"own-volumes", "10001:10001", "data", "/code/data", "static", "-", "logs", "/code/logs", "shared", "/srv/shared", "uploads", "/code/media"}; !slices.Equal(words[3:], want) {
+				if want := []any{"own-volumes", "10001:10001", "data", "/code/data", "static", "-/code/staticfiles", "logs", "/code/logs", "shared", "/srv/shared", "uploads", "/code/media"}; !slices.Equal(words[3:], want) {
 					t.Errorf("%s: %q", name, words[3:])
 				}
 				if !slices.Contains(got, "tarot-test-volume-uploads:/run/volumes/uploads") {

@@ -160,7 +160,12 @@ func giving(c part.Context, s part.Service) part.Job {
 	if !cfg.OfBackend() && s.Health.Steady > 0 {
 		s.Image, shell = config.BackendName, false
 	}
-	return storage.Giving(c, storage.Own+"-"+s.Name, s, volumes(s.Name, cfg), func(part.Mount) bool { return shell })
+	return storage.Giving(c, storage.Own+"-"+s.Name, s, volumes(s.Name, cfg), func(m part.Mount) string {
+		if !shell {
+			return "-"
+		}
+		return m.Target
+	})
 }
 
 func volumes(name string, s config.Service) []part.Mount {

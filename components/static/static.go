@@ -42,7 +42,7 @@ func (Part) Name() string { return "static" }
 // Spec implements part.Part. Without a volume, the application serves its own files.
 func (Part) Spec(c part.Context) (part.Spec, error) {
 	folder, url := Published(c)
-	s := part.Spec{Needs: []string{storage.Part{}.Name()}, Application: []part.Variable{{Name: "STATIC_DIR", Value: c.Backend.StaticDir() + folder}, {Name: "STATIC_URL", Value: url}}}
+	s := part.Spec{Needs: []string{storage.Part{}.Name()}, Application: []part.Variable{{Name: "STATIC_DIR", Value: c.Backend.StaticFolder() + folder}, {Name: "STATIC_URL", Value: url}}}
 	if c.Volumes.Static == "" {
 		return s, nil
 	}
@@ -84,7 +84,7 @@ func job(c part.Context, name, script string, folders ...string) part.Job {
 			Program: workload.Program{
 				Name:        name,
 				Command:     slices.Concat([]string{"/bin/sh", "-c", listScript + script, name}, folders),
-				Environment: map[string]string{"VOLUME": storage.Place("static"), "STATIC": c.Backend.StaticDir()},
+				Environment: map[string]string{"VOLUME": storage.Place("static"), "STATIC": c.Backend.StaticFolder()},
 				Limits:      workload.Limits{Memory: int64(c.Backend.Memory)},
 				Logging:     c.Log(name),
 				User:        c.Backend.User,

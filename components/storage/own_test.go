@@ -50,8 +50,11 @@ func (h host) folder(path string) {
 func (h host) own(user, folder string) (asked []string) {
 	h.Helper()
 	h.folder("run/volumes/uploads")
-	if folder != "-" {
-		folder = filepath.Join(h.root, folder)
+	if path, uncopied := strings.CutPrefix(folder, "-"); path != "" {
+		folder = filepath.Join(h.root, path)
+		if uncopied {
+			folder = "-" + folder
+		}
 	}
 	cmd := exec.Command("/bin/sh", "-c", strings.ReplaceAll(ownScript, "/run/volumes/", h.root+"/run/volumes/"), "own-volumes", user, "uploads", folder)
 	cmd.Env = []string{"PATH=" + h.root + "/bin:" + os.Getenv("PATH"), "ROOT=" + h.root}
@@ -91,7 +94,9 @@ func TestANewVolumeIsTheUsers(t *testing.T) {
 		{"what the image has, and the user already", me, "code/media", []string{"code/media/logo.png"}, nil, gives(me), []string{"logo.png"}},
 		{"an empty folder of somebody else", "10001:10001", "code/media", []string{"code/media/"}, nil, gives("10001:10001"), []string{".keep"}},
 		{"what the image has", "10001:10001", "code/media", []string{"code/media/logo.png", "code/media/.hidden"}, nil, gives("10001:10001"), []string{".hidden", "logo.png"}},
-		{"what is published is not copied", "10001:10001", "-", []string{"code/media/logo.png"}, nil, gives("10001:10001"), nil},
+		{"what is published is not copied, by the engine neither", "10001:10001", "-code/media", []string{"code/media/logo.png"}, nil, gives("10001:10001"), []string{".keep"}},
+		{"nothing is published", "10001:10001", "-code/media", nil, nil, gives("10001:10001"), nil},
+		{"an image that is not known", "10001:10001", "-", []string{"code/media/logo.png"}, nil, gives("10001:10001"), nil},
 		{"what users have is left alone", "10001:10001", "code/media", []string{"code/media/logo.png"}, []string{"theirs"}, nil, []string{"theirs"}},
 		{"what is hidden, too", "10001:10001", "code/media", nil, []string{".theirs"}, nil, []string{".theirs"}},
 	} {

@@ -46,7 +46,7 @@ func (Part) Name() string { return component }
 func Volumes(c part.Context) []config.Volume {
 	all := []config.Volume{
 		{Name: "data", Engine: c.Volumes.Data, Path: c.Backend.DataDir()},
-		{Name: "static", Engine: c.Volumes.Static, Path: c.Backend.StaticDir()},
+		{Name: "static", Engine: c.Volumes.Static, Path: c.Backend.StaticFolder()},
 		{Name: "logs", Engine: c.Volumes.Logs, Path: c.Backend.LogsDir()},
 	}
 	for _, v := range c.Backend.FurtherVolumes() {
@@ -119,21 +119,22 @@ func declared(c part.Context) []part.Volume {
 // volumes begin with.
 func own(c part.Context) part.Job {
 	of := part.Service{Program: workload.Program{User: c.Backend.User, Limits: workload.Limits{Memory: int64(c.Backend.Memory)}}, Image: config.BackendName}
-	return Giving(c, Own, of, Mounts(c), func(m part.Mount) bool { return m.Source != "static" }) // which is published, by releases
+	return Giving(c, Own, of, Mounts(c), func(m part.Mount) string {
+		if m.Source == "static" { // into which the releases publish
+			return "-" + m.Target
+		}
+		return m.Target
+	})
 }
 
 // Giving is the job that gives those of the volumes that are new to the user of a service. It is
 // root, as nobody else gives something away, and may do that alone. It runs in the service's
-// image: they begin with what that has in their places, where copies says so.
-func Giving(c part.Context, name string, to part.Service, volumes []part.Mount, copies func(part.Mount) bool) part.Job {
+// image: they begin with what that has in the folder that from names, as own.sh knows it.
+func Giving(c part.Context, name string, to part.Service, volumes []part.Mount, from func(part.Mount) string) part.Job {
 	words := []string{"/bin/sh", "-c", ownScript, Own, to.User}
 	var mounts []part.Mount
 	for _, m := range volumes {
-		from := "-"
-		if copies(m) {
-			from = m.Target
-		}
-		words = append(words, m.Source, from)
+		words = append(words, m.Source, from(m))
 		m.Target = Place(m.Source)
 		mounts = append(mounts, m)
 	}

@@ -84,7 +84,7 @@ type Backend struct {
 	// How many containers run the application.
 	Replicas int `key:"replicas" allowed:"a whole number from 1 to 100"`
 	// The port that the application listens on inside its container (`PORT`).
-	Port int `key:"port" allowed:"a whole number from 1024 to 65535"`
+	Port int `key:"port" allowed:"a whole number from 1 to 65535"`
 	// Server processes in each container (`WORKERS`, and `WEB_CONCURRENCY`, which Gunicorn and
 	// Uvicorn read).
 	Workers int `key:"workers" allowed:"a whole number from 1 to 64"`
@@ -101,10 +101,14 @@ type Backend struct {
 	PublishPort int `key:"publishPort" allowed:"0, or a whole number from 1 to 65535"`
 	// The host address that `publishPort` and `debuggerPort` are bound to.
 	PublishAddress string `key:"publishAddress" allowed:"an IP address of the engine's host"`
-	// The folder of the application's code. Its folders data, static and logs are where the
-	// volumes of these names are, and what a relative SQLite file is relative to. It does not
-	// change where the image's processes start.
+	// The folder of the application's code. Its folders data and logs are where the volumes of
+	// these names are, and it is what a relative SQLite file and `staticDir` are relative to. It
+	// does not change where the image's processes start.
 	WorkingDir string `key:"workingDir" allowed:"an absolute path, none of the system's"`
+	// The folder that the image has the release's static files in, such as what Django's
+	// STATIC_ROOT names: relative to `workingDir`, or absolute. The volume `volumes.static` is
+	// mounted there.
+	StaticDir string `key:"staticDir" allowed:"a folder's path, of none of the system's folders and not workingDir itself, that nothing else is mounted at"`
 	// The database (`DATABASE_URL`). A SQLite file has to be in a volume: inside the working
 	// folder's data, or inside one of `volumes`. One with a password is the secret
 	// `databaseUrl`, which goes before this. Empty: there is none.
@@ -327,7 +331,7 @@ type Volumes struct {
 	// The database's, at data in `backend.workingDir`. Empty: there is none, for an application
 	// that keeps nothing in files.
 	Data string `key:"data" allowed:"empty, or a volume name: letters, digits, _ . and -"`
-	// The published static files', at static in `backend.workingDir`, and read by nginx. Empty:
+	// The published static files', at `backend.staticDir`, and read by nginx. Empty:
 	// the files are those of the image or of the mounted code.
 	Static string `key:"static" allowed:"empty, or a volume name: letters, digits, _ . and -"`
 	// Files that the application logs to, at logs in `backend.workingDir`.
@@ -361,7 +365,7 @@ func Defaults() Config {
 		Backend: Backend{
 			Context: "./app", Dockerfile: "Dockerfile",
 			Replicas: 3, Port: 8000, Workers: 4, PublishAddress: "127.0.0.1",
-			WorkingDir: "/app", DatabaseURL: "sqlite:///./data/prod.db",
+			WorkingDir: "/app", StaticDir: "static", DatabaseURL: "sqlite:///./data/prod.db",
 			User: "10001:10001", CPUs: 1, Memory: 512 << 20,
 			Health: Health{Interval: 30 * time.Second, Timeout: 10 * time.Second, StartPeriod: 60 * time.Second, Retries: 3},
 			Drain:  30 * time.Second, StopGrace: 40 * time.Second,

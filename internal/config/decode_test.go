@@ -48,6 +48,7 @@ const (
 	memory    = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"
 	sqlite    = "empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"
 	further2  = "a map of names (small letters, digits and -; not data, static and logs) to absolute paths, each a path of its own, or to VOLUME:PATH where the volume has a name"
+	static    = "a folder's path, of none of the system's folders and not workingDir itself, that nothing else is mounted at"
 	subnet    = "an IPv4 network in CIDR form, /16 to /28, that nothing else uses"
 	oneUser   = "uid:gid in numbers, not 0"
 	plain     = "empty, or a URL without a password (build arguments are readable in docker history; build.secrets are not)"
@@ -106,10 +107,10 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:backend.replicas: "-1" is not allowed; allowed: a whole number from 1 to 100`}},
 		{"too many replicas", raw("backend", `{"replicas":101}`), []string{
 			`tarot:backend.replicas: "101" is not allowed; allowed: a whole number from 1 to 100`}},
-		{"privileged port", raw("backend", `{"port":80}`), []string{
-			`tarot:backend.port: "80" is not allowed; allowed: a whole number from 1024 to 65535`}},
+		{"no port", raw("backend", `{"port":0}`), []string{
+			`tarot:backend.port: "0" is not allowed; allowed: a whole number from 1 to 65535`}},
 		{"port out of range", raw("backend", `{"port":65536}`), []string{
-			`tarot:backend.port: "65536" is not allowed; allowed: a whole number from 1024 to 65535`}},
+			`tarot:backend.port: "65536" is not allowed; allowed: a whole number from 1 to 65535`}},
 		{"nginx port out of range", raw("nginx", `{"httpPort":0}`), []string{
 			`tarot:nginx.httpPort: "0" is not allowed; allowed: a whole number from 1 to 65535`}},
 		{"published port out of range", raw("backend", `{"replicas":1,"publishPort":70000}`, "networks", `{"isolated":false}`), []string{
@@ -247,6 +248,13 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:volumes.logs: "tarot_logs" is not allowed; allowed: another name than backend.volumes.a's`}},
 		{"working folder", raw("backend", `{"workingDir":"code","databaseUrl":""}`), []string{
 			`tarot:backend.workingDir: "code" is not allowed; allowed: an absolute path, none of the system's`}},
+		{"static files in the working folder itself", raw("backend", `{"staticDir":"."}`), []string{`tarot:backend.staticDir: "." is not allowed; allowed: ` + static}},
+		{"static files nowhere", raw("backend", `{"staticDir":""}`), []string{`tarot:backend.staticDir: "" is not allowed; allowed: ` + static}},
+		{"static files in the system", raw("backend", `{"staticDir":"/usr/lib/x"}`), []string{`tarot:backend.staticDir: "/usr/lib/x" is not allowed; allowed: ` + static}},
+		{"static files in a volume", raw("backend", `{"staticDir":"data"}`), []string{
+			`tarot:backend.staticDir: "data" is not allowed; allowed: ` + static + ` (/app/data is for what the application writes)`}},
+		{"static files in a further volume", raw("backend", `{"staticDir":"../srv/x","volumes":{"a":"/srv/x"}}`), []string{
+			`tarot:backend.volumes: "a: /srv/x" is not allowed; allowed: ` + further2 + ` (/srv/x is volumes.static's)`}},
 		{"hosts", raw("backend", `{"extraHosts":{"db":"elsewhere"}}`), []string{
 			`tarot:backend.extraHosts: "db: elsewhere" is not allowed; allowed: a map of host names to IP addresses`}},
 		{"one volume for two", raw("volumes", `{"logs":"tarot_db_data"}`), []string{
@@ -275,13 +283,13 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"short secrets", raw("jwtSecretKey", ownKey[1:], "adminPassword", "1234567"), []string{
 			"tarot:adminPassword: a secret of 7 bytes is not allowed; allowed: at least 8 bytes, or none for a generated one",
 			"tarot:jwtSecretKey: a secret of 31 bytes is not allowed; allowed: at least 32 bytes, or none for a generated one"}},
-		{"several at once", raw("runtime", "x", "backend", `{"port":1,"replicas":0,"memory":"1m"}`), []string{
+		{"several at once", raw("runtime", "x", "backend", `{"port":-1,"replicas":0,"memory":"1m"}`), []string{
 			`tarot:backend.memory: "1m" is not allowed; allowed: ` + sizes,
-			`tarot:backend.port: "1" is not allowed; allowed: a whole number from 1024 to 65535`,
+			`tarot:backend.port: "-1" is not allowed; allowed: a whole number from 1 to 65535`,
 			`tarot:backend.replicas: "0" is not allowed; allowed: a whole number from 1 to 100`,
 			`tarot:runtime: "x" is not allowed; allowed: containers or swarm`}},
 		{"several of the wrong type", raw("backend", `{"port":"x","replicas":"y"}`, "replica", "1"), []string{
-			`tarot:backend.port: "x" is not allowed; allowed: a whole number from 1024 to 65535`,
+			`tarot:backend.port: "x" is not allowed; allowed: a whole number from 1 to 65535`,
 			`tarot:backend.replicas: "y" is not allowed; allowed: a whole number from 1 to 100`,
 			"tarot:replica: there is no such key; allowed: " + topKeys}},
 		{"an empty key", raw("", `{"a":"b"}`), []string{"tarot:: there is no such key; allowed: " + topKeys}},
@@ -372,6 +380,8 @@ func TestWhatAnApplicationMayLeaveOutOrHaveElsewhere(t *testing.T) {
 	for name, given := range map[string]map[string]string{
 		"no data and no database":           raw("volumes", `{"data":""}`, "backend", `{"databaseUrl":""}`),
 		"no data, and a database elsewhere": raw("volumes", `{"data":""}`, "databaseUrl", "postgresql://u:p@db/x"),
+		"a port as tutorials have it":       raw("backend", `{"port":80}`),
+		"static files elsewhere":            raw("backend", `{"staticDir":"/srv/static"}`),
 		"further volumes":                   raw("backend", `{"workingDir":"/code","volumes":{"uploads":"/code/media","cache-2":"shared:/var/lib/app"},"tmpfs":["/code/cache","/run/app"],"extraHosts":{"db.example":"10.0.0.7"}}`),
 	} {
 		if _, err := Load(given); err != nil {

@@ -117,7 +117,7 @@ func (b Backend) check(c *checker) {
 	}
 	b.Smoke.check(c)
 	c.between("backend.replicas", b.Replicas, 1, 100)
-	c.between("backend.port", b.Port, 1024, 65535)
+	c.between("backend.port", b.Port, 1, 65535)
 	c.between("backend.workers", b.Workers, 1, 64)
 	c.want(!b.MountCode || b.Replicas == 1, "backend.mountCode", b.MountCode)
 	c.between("backend.debuggerPort", b.DebuggerPort, 0, 65535)

@@ -24,9 +24,16 @@ type Volume struct {
 func VolumeName(stack, name string) string { return stack + "-volume-" + name }
 
 // The folders of the contract, below the working folder.
-func (b Backend) DataDir() string   { return path.Join(b.WorkingDir, "data") }
-func (b Backend) StaticDir() string { return path.Join(b.WorkingDir, "static") }
-func (b Backend) LogsDir() string   { return path.Join(b.WorkingDir, "logs") }
+func (b Backend) DataDir() string { return path.Join(b.WorkingDir, "data") }
+func (b Backend) LogsDir() string { return path.Join(b.WorkingDir, "logs") }
+
+// StaticFolder is where the image has its static files.
+func (b Backend) StaticFolder() string {
+	if path.IsAbs(b.StaticDir) {
+		return path.Clean(b.StaticDir)
+	}
+	return path.Join(b.WorkingDir, b.StaticDir)
+}
 
 // FurtherVolumes are those of `backend.volumes`, by their names.
 func (b Backend) FurtherVolumes() []Volume {
@@ -44,7 +51,7 @@ func (b Backend) FurtherVolumes() []Volume {
 // folders are those that have something mounted at them in a replica, or may have, the code's
 // among them.
 func (b Backend) folders() []string {
-	all := append([]string{b.WorkingDir, b.DataDir(), b.StaticDir(), b.LogsDir()}, b.Tmpfs...)
+	all := append([]string{b.WorkingDir, b.DataDir(), b.StaticFolder(), b.LogsDir()}, b.Tmpfs...)
 	for _, v := range b.FurtherVolumes() {
 		all = append(all, v.Path)
 	}
@@ -78,8 +85,13 @@ func (b Backend) checkFolders(c *checker, v Volumes) {
 		}
 		taken[place] = key + "'s"
 	}
+	static := b.StaticFolder()
+	c.want(b.StaticDir != "" && static != b.WorkingDir && (own(static) || !own(b.WorkingDir)), "backend.staticDir", b.StaticDir)
+	if static == b.DataDir() || static == b.LogsDir() {
+		c.because("backend.staticDir", b.StaticDir, static+" is for what the application writes")
+	}
 	for _, contract := range []struct{ key, volume, place string }{
-		{"volumes.data", v.Data, b.DataDir()}, {"volumes.static", v.Static, b.StaticDir()}, {"volumes.logs", v.Logs, b.LogsDir()},
+		{"volumes.data", v.Data, b.DataDir()}, {"volumes.static", v.Static, b.StaticFolder()}, {"volumes.logs", v.Logs, b.LogsDir()},
 	} {
 		if contract.volume != "" {
 			taken[contract.place] = contract.key + "'s"
