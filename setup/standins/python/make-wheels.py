@@ -24,8 +24,9 @@ NOT_COPIED = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "METADATA", "PKG-INFO
 # (package, requirement) pairs that Debian does not keep either: see packages.txt, and the
 # time zones are those of the system.
 DROPPED_REQUIREMENTS = {("uvicorn", "httptools"), ("kombu", "tzdata")}
-# Upstream carries a copy of it, Debian imports its own package.
-ADDED_REQUIREMENTS = {("prometheus_client", "decorator")}
+# Upstream carries a copy of decorator, Debian imports its own package; click-repl's metadata
+# have lost theirs.
+ADDED_REQUIREMENTS = {("prometheus_client", "decorator"), ("click_repl", "prompt-toolkit")}
 
 
 def unpack(debian_names, debs, target):

@@ -1,5 +1,8 @@
 # shellcheck shell=sh
-# Runs in the stand-in: what the Dockerfiles want of it.
+# Runs in the stand-in: what Dockerfiles want of it. Each finds all that it needs, or does not start.
 set -eu
-pip install fastapi 'uvicorn[standard]'
-python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3'
+pip install fastapi 'uvicorn[standard]' flask gunicorn django celery
+python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3, flask'
+gunicorn --version
+django-admin --version
+celery --version
