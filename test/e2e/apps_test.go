@@ -110,7 +110,7 @@ func TestDjangoOnSwarm(t *testing.T) { django(t, "swarm") }
 func django(t *testing.T, runtime string) {
 	t.Parallel() // these wait more than they work
 	s := appStack(t, runtime, "shop", map[string]any{
-		"backend.workingDir": "/code", "backend.staticDir": "staticfiles", "backend.health.path": "/healthz/", "backend.databaseUrl": "", "volumes.data": "", "backend.memory": "192m",
+		"backend.workingDir": "/code", "backend.staticDir": "staticfiles", "backend.health.path": "/healthz/", "backend.databaseUrl": "", "volumes.data": "",
 		"backend.volumes": map[string]any{"db": "/code/db"}, "backend.migrate": []string{"python", "manage.py", "migrate", "--noinput"},
 		"backend.environment": map[string]any{"DJANGO_ALLOWED_HOSTS": "localhost", "SQLITE_PATH": "/code/db/shop.sqlite3", "FORWARDED_ALLOW_IPS": "*"},
 		"backend.aliases":     map[string]any{"DJANGO_SECRET_KEY": "JWT_SECRET_KEY", "CELERY_BROKER_URL": "REDIS_URL"},
@@ -191,7 +191,7 @@ func order(t *testing.T, address string, count int) {
 func appStack(t *testing.T, runtime, app string, values map[string]any) *stack {
 	t.Helper()
 	all := map[string]any{
-		"runtime": runtime, "backend.context": "./" + app, "backend.replicas": 2, "backend.memory": "128m", "backend.drain": "5s", "backend.stopGrace": "10s",
+		"runtime": runtime, "backend.context": "./" + app, "backend.replicas": 2, "backend.workers": 2, "backend.memory": "192m", "backend.drain": "5s", "backend.stopGrace": "10s",
 		"backend.health.interval": "1s", "backend.health.timeout": "5s", "backend.health.startPeriod": "20s",
 	}
 	maps.Copy(all, values)
