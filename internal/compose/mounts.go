@@ -114,7 +114,7 @@ func (im *importer) backendMounts() {
 		b := im.Config.Backend
 		var done bool
 		switch {
-		case m.path == b.StaticDir():
+		case m.path == b.StaticFolder():
 			im.miss(key, "nginx serves the static files that each release's image has there, from the volume "+im.Config.Volumes.Static, "have the image made with them (RUN python manage.py collectstatic): docs/application.md, Recipes")
 			continue
 		case m.path == b.DataDir():
