@@ -182,7 +182,7 @@ func (im *importer) backendPort() {
 		im.miss(key, "the port that the backend listens on is not known", "8000 is written; another one: "+im.set(im.backend, "port")+" PORT")
 		return
 	}
-	im.try(key, "only root may listen below 1024: have it listen on 0.0.0.0:8000, which is written", func(c *config.Config) { c.Backend.Port = port })
+	im.try(key, "have it listen on 0.0.0.0:8000, which is written", func(c *config.Config) { c.Backend.Port = port })
 }
 
 // fillVariables writes the backend's.

@@ -218,7 +218,7 @@ func (im *importer) arguments(name string) {
 		case value == nil:
 			im.miss(key+argument, "has no value", "pulumi config set --path 'tarot:build.args."+argument+"' VALUE")
 		case isSecret(argument, *value):
-			im.miss(key+argument, "looks like a secret, and a build argument is readable in docker history", "there are no secrets of a build: let the build do without, or bring what it fetches into the context")
+			im.miss(key+argument, "looks like a secret, and a build argument is readable in docker history", "name it in tarot:build.secrets, set it by pulumi config set --secret tarot:"+argument+", and have the Dockerfile read it: RUN --mount=type=secret,id="+argument)
 		case twice && had != *value:
 			im.miss(key+argument, "another image is built with another value, and tarot:build.args is for all", "give one of the arguments another name")
 		default:

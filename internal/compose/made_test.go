@@ -74,16 +74,24 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 		{name: "a ready image", compose: "services:\n  web: {image: registry.example/shop:1, ports: [\"80:8000\"]}\n", want: func(c config.Config) string {
 			return differs(c.Backend.Image, "registry.example/shop:1", c.Nginx.HTTPPort, 80)
 		}},
-		{name: "an address of the host's", compose: backend + "hostname: web\n", want: func(c config.Config) string { return differs(c.Nginx.Address, "", c.Nginx.HTTPPort, 8000, c.Nginx.TLS.Mode, "off") },
+		{name: "an address of the host's", compose: backend + "hostname: web\n", want: func(c config.Config) string {
+			return differs(c.Nginx.Address, "", c.Nginx.HTTPPort, 8000, c.Nginx.TLS.Mode, "off")
+		},
 			told: map[string]string{"services.web.hostname": "by its service's name"}, quiet: []string{"services.web.ports.8000"}},
 		{name: "a port of the host's own address", compose: "services:\n  web: {build: ./web, ports: [\"127.0.0.1:9000:8000\"]}\n",
-			want: func(c config.Config) string { return differs(c.Nginx.Address, "127.0.0.1", c.Nginx.HTTPPort, 9000, c.Backend.Port, 8000) },
+			want: func(c config.Config) string {
+				return differs(c.Nginx.Address, "127.0.0.1", c.Nginx.HTTPPort, 9000, c.Backend.Port, 8000)
+			},
 			told: map[string]string{"services.web.ports.9000": "tarot:nginx.trustedProxies[0]' 10.213.9.1/32"}},
 		{name: "a port that only root has", compose: "services:\n  web: {build: ./web, ports: [\"80:80\"]}\n",
-			want: func(c config.Config) string { return differs(c.Backend.Port, 8000, c.Nginx.HTTPPort, 80) }, told: map[string]string{"services.web.ports": "only root may listen below 1024"}},
+			want: func(c config.Config) string { return differs(c.Backend.Port, 80, c.Nginx.HTTPPort, 80) }},
 		{name: "a port in the command, another published one", compose: "services:\n  web: {build: ./web, command: uvicorn shop:app --port 9999, ports: [\"80:9999\", \"5678:5678\"]}\n",
 			want: func(c config.Config) string { return differs(c.Backend.Port, 9999, c.Nginx.HTTPPort, 80) }, told: map[string]string{"services.web.ports.5678": "debuggerPort"}},
-		{name: "stop", compose: backend + "stop_grace_period: 1500ms\n", want: func(c config.Config) string { return differs(c.Backend.StopGrace, 2*time.Second, c.Backend.Drain, time.Second) }},
+		{name: "a Dockerfile outside of its folder", compose: "services:\n  web: {build: {context: ./web, dockerfile: ../compose.yaml}, ports: [\"80:80\"]}\n",
+			want: func(c config.Config) string { return differs(filepath.Base(c.Backend.Dockerfile), "compose.yaml") }},
+		{name: "stop", compose: backend + "stop_grace_period: 1500ms\n", want: func(c config.Config) string {
+			return differs(c.Backend.StopGrace, 2*time.Second, c.Backend.Drain, time.Second)
+		}},
 		{name: "a signal that is the usual one", compose: backend + "stop_signal: TERM\n", quiet: []string{"services.web.stop_signal"}},
 		{name: "limits, the short form", compose: backend + "cpus: 0.3\n    mem_limit: 200m\n", want: func(c config.Config) string { return differs(c.Backend.CPUs, 0.3, c.Backend.Memory.String(), "200m") }},
 		{name: "limits, the long form", compose: backend + "deploy: {replicas: 3, resources: {limits: {cpus: '1.5', memory: 1G}, reservations: {memory: 64M}}}\n",
@@ -104,35 +112,47 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 		{name: "a folder of the system's", compose: backend + "working_dir: /etc\n", want: func(c config.Config) string { return differs(c.Backend.WorkingDir, "/app") },
 			told: map[string]string{"services.web.working_dir": "none of the system's"}},
 		{name: "a command before the image's entrypoint", compose: backend + "command: serve it\n", files: map[string]string{"web/Dockerfile": pythonImage + "ENTRYPOINT [\"/start\", \"-v\"]\n"},
-			want: func(c config.Config) string { return differs(c.Backend.Command, []string{"/start", "-v", "serve", "it"}) }},
+			want: func(c config.Config) string {
+				return differs(c.Backend.Command, []string{"/start", "-v", "serve", "it"})
+			}},
 		{name: "an entrypoint of its own", compose: backend + "entrypoint: [\"/mine\"]\n    command: [\"x y\"]\n", files: map[string]string{"web/Dockerfile": pythonImage + "ENTRYPOINT /start\n"},
 			want: func(c config.Config) string { return differs(c.Backend.Command, []string{"/mine", "x y"}) }},
 		{name: "a password in a command", compose: backend + "command: serve --password=hunter2\n", want: func(c config.Config) string { return differs(len(c.Backend.Command), 0) },
 			told: map[string]string{"services.web.command": "a password in it"}},
 		{name: "a check by curl is a path", compose: backend + "healthcheck: {test: [CMD-SHELL, \"curl -fsS http://127.0.0.1:8000/up || exit 1\"], interval: 1m, retries: 9}\n",
-			want: func(c config.Config) string { return differs(c.Backend.Health.Path, "/up", c.Backend.Health.Interval, 2*time.Second, c.Backend.Health.Retries, 9) }},
+			want: func(c config.Config) string {
+				return differs(c.Backend.Health.Path, "/up", c.Backend.Health.Interval, 2*time.Second, c.Backend.Health.Retries, 9)
+			}},
 		{name: "a check that asks for more is a command", compose: backend + "healthcheck: {test: \"curl -f http://localhost:8000/up | grep ok\", start_interval: 4s}\n",
 			want: func(c config.Config) string {
 				return differs(c.Backend.Health.Command, []string{"/bin/sh", "-c", "curl -f http://localhost:8000/up | grep ok"}, c.Backend.Health.Path, "", c.Backend.Health.Interval, 4*time.Second)
 			},
 			told: map[string]string{"services.web.healthcheck": "no page is known"}},
 		{name: "a check at another port is a command", compose: backend + "healthcheck: {test: [CMD, curl, \"http://localhost:9000/up\"]}\n",
-			want: func(c config.Config) string { return differs(c.Backend.Health.Command, []string{"curl", "http://localhost:9000/up"}) }},
+			want: func(c config.Config) string {
+				return differs(c.Backend.Health.Command, []string{"curl", "http://localhost:9000/up"})
+			}},
 		{name: "no check", compose: "", want: func(c config.Config) string { return differs(c.Backend.Health.Port, 8000) }, told: map[string]string{"services.web.healthcheck": "there is none"}},
 		{name: "the image's own check", compose: "", files: map[string]string{"web/Dockerfile": pythonImage + "HEALTHCHECK --interval=1m CMD wget -q http://localhost:8000/live\n"},
-			want:  func(c config.Config) string { return differs(c.Backend.Health.Port, 0, c.Backend.Health.Path, "", c.Backend.Paths.Health, "/live") },
+			want: func(c config.Config) string {
+				return differs(c.Backend.Health.Port, 0, c.Backend.Health.Path, "", c.Backend.Paths.Health, "/live")
+			},
 			quiet: []string{"services.web.healthcheck"}},
 		{name: "a check with a password", compose: backend + "healthcheck: {test: \"check --token=hunter2\"}\n", want: func(c config.Config) string { return differs(len(c.Backend.Health.Command), 0) },
 			told: map[string]string{"services.web.healthcheck": "a password in it"}},
 		{name: "hosts", compose: backend + "extra_hosts: [\"a.example:10.0.0.1\", \"b.example:host-gateway\"]\n",
-			want: func(c config.Config) string { return differs(c.Backend.ExtraHosts, map[string]string{"a.example": "10.0.0.1"}) },
+			want: func(c config.Config) string {
+				return differs(c.Backend.ExtraHosts, map[string]string{"a.example": "10.0.0.1"})
+			},
 			told: map[string]string{"services.web.extra_hosts.b.example": "host-gateway is none"}},
 		{name: "networks that are internal", compose: backend + "networks: [inner]\nnetworks: {inner: {internal: true}}\n", want: func(c config.Config) string { return differs(c.Networks.BackendEgress, false) },
 			told: map[string]string{"networks": "inner"}},
 		{name: "a network with a way out", compose: "", want: func(c config.Config) string { return differs(c.Networks.BackendEgress, true) }, quiet: []string{"networks"}},
 		{name: "an alias", compose: backend + "networks: {default: {aliases: [shop]}}\n", told: map[string]string{"services.web.networks.default": "name backend where"}},
 		{name: "logging", compose: backend + "logging: {driver: local, options: {max-size: 5m}}\n",
-			want: func(c config.Config) string { return differs(c.Logging.Driver, "local", c.Logging.Options, map[string]string{"max-size": "5m"}) }},
+			want: func(c config.Config) string {
+				return differs(c.Logging.Driver, "local", c.Logging.Options, map[string]string{"max-size": "5m"})
+			}},
 		{name: "a platform", compose: backend + "platform: linux/arm64\n", want: func(c config.Config) string { return differs(c.Build.Platform, "linux/arm64") }},
 		{name: "arguments of a build", compose: "services:\n  web: {build: {context: web, args: {VERSION: \"3\", NPM_TOKEN: hunter2, EMPTY: }}, expose: [8000]}\n",
 			want: func(c config.Config) string { return differs(c.Build.Args, map[string]string{"VERSION": "3"}) },
@@ -152,7 +172,9 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 		{name: "a variable that nobody has set", compose: backend + "command: serve $NOT_SET_ANYWHERE\n", told: map[string]string{"compose": "NOT_SET_ANYWHERE"}},
 		{name: "a profile that is off", compose: "  debug: {image: busybox, profiles: [tools]}\n", told: map[string]string{"services.debug": "tools"}},
 		{name: "a migration", compose: "    depends_on: {prepare: {condition: service_completed_successfully}}\n  prepare: {build: ./web, command: alembic upgrade head, environment: {ONLY: here}}\n",
-			want: func(c config.Config) string { return differs(c.Backend.Migrate, []string{"alembic", "upgrade", "head"}, len(c.Services), 0) },
+			want: func(c config.Config) string {
+				return differs(c.Backend.Migrate, []string{"alembic", "upgrade", "head"}, len(c.Services), 0)
+			},
 			told: map[string]string{"services.prepare.environment.ONLY": "the backend's variables"}},
 		{name: "a worker is a replica with another command", compose: "    environment: {A: \"1\", B: \"2\"}\n  worker: {build: ./web, command: rq worker, environment: {A: \"1\", B: \"3\", C: \"4\"}, stop_signal: INT}\n",
 			want: func(c config.Config) string {
@@ -168,16 +190,22 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 					d.SecretEnvironment, []string{"POSTGRES_PASSWORD"}, d.Health.Port, 5432, c.Backend.DependsOn, []string{"db"}, d.Egress, false)
 			},
 			told: map[string]string{"services.db.ports": "nothing but nginx", "services.db.environment": "reads none of SECRET_KEY"}},
-		{name: "RabbitMQ keeps its name", compose: "  mq: {image: rabbitmq}\n", want: func(c config.Config) string { return differs(c.Services["mq"].Environment["RABBITMQ_NODENAME"], "rabbit@mq") },
+		{name: "RabbitMQ keeps its name", compose: "  mq: {image: rabbitmq}\n", want: func(c config.Config) string {
+			return differs(c.Services["mq"].Environment["RABBITMQ_NODENAME"], "rabbit@mq")
+		},
 			told: map[string]string{"services.mq.hostname": "rabbit@mq"}},
 		{name: "a service's name", compose: "  My_Search.1: {image: search, expose: [7700]}\n  alertmanager_: {image: alerts}\n    \n", want: func(c config.Config) string {
 			return differs(c.Services["my-search-1"].Port, 7700, c.Services["alertmanager-service"].Image, "alerts")
 		}, told: map[string]string{"services.My_Search.1": "it is called my-search-1"}},
 		{name: "nginx and what it published", compose: "services:\n  web: {build: ./web, expose: [8000]}\n  proxy: {image: nginx, ports: [\"8080:80\", \"8443:443\"]}\n",
-			want: func(c config.Config) string { return differs(c.Nginx.HTTPPort, 8080, c.Nginx.HTTPSPort, 8443, c.Nginx.TLS.Mode, "selfSigned", len(c.Services), 0) },
+			want: func(c config.Config) string {
+				return differs(c.Nginx.HTTPPort, 8080, c.Nginx.HTTPSPort, 8443, c.Nginx.TLS.Mode, "selfSigned", len(c.Services), 0)
+			},
 			told: map[string]string{"services.proxy": "tarot:routes", "services.proxy.ports.8443": "tlsCertificate"}},
 		{name: "a front end on nginx is a service", compose: "  front: {build: ./front, ports: [\"80:80\"]}\n", files: map[string]string{"front/Dockerfile": "FROM node AS made\nRUN npm ci\nFROM nginx\nCOPY --from=made /dist /usr/share/nginx/html\n"},
-			want: func(c config.Config) string { return differs(c.Services["front"].Port, 80, c.Services["front"].Tmpfs, []string{"/run", "/var/cache/nginx"}, c.Nginx.HTTPPort, 8000) },
+			want: func(c config.Config) string {
+				return differs(c.Services["front"].Port, 80, c.Services["front"].Tmpfs, []string{"/run", "/var/cache/nginx"}, c.Nginx.HTTPPort, 8000)
+			},
 			told: map[string]string{"services.front.ports": "a route of nginx"}},
 		{name: "traefik's rules", compose: "    labels: {\"traefik.http.routers.w.rule\": \"Host(`shop.example`)\", \"traefik.http.routers.w.tls\": \"true\"}\n  api:\n    image: other\n    labels:\n      traefik.http.routers.a.rule: Host(`shop.example`) && PathPrefix(`/v2`)\n      traefik.http.services.a.loadbalancer.server.port: \"9000\"\n      traefik.http.routers.b.rule: HostRegexp(`x`)\n",
 			want: func(c config.Config) string {
@@ -272,7 +300,7 @@ func TestWhichServiceIsTheBackend(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	for _, test := range []struct{ name, compose, fault string }{
 		{"a folder that is not there", "services: {a: {build: ./nowhere}}", "services.a, the backend: tarot:backend.context"},
-		{"a Dockerfile outside of its folder", "services: {a: {build: {context: ./web, dockerfile: ../compose.yaml}}}", "tarot:backend.dockerfile"},
+		{"a Dockerfile that is not there", "services: {a: {build: {context: ./web, dockerfile: ../Dockerfile.web}}}", "tarot:backend.dockerfile"},
 		{"a repository", "services: {a: {build: \"https://git.example/shop.git\"}}", "tarot:backend.context"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
