@@ -75,7 +75,7 @@ func (im *importer) sortVariables(name string, ofBackend bool) variables {
 func (im *importer) sortOne(v *variables, name, variable, value string, ofBackend bool) {
 	key := "services." + name + ".environment." + variable
 	backend := name == im.backend
-	if im.cache != "" && host(im.cache).MatchString(value) && (value != im.cache || hostVariable.MatchString(variable)) {
+	if im.cache != "" && host(variable, im.cache).MatchString(value) {
 		im.cached(key, variable, value, ofBackend)
 		return
 	}

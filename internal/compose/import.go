@@ -73,6 +73,7 @@ func Import(p Project, o Options) (Result, error) {
 	im.depend()
 	im.fillParts()
 	im.tellUnread()
+	im.Secrets = slices.DeleteFunc(im.Secrets, func(s Secret) bool { return !config.TakesSecret(s.Name, im.Config.ApplicationSecrets()) }) // of keys that were refused
 	im.sort()
 	if err := im.Config.Validate(); err != nil { // every step was checked: this is for what none has thought of
 		return im.Result, fmt.Errorf("what was made of the project is no configuration: %w", err)

@@ -235,6 +235,7 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 					t.Errorf("%s is told of: %q", key, found)
 				}
 			}
+			accept(t, r)
 			for _, line := range r.Missed {
 				if strings.Contains(line.Key+line.Why+line.Mend, "hunter2") {
 					t.Errorf("a password is shown: %+v", line)

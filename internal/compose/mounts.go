@@ -125,9 +125,10 @@ func (im *importer) backendMounts() {
 			done = im.try(key, "", func(c *config.Config) { c.Volumes.Logs = engine })
 		default:
 			name := m.name
-			if slices.Contains(ofContract, name) || b.Volumes[name] != "" {
-				name = entry(config.BackendName + "-" + name)
+			if slices.Contains(ofContract, name) {
+				name = config.BackendName + "-" + name
 			}
+			name = free(b.Volumes, name)
 			place := m.path
 			if m.bind {
 				engine = config.VolumeName(im.options.Prefix, name)
@@ -179,8 +180,9 @@ func (im *importer) serviceMounts(name string, ofBackend bool) {
 			continue
 		}
 		own := im.names[name]
-		if im.tryService(name, key, "leave it out", func(s *config.Service) { s.Volumes = with(s.Volumes, m.name, m.path) }) {
-			im.Data = append(im.Data, Data{im.from(m), fmt.Sprintf("%s-%s-%s", im.options.Prefix, own, m.name), "tarot:services." + own, m.path, cmp.Or(im.Config.Services[own].User, im.Config.Backend.User)})
+		volume := free(im.Config.Services[own].Volumes, m.name)
+		if im.tryService(name, key, "leave it out", func(s *config.Service) { s.Volumes = with(s.Volumes, volume, m.path) }) {
+			im.Data = append(im.Data, Data{im.from(m), fmt.Sprintf("%s-%s-%s", im.options.Prefix, own, volume), "tarot:services." + own, m.path, cmp.Or(im.Config.Services[own].User, im.Config.Backend.User)})
 		}
 	}
 	for _, folder := range memory {

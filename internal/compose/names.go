@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,8 +39,8 @@ func (im *importer) name() {
 
 var noLetters = regexp.MustCompile(`[^a-z0-9]+`)
 
-// longest is what an entry's name may be at most.
-const longest = 32
+// longest is what each kind of name may be.
+const longest = 30
 
 // entry is a name as a stack file's entries have them: a DNS label.
 func entry(name string) string {
@@ -50,22 +51,34 @@ func entry(name string) string {
 	return strings.Trim(name[:min(len(name), longest)], "-")
 }
 
-// hostVariable is a variable that may hold nothing but a host's name.
-var hostVariable = regexp.MustCompile(`(?i)(host|addr|address|server|url|uri|upstream|broker|endpoint|_db|nodes?)$`)
-
-// host is where a text names a host: alone, in a URL, in a list.
-func host(name string) *regexp.Regexp {
-	return regexp.MustCompile(`(^|//|[@,\s])` + regexp.QuoteMeta(name) + `(:[0-9]+|[/?,\s]|$)`)
+// free is a name that no entry has.
+func free(all map[string]string, name string) string {
+	const room = 3 // for a number
+	for n, base := 2, name[:min(len(name), longest-room)]; all[name] != ""; n++ {
+		name = entry(base + "-" + strconv.Itoa(n))
+	}
+	return name
 }
 
-// rename writes the new names of services where a variable names them as hosts. What is the
-// name alone counts where the variable's own name says that it is one.
+// hostVariable is a variable that may hold nothing but a host's name.
+var hostVariable = regexp.MustCompile(`(?i)(host|hosts|addr|address|server|servers|url|uri|upstream|broker|endpoint|_db|nodes?)$`)
+
+// host is where a variable names a host: in a URL, with a port, or where the variable's own
+// name says that it is one, alone and in a list.
+func host(variable, name string) *regexp.Regexp {
+	name = regexp.QuoteMeta(name)
+	if hostVariable.MatchString(variable) {
+		return regexp.MustCompile(`(^|//|[@,\s])` + name + `(:[0-9]+|[/?,\s]|$)`)
+	}
+	return regexp.MustCompile(`(//|@)` + name + `([:/?,\s]|$)|(^|[,\s])` + name + `(:[0-9]+)`)
+}
+
+// rename writes the new names of services where a variable names them as hosts.
 func (im *importer) rename(variable, value string) string {
-	for old, own := range im.names {
-		if old == own || old == im.cache || value == old && !hostVariable.MatchString(variable) {
-			continue
+	for _, old := range slices.Sorted(maps.Keys(im.names)) {
+		if own := im.names[old]; old != own && old != im.cache {
+			value = host(variable, old).ReplaceAllStringFunc(value, func(found string) string { return strings.Replace(found, old, own, 1) })
 		}
-		value = host(old).ReplaceAllString(value, "${1}"+own+"${2}")
 	}
 	return value
 }

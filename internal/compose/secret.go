@@ -13,8 +13,10 @@ var (
 	secretPart = regexp.MustCompile(`(?i)(password|passwd|secret|private_key|access_key|api_key)`)
 	publicName = regexp.MustCompile(`(?i)(public|publishable)`)
 	pathName   = regexp.MustCompile(`(?i)_(file|path|dir)$`)
-	// userInfo is a password in what need not be a URL for net/url, and a setting of one.
-	userInfo = regexp.MustCompile(`://[^/?#\s:@]*:[^@\s]+@|(?i)\b(password|passwd|pwd|requirepass|secret|token|api[-_]?key)[= ]\S`)
+	// inText is a password in what need not be a URL for net/url, and a setting of one. What
+	// begins with a $ is a variable, and no password.
+	inText = regexp.MustCompile(`://[^/?#\s:@]*:[^@\s$][^@\s]*@|` +
+		`(?i)\b(?:password|passwd|pwd|secret|token|api[-_]?key)=["']?[^\s$"']|(?:--(?:password|passwd|secret|token|api[-_]?key)|\brequirepass) ["']?[^\s$"']`)
 )
 
 // isSecret tells by a variable's name and its value. One too many costs its owner a command,
@@ -37,4 +39,4 @@ func isSecret(name, value string) bool {
 }
 
 // hasPassword is true for a text that has one in it.
-func hasPassword(text string) bool { return config.HasPassword(text) || userInfo.MatchString(text) }
+func hasPassword(text string) bool { return config.HasPassword(text) || inText.MatchString(text) }

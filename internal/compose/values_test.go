@@ -26,6 +26,7 @@ func TestSecretsAreToldApart(t *testing.T) {
 		{"KEYFILE", "-----BEGIN PRIVATE KEY-----\nx", true}, {"CERT", "-----BEGIN CERTIFICATE-----\nx", false},
 		{"SECURE_SSL", "True", false}, {"USE_TOKEN", "true", false}, {"PASSWORD_MIN_LENGTH", "8", false}, {"ACCESS_TOKEN_EXPIRE_MINUTES", "60", false},
 		{"STRIPE_PUBLISHABLE_KEY", "pk", false}, {"VAPID_PUBLIC_KEY", "x", false}, {"DB_PASSWORD_FILE", "/run/secrets/x", false}, {"MONKEY", "x", false}, {"KEY_PREFIX", "shop", false},
+		{"CHECK", "mysqladmin ping --password=$MYSQL_PASSWORD", false}, {"CHECK", "mysqladmin ping --password 'x'", true}, {"ARGS", "--requirepass x", true}, {"NOTE", "enter your password here", false},
 		{"ALLOWED_HOSTS", "shop.example", false}, {"TZ", "Asia/Shanghai", false}, {"COMPASS", "north", false},
 	} {
 		if got := isSecret(test.name, test.value); got != test.want {
@@ -52,6 +53,8 @@ func TestVariablesHaveTheirPlaces(t *testing.T) {
       API: http://my_api:9000/x,http://other/my_api
       SELF_HOST: web
       MODE: web
+      PARTS: web,queue,my_api
+      PEERS: "web:80,x@my_api"
       EMPTY_TOKEN: ""
       UNSET:
     depends_on: [queue]
@@ -62,7 +65,7 @@ func TestVariablesHaveTheirPlaces(t *testing.T) {
 	r := imported(t, []string{"compose.yaml"})
 	b := r.Config.Backend
 	if wrong := differs(
-		b.Environment, map[string]string{"PLAIN": "a", "QUEUE": "queue", "API": "http://my-api:9000/x,http://other/my_api", "SELF_HOST": "backend", "MODE": "web", "EMPTY_TOKEN": "", "FROM_FILE": "y-x"},
+		b.Environment, map[string]string{"PLAIN": "a", "QUEUE": "queue", "API": "http://my-api:9000/x,http://other/my_api", "SELF_HOST": "backend", "MODE": "web", "PARTS": "web,queue,my_api", "PEERS": "backend:80,x@my-api", "EMPTY_TOKEN": "", "FROM_FILE": "y-x"},
 		b.SecretEnvironment, []string{"STRIPE_KEY"}, b.Workers, 3, b.Port, 8000, b.DatabaseURL, "",
 		b.Aliases, map[string]string{"CELERY_BROKER_URL": "REDIS_URL", "RESULT_BACKEND": "REDIS_URL", "JWT_SECRET_KEY": "JWT_SECRET_KEY", "ADMIN_PASSWORD": "ADMIN_PASSWORD"},
 		r.Config.Cache.Enabled, true, r.Config.Cache.Profile, "queue", r.Config.Cache.Memory.String(), "128m",
@@ -165,6 +168,32 @@ volumes: {data: , media: {name: the-media}, static: , odd: , other: , own: {driv
 	if got, want := r.Data[0].Copy(), `docker run --rm -v "$PWD"/'my logs':/from:ro -v tarot-shop-logs:/to alpine sh -c 'cp -a /from/. /to/ && chown -R 10001:10001 /to'`; got != want {
 		t.Errorf("%s", got)
 	}
+}
+
+func TestNamesThatAreAlikeStayApart(t *testing.T) {
+	project(t, "    environment: {OWN_PASSWORD: hunter2, OWN_PASSWORD_FILE: /x}\n    volumes: [\"a_very_long_name_of_a_volume_number_1:/srv/1\", \"a_very_long_name_of_a_volume_number_2:/srv/2\", \"data:/srv/3\"]\n"+
+		"  peer: {image: peer, expose: [1], volumes: [\"p_q:/1\", \"p-q:/2\"]}\n"+
+		"volumes: {a_very_long_name_of_a_volume_number_1: , a_very_long_name_of_a_volume_number_2: , data: , p_q: , p-q: }\n", nil)
+	r := imported(t, []string{"compose.yaml"})
+	if wrong := differs(r.Config.Backend.Volumes, map[string]string{
+		"a-very-long-name-of-a-volume-n": "shop_a_very_long_name_of_a_volume_number_1:/srv/1", "a-very-long-name-of-a-volum-2": "shop_a_very_long_name_of_a_volume_number_2:/srv/2", "backend-data": "shop_data:/srv/3",
+	}, r.Config.Services["peer"].Volumes, map[string]string{"p-q": "/1", "p-q-2": "/2"}, len(r.Data), 5); wrong != "" {
+		t.Error(wrong)
+	}
+	// A secret that no key lists would be refused as one that nobody knows.
+	if len(r.Secrets) > 0 || !told(r, "services.web.environment.OWN_PASSWORD", "docker inspect") {
+		t.Errorf("%v, %q", r.Secrets, r.Missed)
+	}
+	accept(t, r)
+}
+
+// accept writes the stack file, and reads it as the platform does.
+func accept(t *testing.T, r Result) {
+	t.Helper()
+	if err := r.Write("Pulumi.shop.yaml", nil); err != nil {
+		t.Fatal(err)
+	}
+	accepted(t, r, "Pulumi.shop.yaml")
 }
 
 func TestADatabaseThatNoVolumeKeepsIsTold(t *testing.T) {
