@@ -1,6 +1,7 @@
 // Command stack looks at a deployed stack (`make status`, `make logs`, `make releases`),
 // takes it from release to release (`make rollback`, `make forward`, `make rotate`), tries
-// whether its alerts are heard (`make test-alert`), and previews it for a pull request.
+// whether its alerts are heard (`make test-alert`), previews it for a pull request, and
+// writes the file of one for a Compose project (`make import`).
 // What it knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
 // what the Docker engine says.
 package main

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/loader"
@@ -82,7 +83,7 @@ func Load(ctx context.Context, from Source) (Project, error) {
 }
 
 // supported are those of Compose's attributes that are read, with all below them.
-func supported() []tree.Path {
+var supported = sync.OnceValue(func() []tree.Path {
 	var all []tree.Path
 	for _, prefix := range read {
 		all = append(all, tree.Path(prefix))
@@ -93,7 +94,7 @@ func supported() []tree.Path {
 		}
 	}
 	return all
-}
+})
 
 // besides tells of what `docker compose` reads where it is given no files, and does not read
 // where it is.
