@@ -179,8 +179,15 @@ func TestEachKeyHasItsPlaceOrItsLine(t *testing.T) {
 		{name: "a worker is a replica with another command", compose: "    environment: {A: \"1\", B: \"2\"}\n  worker: {build: ./web, command: rq worker, environment: {A: \"1\", B: \"3\", C: \"4\"}, stop_signal: INT}\n",
 			want: func(c config.Config) string {
 				w := c.Services["worker"]
-				return differs(w.Image+w.Context, "", w.Command, []string{"rq", "worker"}, w.Environment, map[string]string{"B": "3", "C": "4"}, w.Egress, false, w.StopSignal, "SIGINT", w.Port, 0, w.Update, "")
-			}, quiet: []string{"services.worker.environment"}},
+				return differs(w.Image+w.Context, "", w.Port, 0, w.Command, []string{"rq", "worker"}, w.Environment, map[string]string{"B": "3", "C": "4"}, w.Egress, false, w.StopSignal, "SIGINT", w.Port, 0, w.Update, "")
+			}, quiet: []string{"services.worker.environment"}, files: map[string]string{"web/Dockerfile": pythonImage + "EXPOSE 8000\n"}},
+		{name: "a worker of a ready image", compose: "services:\n  web: {image: \"shop:1\", ports: [\"80:8000\"]}\n  worker: {image: \"shop:1\", command: rq worker}\n",
+			want: func(c config.Config) string {
+				return differs(c.Backend.Image, "shop:1", c.Services["worker"].Image, "")
+			}},
+		{name: "lines of a Dockerfile that go on", compose: backend + "command: serve\n", files: map[string]string{"web/Dockerfile": "FROM python:3.13\nWORKDIR /srv\nENTRYPOINT [\"/a\", \\\n  # why\n  \"/b\"]\n"},
+			want: func(c config.Config) string { return differs(c.Backend.Command, []string{"/a", "/b", "serve"}) }},
+		{name: "a debugger's port is no web server's", compose: "services:\n  web: {build: ./web, ports: [\"5678:5678\", \"80:9999\"]}\n", want: func(c config.Config) string { return differs(c.Backend.Port, 9999, c.Nginx.HTTPPort, 80) }},
 		{name: "a scheduler runs once", compose: "  beat: {build: ./web, command: celery beat}\n", want: func(c config.Config) string { return differs(c.Services["beat"].Update, "stopFirst") }},
 		{name: "what a worker has not had", compose: "    environment: {A: \"1\"}\n  worker: {build: ./web, command: rq worker}\n", told: map[string]string{"services.worker.environment": "A, too"}},
 		{name: "a database", compose: "    depends_on: [db]\n  db: {image: \"mirror.example/library/postgres:17-alpine\", command: postgres -c fsync=on, environment: {POSTGRES_PASSWORD: hunter2, SECRET_KEY: other}, ports: [\"5432:5432\"], volumes: [\"pg:/var/lib/postgresql/data\"]}\nvolumes: {pg: }\n",
