@@ -55,6 +55,8 @@ type fakeEngine struct {
 	tested  []string // by smoke tests: which address, at which host
 	last    smoke.Test
 	dialled []string // where nginx was asked, and how
+	// sends is what an edge has in its configuration.
+	sends string
 	// unpublished is true where this stack has a nginx without a port on the host.
 	unpublished bool
 	orphans     []engine.Orphan // all containers of the stack
@@ -225,6 +227,9 @@ func (f *fakeEngine) Published(_ context.Context, prefix, _ string) (map[int]eng
 	return nil, nil
 }
 func (f *fakeEngine) Exec(_ context.Context, prefix, workload string, command ...string) (string, error) {
+	if command[0] == "cat" { // an edge's configuration
+		return f.sends, f.failures["cat"]
+	}
 	return "", f.ask("exec", strings.Join(command, " ")+" in "+prefix+"-"+workload)
 }
 func (f *fakeEngine) Releases(context.Context, string) ([]release.Release, error) {

@@ -43,6 +43,23 @@ func (r *rollout) findEdge() (part.Peer, error) {
 	return peer, err
 }
 
+// missing is what a stack behind an edge lacks there; empty: nothing. It may come later.
+func (r *rollout) missing() string {
+	peer := r.context.Peer
+	if peer.Stack == "" {
+		return ""
+	}
+	sends, err := nginx.Sends(r.ctx.Context(), r.args.Engine, peer.Stack, r.args.Prefix)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the edge %s does not say what it sends here, and users may get no answer: %v", peer.Stack, err)
+	case !sends:
+		return fmt.Sprintf("the edge %s sends nobody here yet: its %s:sites has to have this stack (%s), with %s",
+			peer.Stack, config.Namespace, r.args.Prefix, strings.Join(r.args.Config.Nginx.ServerNames, ", "))
+	}
+	return ""
+}
+
 // checkSites refuses a site that is this stack itself, and to take the network away, or make
 // it anew, on which stacks are that users come to by this one.
 func (r *rollout) checkSites() (faults []error, err error) {

@@ -11,7 +11,7 @@ import (
 // a later one, fail. All of it is told at once.
 func (r *rollout) preflight() error {
 	needs := part.Needs(r.context, r.parts)
-	warnings := []string{r.args.Engine.CheckMemory(needs)}
+	warnings := []string{r.args.Engine.CheckMemory(needs), r.missing()}
 	for _, d := range r.parts {
 		warnings = append(warnings, d.Warnings...)
 	}

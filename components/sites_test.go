@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tarot-platform/components/nginx"
+	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
@@ -212,5 +214,43 @@ func TestNginxKnowsOfSitesOnlyWhereThereAreSome(t *testing.T) {
 	}
 	if c = nginx.Render(contextOf(t, stack(t, "prod", asEdge))); len(c.Known) > 0 {
 		t.Errorf("an edge without a name of its own refuses all but %v", c.Known)
+	}
+}
+
+// A stack may be there before its edge knows of it, and whoever runs the update is told.
+func TestAStackThatNobodyIsSentToIsToldOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		sends   string
+		failure error
+		want    string
+	}{
+		"the edge knows it":         {"server tarot-test:8080 resolve max_fails=0;", nil, ""},
+		"the edge knows others":     {"server tarot-test2:8080 resolve; server x-tarot-test:80;", nil, "the edge tarot-prod sends nobody here yet: its tarot:sites has to have this stack (tarot-test), with shop.example"},
+		"the edge doesn't run well": {"", errors.New("no container"), "the edge tarot-prod does not say what it sends here, and users may get no answer: no container"},
+	} {
+		inProject(t)
+		docker := &fakeEngine{networks: edges, sends: test.sends, failures: map[string]error{"cat": test.failure}}
+		r := deploy(stack(t, "prod", behindEdge), &recorder{}, docker)
+		if told := strings.Join(r.warnings.texts, "\n"); r.err != nil || told != test.want {
+			t.Errorf("%s: %v, told %q", name, r.err, told)
+		}
+	}
+}
+
+// A certificate that is given has to have the names of those that answer by it.
+func TestACertificateThatIsNotForASiteIsToldOf(t *testing.T) {
+	pair, err := certificate.SelfSigned(make([]byte, 32), []string{"tarot.example", "*.shop.example", "store.example"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := func(c *config.Config) {
+		asEdge(c)
+		c.Nginx.TLS.Mode, c.Secrets = "given", map[string]string{"tlsCertificate": pair.Certificate, "tlsKey": pair.Key}
+	}
+	inProject(t)
+	r := deploy(stack(t, "prod", given), &recorder{}, &fakeEngine{})
+	const want = "tarot:nginx.tls.certificate is not for Shop.example, which tarot:sites has: browsers refuse it there"
+	if told := strings.Join(r.warnings.texts, "\n"); r.err != nil || told != want {
+		t.Errorf("%v, told %q", r.err, told)
 	}
 }

@@ -68,6 +68,9 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		Secrets:   secrets,
 		Images:    []part.Image{{Name: name, Reference: c.Nginx.Image, SetUp: c.Nginx.Image, Key: "nginx.image"}},
 	}
+	if s.Warnings, err = uncovered(c); err != nil {
+		return part.Spec{}, err
+	}
 	if c.Monitoring.Enabled {
 		s.Scrapes = []prometheus.Job{prometheus.Static(name, fmt.Sprintf("%s:%d", name, metricsPort), "")}
 	}

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,22 @@ func sites(c part.Context) []assets.Site {
 		all = append(all, assets.Site{Name: name, Hosts: s.Hosts, Stack: config.Peer(c.Project, s.Answers(name)), Port: httpPort})
 	}
 	return all
+}
+
+// uncovered warns of sites' names that a given certificate is not for.
+func uncovered(c part.Context) ([]string, error) {
+	if len(c.Sites) == 0 || c.Nginx.TLS.Mode != "given" {
+		return nil, nil
+	}
+	pair, err := c.GivenCertificate()
+	if err != nil {
+		return nil, err
+	}
+	names, err := pair.Uncovered(c.SiteNames())
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("%s:nginx.tls.certificate is not for %s, which %[1]s:sites has: browsers refuse it there", config.Namespace, strings.Join(names, ", "))}, nil
 }
 
 // known are the names that are answered for; empty: all. Where users come to several stacks by

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"tarot-platform/components/site"
@@ -124,6 +125,12 @@ func Front(ports map[int]engine.Published) site.Front {
 		return site.Front{Scheme: "http", Port: at.Port}
 	}
 	return site.Front{}
+}
+
+// Sends is true where the nginx of an edge sends users to a stack.
+func Sends(ctx context.Context, docker Engine, edge, stack string) (bool, error) {
+	text, err := docker.Exec(ctx, edge, name, "cat", folder+"/current/nginx.conf")
+	return strings.Contains(text, fmt.Sprintf("server %s:%d ", stack, httpPort)), err
 }
 
 // Replicas are the upstreams where each is one replica: it is an error where nginx knows all

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,22 @@ func keyFrom(seed []byte) (*ecdsa.PrivateKey, error) {
 		}
 	}
 	return nil, fmt.Errorf("derive key: no valid key from this seed")
+}
+
+// Uncovered are the names that the certificate is not for. Of a pattern, it is any name that
+// matches it.
+func (p Pair) Uncovered(names []string) ([]string, error) {
+	pair, err := tls.X509KeyPair([]byte(p.Certificate), []byte(p.Key))
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, name := range names {
+		if pair.Leaf.VerifyHostname(strings.Replace(name, "*.", "www.", 1)) != nil {
+			all = append(all, name)
+		}
+	}
+	return all, nil
 }
 
 // Check says why a certificate can not be served: it does not match its key, or
