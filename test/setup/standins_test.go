@@ -186,3 +186,39 @@ func TestStandInsOfTwoEngines(t *testing.T) {
 		t.Errorf("the fake engine does not know\n%s", unknown)
 	}
 }
+
+// What the tests' applications are built from can be had where no registry is in reach.
+func TestTheTestsApplicationsHaveTheirImages(t *testing.T) {
+	had := map[string]bool{}
+	for _, name := range []string{"images.txt", "test-images.txt"} {
+		text, err := os.ReadFile(filepath.Join(root, "setup", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			words := strings.Fields(line)
+			if len(words) != 3 || words[0] == "#" {
+				continue
+			}
+			had[words[2]] = true
+			if _, err := os.Stat(filepath.Join(root, "setup/standins", words[1], "Dockerfile")); err != nil {
+				t.Errorf("%s: no stand-in: %v", name, err)
+			}
+		}
+	}
+	files := glob(t, root, "test/apps/*/Dockerfile")
+	if len(files) == 0 {
+		t.Error("there are no applications")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if image, from := strings.CutPrefix(line, "FROM "); from && !had[strings.TrimSpace(image)] {
+				t.Errorf("%s: %s", file, line)
+			}
+		}
+	}
+}
