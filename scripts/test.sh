@@ -114,7 +114,6 @@ core() {
 }
 
 long() {
-  setup/base-images.sh tests
   borrow_swarm
   end_to_end long testname 80
 }

@@ -26,7 +26,7 @@ import (
 
 // A Flask application under Gunicorn 23, which knows no networks in FORWARDED_ALLOW_IPS.
 //
-//suite:thorough
+//suite:long
 func TestFlaskOnContainers(t *testing.T) { flask(t, "containers") }
 
 //suite:thorough
@@ -101,7 +101,7 @@ func fastAPI(t *testing.T, runtime string) {
 // A shop: Django under Gunicorn, started through a shell, with a Celery worker, beat and Valkey,
 // and a service of Node.js beside it that sends events.
 //
-//suite:long
+//suite:thorough
 func TestDjangoOnContainers(t *testing.T) { django(t, "containers") }
 
 //suite:thorough
