@@ -19,5 +19,5 @@ const server = http.createServer((req, res) => {
   }
 });
 
-// It heeds no SIGTERM, as many do not: a process 1 without a handler runs on until it is killed.
+// There is no handler for SIGTERM, as many have none.
 server.listen(port, () => console.log(`listening on ${port}`));
