@@ -40,7 +40,7 @@ func flask(t *testing.T, runtime string) {
 		"backend.migrate": []string{"flask", "--app", "blog", "init-db"},
 	})
 	s.fails(bad{name: "an address that is a network", says: []string{"does not appear to be an IPv4 or IPv6 address", "tarot:backend.environment", "FORWARDED_ALLOW_IPS"}})
-	if n := len(s.containers("backend")); n > 0 {
+	if n := len(s.containers("backend")); n > 0 && runtime == "containers" { // in swarm the service tries again
 		t.Errorf("%d replicas run all the same", n)
 	}
 	s.config("backend.environment", map[string]any{"FORWARDED_ALLOW_IPS": "*"})
@@ -192,7 +192,7 @@ func appStack(t *testing.T, runtime, app string, values map[string]any) *stack {
 	t.Helper()
 	all := map[string]any{
 		"runtime": runtime, "backend.context": "./" + app, "backend.replicas": 2, "backend.workers": 2, "backend.memory": "192m", "backend.drain": "5s", "backend.stopGrace": "10s",
-		"backend.health.interval": "1s", "backend.health.timeout": "5s", "backend.health.startPeriod": "20s",
+		"backend.health.interval": "1s", "backend.health.timeout": "10s",
 	}
 	maps.Copy(all, values)
 	s := prodStack(t, all)
