@@ -98,7 +98,7 @@ func (b Build) Hash() (string, error) {
 func (b Build) hashOutside(sum hash.Hash) error {
 	info, err := os.Stat(b.dockerfile())
 	if err != nil {
-		return fmt.Errorf("Dockerfile: %w", err)
+		return fmt.Errorf("the Dockerfile: %w", err)
 	}
 	return hashFile(sum, b.dockerfile(), "", info)
 }
