@@ -60,7 +60,7 @@ func TestImagesAreUpdated(t *testing.T) {
 	}
 	s := prodStack(t, map[string]any{
 		"runtime": "containers", "backend.context": "./other", "backend.dockerfile": "../docker/Dockerfile", "backend.replicas": 1, "backend.memory": "64m", "nginx.tls.mode": "off",
-		"build.secrets": []string{"INDEX_TOKEN"},
+		"build.secrets": []string{"INDEX_TOKEN"}, "backend.secrets": []string{"PAYMENT_KEY"},
 	})
 	for _, name := range []string{"docker", "base"} {
 		if err := os.Mkdir(filepath.Join(s.dir, name), 0o755); err != nil {
@@ -81,6 +81,7 @@ func TestImagesAreUpdated(t *testing.T) {
 	}
 	token := "index-token-" + s.id
 	s.mustRun("config", "set", "--secret", "tarot:INDEX_TOKEN", token)
+	s.mustRun("config", "set", "--secret", "tarot:PAYMENT_KEY", "payment-key-"+s.id)
 	base := func() string { // what the application was built on
 		t.Helper()
 		for id := range s.containers("backend") {
