@@ -139,6 +139,14 @@ func TestReplicasOfAFirstDeployThatFailsAreStopped(t *testing.T) {
 			t.Errorf("%s: %v; stopped %v", name, r.err, got)
 		}
 	}
+	for fails, runs := range map[string]*fakeEngine{"a first deploy": {}, "a later one": running("backend")} {
+		inProject(t)
+		runs.failures = map[string]error{"tarot-test-backend": errors.New("it broke")}
+		r := deploy(stack(t, "prod"), &recorder{}, runs)
+		if given := slices.Contains(r.engine.asked, "give up tarot-test-backend"); r.err == nil || given != (fails == "a first deploy") {
+			t.Errorf("%s: %v; given up: %v", fails, r.err, given)
+		}
+	}
 }
 
 // A volume is claimed before the application gets it, and marked when that runs.

@@ -190,6 +190,10 @@ func (f *fakeEngine) Remove(_ context.Context, orphans []engine.Orphan) error {
 	}
 	return f.ask("remove", "remove "+strings.Join(names, ", "))
 }
+func (f *fakeEngine) GiveUpService(_ context.Context, name string) error {
+	return f.ask("", "give up "+name)
+}
+
 func (f *fakeEngine) ServiceForce(context.Context, string) (int, error) { return f.force, nil }
 func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Comparison, error) {
 	return f.compared, nil

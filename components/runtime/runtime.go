@@ -141,6 +141,8 @@ type Engine interface {
 	StopContainer(ctx context.Context, id string, grace time.Duration) error
 	// ServiceForce is the ForceUpdate that the service must get.
 	ServiceForce(ctx context.Context, name string) (int, error)
+	// GiveUpService ends the tasks of a service that had none before its last update.
+	GiveUpService(ctx context.Context, name string) error
 	// CompareServices tells whether both run the same.
 	CompareServices(ctx context.Context, a, b string) (engine.Comparison, error)
 	ScaleService(ctx context.Context, name string, replicas int) error

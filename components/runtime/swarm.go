@@ -112,11 +112,15 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 	}
 	// One after the other. What fails is told long before.
 	within := time.Duration(w.Replicas) * (w.Health.Deadline() + w.StopGrace + 10*time.Second)
-	if err := s.Engine.AwaitService(ctx.Context(), s.name, tasksOf(w, w.Replicas), within); err != nil {
-		return err
+	err := s.Engine.AwaitService(ctx.Context(), s.name, tasksOf(w, w.Replicas), within)
+	if err == nil {
+		err = s.checkWrites(ctx.Context(), w, w.Name)
 	}
-	if err := s.checkWrites(ctx.Context(), w, w.Name); err != nil || s.canary == nil {
-		return err
+	if err != nil {
+		return errors.Join(err, s.giveUp(ctx.Context()))
+	}
+	if s.canary == nil {
+		return nil
 	}
 	if _, err := idOf(ctx, s.canary); err != nil {
 		return err
@@ -126,6 +130,18 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 		err = fmt.Errorf("service %s does not run what was asked for: %s; `pulumi up --refresh` mends it", s.name, now.Difference)
 	}
 	return err
+}
+
+// giveUp is as that of plain containers: of a first deploy that has failed, nothing runs on.
+func (s swarmService) giveUp(ctx context.Context) error {
+	if s.rollout.Edge == nil {
+		return nil
+	}
+	upstreams, err := s.rollout.Edge.Upstreams(ctx)
+	if err != nil || len(upstreams) > 0 {
+		return err
+	}
+	return s.Engine.GiveUpService(ctx, s.name)
 }
 
 func tasksOf(w workload.Workload, replicas int) engine.Tasks {

@@ -99,8 +99,8 @@ func order(a, b string) int {
 
 // ServiceForce is the number of forced updates that the service has to be
 // declared with. It is the one that it has, so that nothing changes; but where
-// its last update has failed, another one: Pulumi believes that the update was
-// made, and would see no difference.
+// its last update has failed, or it was given up, another one: Pulumi believes that the update was
+// made, and would see no difference. It is for services that are to have tasks.
 func (e *Engine) ServiceForce(ctx context.Context, name string) (int, error) {
 	service, err := e.service(ctx, name)
 	if errdefs.IsNotFound(err) || err == nil && service.Spec.TaskTemplate.ContainerSpec == nil {
@@ -114,7 +114,25 @@ func (e *Engine) ServiceForce(ctx context.Context, name string) (int, error) {
 		fmt.Fprint(sum, status.StartedAt, status.State)
 		return int(sum.Sum32() >> 2), nil
 	}
+	if mode := service.Spec.Mode.Replicated; mode != nil && mode.Replicas != nil && *mode.Replicas == 0 {
+		return int(service.Spec.TaskTemplate.ForceUpdate) + 1, nil
+	}
 	return int(service.Spec.TaskTemplate.ForceUpdate), nil
+}
+
+// GiveUpService ends the tasks of a service whose first deploy has failed: they would be
+// started again for ever. One that had tasks before keeps them.
+func (e *Engine) GiveUpService(ctx context.Context, name string) error {
+	service, err := e.service(ctx, name)
+	if err != nil {
+		return err
+	}
+	if before := service.PreviousSpec; before != nil {
+		if mode := before.Mode.Replicated; mode == nil || mode.Replicas == nil || *mode.Replicas > 0 {
+			return nil
+		}
+	}
+	return e.ScaleService(ctx, name, 0)
 }
 
 func failedUpdate(state swarm.UpdateState) bool {

@@ -100,6 +100,11 @@ func TestServiceForce(t *testing.T) {
 			t.Errorf("%q: %d", state, got)
 		}
 	}
+	gone := scaledTo(0)
+	gone.Spec.TaskTemplate.ForceUpdate = 5
+	if got, err := (&Engine{api: &fakeAPI{service: []moment{{gone, nil}}}}).ServiceForce(t.Context(), "x"); got != 6 || err != nil {
+		t.Errorf("given up: %d, %v", got, err)
+	}
 	seen := map[int]swarm.UpdateState{5: "no failure"}
 	for _, state := range []swarm.UpdateState{swarm.UpdateStatePaused, swarm.UpdateStateRollbackStarted, swarm.UpdateStateRollbackPaused, swarm.UpdateStateRollbackCompleted} {
 		got := at(state, 1)
@@ -133,5 +138,30 @@ func TestScaleService(t *testing.T) {
 				t.Errorf("%v, %v", api.done, err)
 			}
 		})
+	}
+}
+
+// What has been there before an update goes on, whatever becomes of it.
+func TestOnlyAFirstDeployIsGivenUp(t *testing.T) {
+	before := func(replicas *uint64) *swarm.ServiceSpec {
+		return &swarm.ServiceSpec{Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: replicas}}}
+	}
+	none, some := uint64(0), uint64(2)
+	for name, test := range map[string]struct {
+		before *swarm.ServiceSpec
+		want   string
+	}{
+		"the first":                      {nil, "scale id to 0"},
+		"after one that was given up":    {before(&none), "scale id to 0"},
+		"after one that ran":             {before(&some), ""},
+		"after one that runs everywhere": {&swarm.ServiceSpec{}, ""},
+	} {
+		now, later := scaledTo(2), scaledTo(0)
+		now.ID, now.PreviousSpec, later.Version.Index = "id", test.before, 2
+		// Asked for what was before, for how many there are, and for the change.
+		api := &fakeAPI{service: []moment{{now, nil}, {now, nil}, {later, nil}}}
+		if err := (&Engine{api: api}).GiveUpService(t.Context(), "x"); err != nil || strings.Join(api.done, ",") != test.want {
+			t.Errorf("%s: %v, %v", name, api.done, err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A gallery that knows nothing of this project, with the Dockerfile that its owner wrote: it has
@@ -62,6 +63,12 @@ func metHalfway(t *testing.T, runtime string) {
 		t.Errorf("%d replicas run all the same", n)
 	}
 
+	// A first deploy that fails leaves nothing that runs, and is no obstacle to the next.
+	s.config("backend.health.path", "/nowhere")
+	if said, err = s.run("up", "--yes", "--skip-preview"); err == nil || !strings.Contains(said, "404") {
+		t.Errorf("a health check of a page that is not there: %v\n%s", err, said)
+	}
+	within(t, 30*time.Second, "no replica runs", func() bool { return len(s.containers("backend")) == 0 })
 	s.config("backend.health.path", "/healthz/")
 	s.up()
 	knows := func(version int) {
