@@ -26,7 +26,7 @@ import (
 
 // A Flask application under Gunicorn 23, which knows no networks in FORWARDED_ALLOW_IPS.
 //
-//suite:long
+//suite:thorough
 func TestFlaskOnContainers(t *testing.T) { flask(t, "containers") }
 
 //suite:thorough

@@ -15,7 +15,7 @@ import (
 // A command of the release that is due each minute, through a release: for each minute it has
 // run, and once. One that fails, which its metrics say; and one that is run by hand.
 //
-//suite:long
+//suite:thorough
 func TestSchedulesOnContainers(t *testing.T) { schedules(t, "containers") }
 
 //suite:thorough
