@@ -49,7 +49,7 @@ func TestBadInput(t *testing.T) {
 		"memory without a unit": {set: map[string]any{"backend.memory": "512"}, want: `tarot:backend.memory: "512" is not allowed; allowed: a size with a unit`},
 		"too little memory":     {set: map[string]any{"backend.memory": "4m"}, want: `tarot:backend.memory: "4m" is not allowed; allowed: a size with a unit, at least 6m`},
 		"missing context":       {set: map[string]any{"backend.context": "./nowhere"}, want: `tarot:backend.context: "./nowhere" is not allowed; allowed: a folder that exists`},
-		"missing Dockerfile":    {set: map[string]any{"backend.context": empty}, want: `tarot:backend.dockerfile: "Dockerfile" is not allowed; allowed: a file inside backend.context`},
+		"missing Dockerfile":    {set: map[string]any{"backend.context": empty}, want: `tarot:backend.dockerfile: "Dockerfile" is not allowed; allowed: the path of a file that exists, relative to backend.context`},
 		"TLS key of another certificate": {set: map[string]any{"nginx.tls.mode": "given", "nginx.tls.certificate": "good.crt", "nginx.tls.key": "other.key"},
 			want: `tarot:nginx.tls.certificate: "good.crt" (tls: private key does not match public key) is not allowed`},
 		"expired certificate": {set: map[string]any{"nginx.tls.mode": "given", "nginx.tls.certificate": "old.crt", "nginx.tls.key": "old.key"},
