@@ -189,11 +189,7 @@ func (c containers) await(ctx *pulumi.Context, w workload.Workload, rollout Roll
 // and they would go on beside those of the next. Where there is no edge they are what
 // people see, and a change of mounted code may yet mend them.
 func (c containers) giveUp(ctx *pulumi.Context, w workload.Workload, rollout Rollout, ids []string) error {
-	if rollout.Edge == nil {
-		return nil
-	}
-	upstreams, err := rollout.Edge.Upstreams(ctx.Context())
-	if err != nil || len(upstreams) > 0 {
+	if serves, err := rollout.serves(ctx.Context()); err != nil || serves {
 		return err
 	}
 	failures := make([]error, len(ids))

@@ -208,6 +208,16 @@ func (r Rollout) atOnce(ctx *pulumi.Context, stack Stack, workload string) (bool
 	return runs == 0, err
 }
 
+// serves is true where people may be served by what is there: the edge has upstreams, or there is
+// no edge, and they see the replicas themselves.
+func (r Rollout) serves(ctx context.Context) (bool, error) {
+	if r.Edge == nil {
+		return true, nil
+	}
+	upstreams, err := r.Edge.Upstreams(ctx)
+	return len(upstreams) > 0, err
+}
+
 // unverified are the hosts that no user's request goes to yet, and none where
 // there is no edge that could send one.
 func (r Rollout) unverified(ctx context.Context, hosts []string) ([]string, error) {

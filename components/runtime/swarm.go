@@ -134,11 +134,7 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 
 // giveUp is as that of plain containers: of a first deploy that has failed, nothing runs on.
 func (s swarmService) giveUp(ctx context.Context) error {
-	if s.rollout.Edge == nil {
-		return nil
-	}
-	upstreams, err := s.rollout.Edge.Upstreams(ctx)
-	if err != nil || len(upstreams) > 0 {
+	if serves, err := s.rollout.serves(ctx); err != nil || serves {
 		return err
 	}
 	return s.Engine.GiveUpService(ctx, s.name)
