@@ -210,9 +210,7 @@ func notWritable(c part.Context, err error) error {
 		named = all
 	}
 	for _, v := range named {
-		err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %s; this mends it:\n"+
-			"docker run --rm --user 0:0 --network none --volume %s:%s --entrypoint chown %s -R %s %s", err, v.Path, v.Engine,
-			v.Engine, v.Path, c.Release.Image, c.Backend.User, v.Path)
+		err = storage.Somebodys(err, v.Engine, v.Path, c.Release.Image, c.Backend.User)
 	}
 	return err
 }

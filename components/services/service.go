@@ -12,6 +12,7 @@ import (
 
 	"tarot-platform/components/backend"
 	"tarot-platform/components/part"
+	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
@@ -150,9 +151,7 @@ func explain(c part.Context, s part.Service, err error) error {
 	}
 	for volume, target := range c.Services[s.Name].Volumes {
 		if strings.Contains(err.Error(), target) {
-			err = fmt.Errorf("%w\n%s belongs to somebody else in the volume %[3]s; this mends it:\n"+
-				"docker run --rm --user 0:0 --network none --volume %[3]s:%[2]s --entrypoint chown %[4]s -R %[5]s %[2]s",
-				err, target, c.Stack+"-"+s.Name+"-"+volume, cmp.Or(c.Release.Images[s.Name], c.Release.Image), s.User)
+			err = storage.Somebodys(err, c.Stack+"-"+s.Name+"-"+volume, target, cmp.Or(c.Release.Images[s.Name], c.Release.Image), s.User)
 		}
 	}
 	return err

@@ -4,6 +4,7 @@ package storage
 
 import (
 	_ "embed" // the script
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -154,4 +155,11 @@ func Giving(c part.Context, name string, to part.Service, volumes []part.Mount, 
 		},
 		Within: within,
 	}
+}
+
+// Somebodys adds to an error of who can't write a volume how it becomes the user's: no update changes
+// what somebody else has written.
+func Somebodys(err error, volume, path, image, user string) error {
+	return fmt.Errorf("%w\n%[2]s belongs to somebody else in the volume %[3]s; this mends it:\n"+
+		"docker run --rm --user 0:0 --network none --volume %[3]s:%[2]s --entrypoint chown %[4]s -R %[5]s %[2]s", err, path, volume, image, user)
 }
