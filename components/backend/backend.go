@@ -187,6 +187,9 @@ func explain(c part.Context, environment map[string]string, err error) error {
 		err = fmt.Errorf("%w: set one of %[2]s:backend.health.path, which is asked by HTTP, %[2]s:backend.health.port, which has to take a connection, "+
 			"and %[2]s:backend.health.command; or give the Dockerfile a HEALTHCHECK", err, config.Namespace)
 	}
+	if errors.Is(err, engine.ErrCheckRefused) {
+		err = fmt.Errorf("%w\n%s:backend.health.path is %q: name a page that answers 2xx or 3xx", err, config.Namespace, c.Backend.Health.Path)
+	}
 	if errors.Is(err, engine.ErrNotWritable) {
 		err = notWritable(c, err)
 	}

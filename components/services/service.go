@@ -146,6 +146,9 @@ func explain(c part.Context, s part.Service, err error) error {
 	if errors.Is(err, workload.ErrNoHealthCheck) {
 		err = fmt.Errorf("%w\nset one of %[2]s.health.path, .port and .command; or %[2]s.health.none to true, where there is nothing to ask", err, key)
 	}
+	if errors.Is(err, engine.ErrCheckRefused) {
+		err = fmt.Errorf("%w\n%s.health.path is %q: name a page that answers 2xx or 3xx", err, key, c.Services[s.Name].Health.Path)
+	}
 	if !errors.Is(err, engine.ErrNotWritable) {
 		return err
 	}

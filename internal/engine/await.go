@@ -84,8 +84,8 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 			err := e.api.ContainerStart(ctx, id, container.StartOptions{})
 			return err != nil, err // no question: it is not asked again
 		}
-		if checkCannotRun(c) {
-			return false, errCheckCannotRun
+		if err := e.hopeless(c); err != nil {
+			return false, err
 		}
 		if health == container.Unhealthy || c.State.Status == "exited" || c.State.Status == "dead" || c.RestartCount >= failedStarts {
 			if c.State.Running && c.RestartCount == 0 {
@@ -151,8 +151,8 @@ func (e *Engine) AwaitService(ctx context.Context, name string, want Tasks, with
 					running++
 				}
 			case t.DesiredState == swarm.TaskStateRunning && t.Status.State == swarm.TaskStateStarting:
-				if checkCannotRun(e.checkOf(ctx, t)) {
-					return false, errCheckCannotRun
+				if err := e.hopeless(e.checkOf(ctx, t)); err != nil {
+					return false, err
 				}
 			// By now the image is here; while it was not, Swarm tried every two seconds.
 			case t.Status.State == swarm.TaskStateRejected && strings.Contains(t.Status.Err, "No such image"):

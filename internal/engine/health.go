@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
@@ -20,9 +21,18 @@ const (
 	// checkShown is how much of a health check's output an error shows, in bytes, and
 	// checksShown how many different ones.
 	checkShown, checksShown = 500, 3
+	// refused is how many health checks by path in a row, and refusedFor after the start, may be
+	// answered by 4xx before the container is given up: who answers is there, and doesn't know the
+	// page. Docker itself counts none before the start period is over. The engine remembers five.
+	refused    = 5
+	refusedFor = 15 * time.Second
 )
 
 var errCheckCannotRun = errors.New("its health check can't run in this image: it needs a program that is there and that the user may start")
+
+// ErrCheckRefused is a health check by path, time after time, of a page that the program does
+// not give.
+var ErrCheckRefused = errors.New("it runs, and refuses what its health check asks for")
 
 // failedChecks are the container's last health checks, as far as they have failed in
 // a row; the engine remembers five.
@@ -55,7 +65,30 @@ func checkCannotRun(c container.InspectResponse) bool {
 	return !slices.ContainsFunc(failed[len(failed)-notStarted:], func(r *container.HealthcheckResult) bool { return !notFound(r) })
 }
 
+// hopeless is why the next health checks will fail as the last ones did; nil: they may not.
+func (e *Engine) hopeless(c container.InspectResponse) error {
+	if checkCannotRun(c) {
+		return errCheckCannotRun
+	}
+	if c.ContainerJSONBase == nil {
+		return nil
+	}
+	failed := failedChecks(c.State)
+	if len(failed) < refused || e.since(startedAt(c.State)) < refusedFor {
+		return nil
+	}
+	for _, r := range failed {
+		if !refusal.MatchString(r.Output) {
+			return nil
+		}
+	}
+	return ErrCheckRefused
+}
+
 var (
+	// refusal is what the platform's own check by path says of 4xx, but for those that tell to
+	// come again (408, 425, 429).
+	refusal = regexp.MustCompile(`^GET \S+ from port \d+: (?s:.*?)HTTP/\S+ 4(0[0-79]|1\d|2[0-46-8]|[3-9]\d)\b`)
 	// ofOneProgram is a shell's text without a second one, but for what it exits with.
 	ofOneProgram = regexp.MustCompile(`^[^|;&\n]*(\|\|\s*(exit\s+\d+|false)\s*)?$`)
 	// missing is a shell's whole output where it does not find a program.

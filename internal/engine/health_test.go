@@ -159,3 +159,40 @@ func TestACheckWithASecondTryIsNotTakenForOneThatCannotRun(t *testing.T) {
 		}
 	}
 }
+
+// Docker calls nothing unhealthy before the start period is over: a minute, for a path that was
+// mistyped.
+func TestAPageThatIsNotThereIsNotWaitedFor(t *testing.T) {
+	const says = "GET /nowhere from port 5000: HTTP/1.0 "
+	results := func(answers ...string) (all []container.HealthcheckResult) {
+		for _, answer := range answers {
+			all = append(all, result(1, answer))
+		}
+		return all
+	}
+	gone := says + "404 Not Found"
+	for name, test := range map[string]struct {
+		results []container.HealthcheckResult
+		up      time.Duration
+		want    error
+	}{
+		"five times":                  {results(gone, gone, says+"403 Forbidden", gone, gone), refusedFor, ErrCheckRefused},
+		"by wget":                     {results(gone, gone, gone, gone, "GET / from port 80: Connecting to 127.0.0.1\n  HTTP/1.1 401 Unauthorized"), refusedFor, ErrCheckRefused},
+		"it has just begun":           {results(gone, gone, gone, gone, gone), refusedFor - 1, nil},
+		"four times":                  {results(gone, gone, gone, gone), refusedFor, nil},
+		"it was not listening before": {results("port 5000: refused", gone, gone, gone, gone), refusedFor, nil},
+		"it has a fault":              {results(gone, gone, gone, gone, says+"500 Internal Server Error"), refusedFor, nil},
+		"come again":                  {results(gone, gone, gone, gone, says+"429 Too Many Requests"), refusedFor, nil},
+		"the image's own check":       {results("404", "404", "404", "404", "404"), refusedFor, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := checked(test.results...)
+			c.State.StartedAt = time.Now().Format(time.RFC3339Nano)
+			time.Sleep(test.up)
+			e := &Engine{api: &fakeAPI{}}
+			if got := e.hopeless(c); got != test.want {
+				t.Errorf("%s: %v", name, got)
+			}
+		})
+	}
+}
