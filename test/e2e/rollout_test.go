@@ -16,8 +16,9 @@ import (
 )
 
 // A rollout has users: everything that a deploy does is done under load, and no
-// request may be lost. ROLLOUT_RELEASES is the number of good releases in a row (2),
-// and ROLLOUT_RATE that of requests a second (80).
+// request may be lost. ROLLOUT_RELEASES is the number of good releases in a row (2; from
+// 3 on, the way back goes further than to the one before), and ROLLOUT_RATE that of requests
+// a second (80).
 //
 //suite:long
 func TestRolloutOnContainers(t *testing.T) { rollout(t, "containers") }
@@ -75,9 +76,11 @@ func rollout(t *testing.T, runtime string) {
 	s.runs(now)
 	tr.phase("roll back", func() { s.moves("rollback") })
 	s.runs(scaled) // what nginx has got since is none of the release's
-	tr.phase("and further", func() { s.moves("rollback", first) })
-	s.runs(out)
 	get(t, fmt.Sprint(out["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the password of today in an earlier release", http.StatusOK)
+	if releases > 2 {
+		tr.phase("and further", func() { s.moves("rollback", first) })
+		s.runs(out)
+	}
 	tr.phase("and forward", func() { s.moves("forward") })
 	s.runs(now)
 	if runtime == "containers" { // in swarm, tasks of both ports have one name

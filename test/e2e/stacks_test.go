@@ -259,7 +259,6 @@ func prod(t *testing.T, runtime string) {
 	t.Run("the networks change", func(t *testing.T) {
 		defer s.in(t)()
 		s.config("networks.backendEgress", true)
-		s.foretold()
 		s.config("networks.backendSubnet", s.subnet(218))
 		s.foretold()
 		s.read(s.outputs(), reading)
@@ -279,6 +278,9 @@ func prod(t *testing.T, runtime string) {
 		s.unchanged()
 	})
 
+	if runtime == "swarm" {
+		return // it runs in containers by now, and of those TestDevStack asks the same
+	}
 	t.Run("data outlives the stack", func(t *testing.T) {
 		defer s.in(t)()
 		s.mustRun("destroy", "--yes", "--skip-preview")
