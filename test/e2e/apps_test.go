@@ -124,6 +124,7 @@ func django(t *testing.T, runtime string) {
 		"routes": map[string]any{"ticker": map[string]any{"service": "ticker", "path": "/ticker"}},
 	})
 	copyApp(t, s, "ticker")
+	s.stubborn = runtime == "swarm" // the ticker
 	s.up()
 	site := fmt.Sprint(s.outputs()["url"])
 	if said := get(t, site+"/").json(t); said["secure"] != true {

@@ -33,6 +33,9 @@ type stack struct {
 	env   []string
 	https int
 	http  int
+	// stubborn: in Swarm, a program of it does not end at SIGTERM, and a destroy has to be told
+	// twice (docs/services.md).
+	stubborn bool
 }
 
 // commandTime is longer than any command here takes, and shorter than the time
@@ -271,7 +274,11 @@ func (s *stack) remove() {
 	if s.t.Failed() {
 		s.report()
 	}
-	if out, err := s.run("destroy", "--yes", "--skip-preview"); err != nil {
+	out, err := s.run("destroy", "--yes", "--skip-preview")
+	if err != nil && s.stubborn && strings.Contains(out, "error on wait for container") {
+		out, err = s.run("destroy", "--yes", "--skip-preview")
+	}
+	if err != nil {
 		s.t.Errorf("destroy: %v\n%s", err, out)
 	}
 	s.removeVolumes()
