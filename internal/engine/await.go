@@ -244,14 +244,16 @@ func suspicion(t swarm.Task) int {
 	return 0
 }
 
-// Logs returns a container's last log lines, or nothing where there are none:
-// they are an addition to an error that is told anyway.
+// Logs returns a container's last log lines, or nothing where there are none, and before them
+// whether something in it was killed for want of memory: they are an addition to an error that
+// is told anyway.
 func (e *Engine) Logs(ctx context.Context, container string) string {
+	killed := e.outOfMemory(ctx, container)
 	lines := e.tail(ctx, container)
 	if lines == "" {
-		return ""
+		return killed
 	}
-	return "\nits last log lines:\n" + lines
+	return killed + "\nits last log lines:\n" + lines
 }
 
 func (e *Engine) tail(ctx context.Context, name string) string {

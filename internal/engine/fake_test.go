@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
@@ -30,6 +31,7 @@ type fakeAPI struct {
 	containers []container.Summary
 	networks   []network.Summary
 	logs       map[string]string // by container
+	killed     map[string]int    // in a container, for want of memory
 	volumes    []*volume.Volume
 	stored     []image.InspectResponse
 	services   []swarm.Service
@@ -233,6 +235,19 @@ func (f *fakeAPI) ContainerLogs(_ context.Context, name string, _ container.Logs
 	var framed bytes.Buffer
 	_, err := stdcopy.NewStdWriter(&framed, stdcopy.Stderr).Write([]byte(text))
 	return io.NopCloser(&framed), err
+}
+
+func (f *fakeAPI) Events(_ context.Context, asked events.ListOptions) (<-chan events.Message, <-chan error) {
+	said, failed := make(chan events.Message), make(chan error)
+	go func() {
+		for _, id := range asked.Filters.Get("container") {
+			for range f.killed[id] {
+				said <- events.Message{Type: events.ContainerEventType, Action: events.ActionOOM}
+			}
+		}
+		failed <- io.EOF
+	}()
+	return said, failed
 }
 
 func (f *fakeAPI) ContainerRemove(_ context.Context, id string, _ container.RemoveOptions) error {
