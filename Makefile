@@ -71,7 +71,7 @@ clear-pending: ## after a killed `up`: Pulumi forgets the operations that it war
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make destroy wants STACK=...))
 	@$(WITH) go run ./cmd/stack guests $(STACK)
-	@$(WITH) setup/state.sh exec $(STACK) pulumi destroy --stack $(STACK) $(if $(CI)$(YES),--yes)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack destroy $(STACK) $(if $(CI)$(YES),--yes)
 
 STACKS ?= dev prod
 preview-comment: ## what `pulumi preview` says of STACKS (dev prod), as a comment for a pull request

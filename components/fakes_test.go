@@ -62,8 +62,11 @@ type fakeEngine struct {
 	orphans     []engine.Orphan // all containers of the stack
 	needs       engine.Needs
 	guests      []engine.Guest
-	// networks are those on which edges meet other stacks, by the edges' prefixes.
+	// networks are those on which edges meet other stacks, by the edges' prefixes, and others by
+	// their names.
 	networks map[string]engine.Network
+	// swarm are the stack's Swarm services, and ended those that were.
+	swarm, ended []string
 	slept    time.Duration
 	// takes is how long a container takes to become healthy, and mostWaiting how many were
 	// waited for at a time.
@@ -116,6 +119,16 @@ func (f *fakeEngine) StopContainer(_ context.Context, id string, _ time.Duration
 
 func (f *fakeEngine) ScaleService(_ context.Context, name string, replicas int) error {
 	return f.ask("", fmt.Sprintf("scale %s to %d", name, replicas))
+}
+
+// EndServices are those of `swarm` that go.
+func (f *fakeEngine) EndServices(_ context.Context, _ string, going func(string) bool) error {
+	for _, name := range f.swarm {
+		if going(name) {
+			f.ended = append(f.ended, name)
+		}
+	}
+	return f.failures["end"]
 }
 
 func (f *fakeEngine) Signal(_ context.Context, prefix, workload, signal string) error {
@@ -334,7 +347,10 @@ func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error
 
 // Network is an edge's, by the driver of the fake; the stack's own only where it has one.
 func (f *fakeEngine) Network(_ context.Context, prefix, name string) (engine.Network, bool, error) {
-	n, there := f.networks[prefix]
+	n, there := f.networks[prefix+"-"+name]
+	if !there {
+		n, there = f.networks[prefix]
+	}
 	n.Name, n.ID = prefix+"-"+name, prefix+"-"+name+"-id"
 	return n, there, f.failures["network"]
 }

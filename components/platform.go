@@ -41,6 +41,8 @@ type Engine interface {
 	// of others on the stack's networks.
 	CheckUses(ctx context.Context, wanted []engine.Use) (warnings []string, faults []error, err error)
 	Guests(ctx context.Context, prefix string) ([]engine.Guest, error)
+	// EndServices ends the tasks of those of the stack's Swarm services that are going.
+	EndServices(ctx context.Context, prefix string, going func(name string) bool) error
 	// Network is a stack's network; there is false where it has none of that name.
 	Network(ctx context.Context, prefix, name string) (found engine.Network, there bool, err error)
 	// Mounted is true where a healthy container of the workload has the volume.
@@ -146,6 +148,9 @@ func (r *rollout) deploy() error {
 		return err
 	}
 	defer removeSecrets()
+	if err := r.endMoving(); err != nil {
+		return err
+	}
 	if err := r.declareGround(); err != nil {
 		return err
 	}

@@ -294,7 +294,7 @@ func (r *rollout) finalize() error {
 	if err == nil {
 		err = r.follow()
 	}
-	err = errors.Join(err, jobs.Wait())
+	err = errors.Join(err, r.endRemoved(), jobs.Wait())
 	unrecorded := r.record(err != nil)
 	if err = errors.Join(err, unrecorded); err == nil && !r.ctx.DryRun() {
 		r.pruneReleases()

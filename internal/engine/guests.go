@@ -24,6 +24,8 @@ type Network struct {
 	Name, ID, Driver string
 	// Subnet is its addresses, in CIDR form.
 	Subnet string
+	// Internal networks have no way out.
+	Internal bool
 }
 
 // Network is the stack's network of that name, after its prefix; there is false where it has
@@ -36,7 +38,7 @@ func (e *Engine) Network(ctx context.Context, prefix, name string) (found Networ
 	if err != nil {
 		return Network{}, false, fmt.Errorf("network %s-%s: %w", prefix, name, err)
 	}
-	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver}
+	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver, Internal: n.Internal}
 	for _, pool := range n.IPAM.Config {
 		found.Subnet = cmp.Or(found.Subnet, pool.Subnet)
 	}

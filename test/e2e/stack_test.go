@@ -33,8 +33,8 @@ type stack struct {
 	env   []string
 	https int
 	http  int
-	// stubborn: in Swarm, a program of it does not end at SIGTERM, and a destroy has to be told
-	// twice (docs/services.md).
+	// stubborn: in Swarm, a program of it does not end at SIGTERM, and Pulumi's own destroy gives
+	// up (docs/services.md).
 	stubborn bool
 }
 
@@ -274,8 +274,14 @@ func (s *stack) remove() {
 	if s.t.Failed() {
 		s.report()
 	}
-	out, err := s.run("destroy", "--yes", "--skip-preview")
-	if err != nil && s.stubborn && strings.Contains(out, "error on wait for container") {
+	var out string
+	var err error
+	if s.stubborn {
+		var code int
+		if out, code = s.operator()("destroy", s.name, "--yes"); code != 0 {
+			err = fmt.Errorf("exit code %d", code)
+		}
+	} else {
 		out, err = s.run("destroy", "--yes", "--skip-preview")
 	}
 	if err != nil {

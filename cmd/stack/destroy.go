@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func destroyCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "destroy STACK",
+		Short: "`pulumi destroy`, in Swarm after its programs have ended",
+		Long: "Volumes stay unless tarot:volumes.retain is false in the state. Of Swarm services the tasks are ended first: " +
+			"for one that takes its whole time to end, `pulumi destroy` gives up, and has to be told again with --refresh.",
+		Args: cobra.ExactArgs(1),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.destroy(ctx, yes, os.Stdin) }),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// destroy shows what goes and asks, as Pulumi does, as its question comes before what is done here.
+func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
+	if !yes {
+		if err := attached(ctx, nil, "destroy", "--stack", d.name, "--preview-only"); err != nil {
+			return err
+		}
+		if err := agreed(from, d.name); err != nil {
+			return err
+		}
+	}
+	if err := d.docker.EndServices(ctx, d.prefix, func(string) bool { return true }); err != nil {
+		return fmt.Errorf("%w\nnothing is removed yet; the same again goes on", err)
+	}
+	return attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview")
+}
+
+// agreed is nil where the next line is the stack's name.
+func agreed(from io.Reader, stack string) error {
+	fmt.Fprintf(os.Stderr, "Everything above goes. Type %s to go on: ", stack)
+	line, err := bufio.NewReader(from).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(line) != stack {
+		return errors.New("nothing is destroyed; without a question: make destroy YES=yes")
+	}
+	return nil
+}
