@@ -124,7 +124,6 @@ func django(t *testing.T, runtime string) {
 		"routes": map[string]any{"ticker": map[string]any{"service": "ticker", "path": "/ticker"}},
 	})
 	copyApp(t, s, "ticker")
-	s.stubborn = runtime == "swarm" // the ticker
 	s.up()
 	site := fmt.Sprint(s.outputs()["url"])
 	if said := get(t, site+"/").json(t); said["secure"] != true {
@@ -200,7 +199,7 @@ func appStack(t *testing.T, runtime, app string, values map[string]any) *stack {
 	if folder, ok := values["volumes.static"]; ok {
 		s.config("volumes.static", folder)
 	}
-	s.app = app
+	s.app, s.stubborn = app, runtime == "swarm"
 	copyApp(t, s, app)
 	return s
 }
