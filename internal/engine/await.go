@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,6 @@ import (
 
 const (
 	pollInterval = 200 * time.Millisecond
-	logTail      = "20" // lines of a failed container's log that an error shows
 	// failedStarts is how many tasks of a new service may fail before it is
 	// given up. An update has a failure action of its own.
 	failedStarts = 3
@@ -259,7 +259,7 @@ func (e *Engine) Logs(ctx context.Context, container string) string {
 func (e *Engine) tail(ctx context.Context, name string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	stream, err := e.api.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: logTail})
+	stream, err := e.api.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(logRead)})
 	if err != nil {
 		return ""
 	}
@@ -268,7 +268,7 @@ func (e *Engine) tail(ctx context.Context, name string) string {
 	if _, err := stdcopy.StdCopy(&both, &both, stream); err != nil {
 		return ""
 	}
-	return strings.TrimRight(both.String(), "\n")
+	return lastLines(strings.TrimRight(both.String(), "\n"))
 }
 
 // errTime begins the error of what is not so within its time.
