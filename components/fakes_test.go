@@ -67,7 +67,7 @@ type fakeEngine struct {
 	networks map[string]engine.Network
 	// swarm are the stack's Swarm services, and ended those that were.
 	swarm, ended []string
-	slept    time.Duration
+	slept        time.Duration
 	// takes is how long a container takes to become healthy, and mostWaiting how many were
 	// waited for at a time.
 	takes                time.Duration
