@@ -27,6 +27,11 @@ class MigrationError(Exception):
     """The schema could not be brought up to date."""
 
 
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether Alembic has to do with it: the backup keeps tables of its own in the database."""
+    return kind != "table" or name is None or not name.startswith("_litestream_")
+
+
 def migrate(settings: Settings) -> None:
     """Run the migrations that are missing; whoever comes second finds nothing to do."""
     with _lock(settings.database_path.parent / ".migrate.lock"):

@@ -151,6 +151,10 @@ def test_wal_reset_bug(version, affected):
     assert has_wal_reset_bug(version) is affected
 
 
+def test_the_image_has_a_sqlite_without_it():
+    assert not has_wal_reset_bug()
+
+
 def test_log_line():
     record = logging.makeLogRecord(
         {"name": "x", "levelname": "INFO", "msg": "two\nlines %s", "args": ("你",), "status": 200}

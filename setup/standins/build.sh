@@ -70,6 +70,22 @@ download() (
   fi
 )
 
+# Of the release after it, a library that trixie has with a bug that loses data. It is got as
+# layers.sh gets its packages, and beside them.
+download_fixed() (
+  suites=(forky)
+  security=forky-security
+  cache="$(cache_dir)/debian/tools-$arch"
+  fetch_lists
+  (cd "$cache/archives" && apt-get --quiet download libsqlite3-0)
+  # Its name, asked for where it is not: apt does not tell one that it finds.
+  mkdir "$work/fixed"
+  cd "$work/fixed"
+  apt-get --quiet --print-uris download libsqlite3-0 | while read -r _ name _; do
+    cp "$cache/archives/$name" libsqlite3-0.deb
+  done
+)
+
 # --- building ---------------------------------------------------------------
 
 build() {
@@ -98,7 +114,8 @@ build() {
     --customize-hook="sync-in '$here/$kind' /standin"
   )
   if [ "$kind" = python ]; then
-    options+=(--customize-hook='mkdir "$1/standin/debs"' --customize-hook="sync-in '$cache/wheels' /standin/debs")
+    options+=(--customize-hook='mkdir "$1/standin/debs" "$1/standin/fixed"')
+    options+=(--customize-hook="sync-in '$cache/wheels' /standin/debs" --customize-hook="sync-in '$work/fixed' /standin/fixed")
   fi
   image_sources >"$work/debian.sources"
   options+=(
@@ -115,4 +132,5 @@ build() {
 }
 
 download
+if [ "$kind" = python ]; then download_fixed; fi
 build

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from tarot.migrate import is_ours
 from tarot.models import Base
 
 connection = context.config.attributes["connection"]
@@ -9,6 +10,7 @@ connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=Base.metadata,
+    include_name=is_ours,
     transactional_ddl=True,
     render_as_batch=True,
 )

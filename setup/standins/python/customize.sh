@@ -7,6 +7,13 @@ here=$(dirname "$0")
 # The official image has `python`; Debian only `python3`.
 ln -s python3 /usr/bin/python
 
+# Trixie's SQLite has the WAL-reset bug. The fixed one is beside it, before it in the linker's
+# list, so that Debian's packages still find what they depend on.
+dpkg-deb --extract "$here/fixed/libsqlite3-0.deb" "$here/fixed"
+cp -L "$here"/fixed/usr/lib/*/libsqlite3.so.0 /usr/local/lib/
+echo /usr/local/lib >/etc/ld.so.conf.d/000-sqlite.conf
+ldconfig
+
 # pip may install beside Debian's packages: nothing else lives in this image.
 # (dpkg would bring the file back with an update: build.sh excludes it as well.)
 rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
@@ -31,7 +38,7 @@ pip install --quiet --dry-run 'uvicorn[standard]' $(cat /opt/wheels/versions.txt
 find /usr/lib/python3/dist-packages -name __pycache__ -prune -exec rm -rf {} +
 
 python3 - >/etc/standin-version <<'PY'
-import platform
+import platform, sqlite3
 name = dict(l.rstrip().split("=", 1) for l in open("/etc/os-release"))["VERSION_CODENAME"]
-print(f"Python {platform.python_version()} (Debian {name})")
+print(f"Python {platform.python_version()} (Debian {name}), SQLite {sqlite3.sqlite_version}")
 PY

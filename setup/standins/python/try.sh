@@ -3,6 +3,8 @@
 set -eu
 pip install fastapi 'uvicorn[standard]' flask gunicorn django celery
 python -c 'import fastapi, uvicorn, uvloop, yaml, ssl, sqlite3, flask'
+# One without the WAL-reset bug.
+python -c 'import sqlite3; assert sqlite3.sqlite_version_info >= (3, 51, 3), sqlite3.sqlite_version'
 gunicorn --version
 django-admin --version
 celery --version
