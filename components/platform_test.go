@@ -14,6 +14,7 @@ import (
 // Names are part of a stack's state: one that changes replaces a resource.
 func TestPlatformDeclaresTheseResourcesAndNoOther(t *testing.T) {
 	common := []string{
+		"docker:index/container:Container tarot-test-check-sqlite",
 		"docker:index/container:Container tarot-test-own-volumes",
 		"docker:index/network:Network tarot-test-backend",
 		"docker:index/remoteImage:RemoteImage backend-image",

@@ -54,7 +54,7 @@ func (r *run) units() []unit {
 
 // once are the workloads that run to their end, and may be root for nobody but
 // themselves: without capabilities.
-var once = []any{"own-volumes", "publish-static", "migrate", "activate-static", "nginx-configuration", "monitoring-facts"}
+var once = []any{"own-volumes", "check-sqlite", "publish-static", "migrate", "activate-static", "nginx-configuration", "monitoring-facts"}
 
 func (u unit) task() bool { return slices.Contains(once, u.labels["tarot.workload"]) }
 

@@ -50,6 +50,9 @@ func Volumes(c part.Context) []config.Volume {
 		{Name: "static", Engine: c.Volumes.Static, Path: c.Backend.StaticFolder()},
 		{Name: "logs", Engine: c.Volumes.Logs, Path: c.Backend.LogsDir()},
 	}
+	if c.Volumes.Uploads != "" {
+		all = append(all, config.Volume{Name: config.Uploads, Engine: c.Volumes.Uploads, Path: c.Backend.UploadsDir()})
+	}
 	for _, v := range c.Backend.FurtherVolumes() {
 		if v.Engine == "" {
 			v.Engine = config.VolumeName(c.Stack, v.Name)
@@ -57,6 +60,20 @@ func Volumes(c part.Context) []config.Volume {
 		all = append(all, v)
 	}
 	return all
+}
+
+// Key is the configuration's of the name that the engine has for a volume; empty: it is none of
+// these, or has a name that follows from the stack's.
+func Key(c part.Context, volume string) string {
+	for _, v := range c.Backend.FurtherVolumes() {
+		if v.Name == volume {
+			return "backend.volumes." + volume
+		}
+	}
+	if slices.ContainsFunc(Volumes(c), func(v config.Volume) bool { return v.Name == volume }) {
+		return "volumes." + volume
+	}
+	return ""
 }
 
 // Mounts are the volumes that are used.
@@ -85,13 +102,17 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if len(Jobs(c)) > 0 {
 		s.Jobs = []part.Job{own(c)}
 	}
+	s.Jobs = append(s.Jobs, checkSQLite(c)...)
+	if c.Volumes.Uploads != "" {
+		s.Application = append(s.Application, part.Variable{Name: "UPLOADS_DIR", Value: c.Backend.UploadsDir()})
+	}
 	switch address := c.Secrets[config.DatabaseURLSecret]; {
 	case address != "":
 		s.Secrets = []part.Secret{{Name: config.DatabaseURLSecret, Given: address}}
 		// Exported, as hardly a program reads its file.
-		s.Application = []part.Variable{{Name: "DATABASE_URL", Secret: config.DatabaseURLSecret, Export: true}}
+		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Secret: config.DatabaseURLSecret, Export: true})
 	case c.Backend.DatabaseURL != "":
-		s.Application = []part.Variable{{Name: "DATABASE_URL", Value: c.Backend.DatabaseURL}}
+		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Value: c.Backend.DatabaseURL})
 	}
 	return s, nil
 }
@@ -109,9 +130,14 @@ func declared(c part.Context) []part.Volume {
 	}
 	for _, known := range c.Known {
 		name, mine := strings.CutPrefix(known, resource)
-		if mine && !slices.ContainsFunc(all, func(v part.Volume) bool { return v.Name == name }) {
-			all = append(all, part.Volume{Name: name, Resource: known, Data: true, Unused: "backend.volumes has no " + name})
+		if !mine || slices.ContainsFunc(all, func(v part.Volume) bool { return v.Name == name }) {
+			continue
 		}
+		unused := "backend.volumes has no " + name
+		if name == config.Uploads {
+			unused += ", and volumes.uploads is empty"
+		}
+		all = append(all, part.Volume{Name: name, Resource: known, Data: true, Unused: unused})
 	}
 	return all
 }
@@ -120,12 +146,16 @@ func declared(c part.Context) []part.Volume {
 // volumes begin with.
 func own(c part.Context) part.Job {
 	of := part.Service{Program: workload.Program{User: c.Backend.User, Limits: workload.Limits{Memory: int64(c.Backend.Memory)}}, Image: config.BackendName}
-	return Giving(c, Own, of, Mounts(c), func(m part.Mount) string {
+	job := Giving(c, Own, of, Mounts(c), func(m part.Mount) string {
 		if m.Source == "static" { // into which the releases publish
 			return "-" + m.Target
 		}
 		return m.Target
 	})
+	if holds, there := InSQLite(c); there {
+		job.Environment = map[string]string{"SQLITE_IN": holds.Name}
+	}
+	return job
 }
 
 // Giving is the job that gives those of the volumes that are new to the user of a service. It is

@@ -326,19 +326,24 @@ type Networks struct {
 
 // Volumes names the volumes. An empty name means none.
 type Volumes struct {
-	// The volume driver. SQLite needs `local`: it corrupts on network file systems.
+	// The volume driver. SQLite needs `local`: it corrupts on network file systems, and is refused
+	// there. Volumes that are there keep theirs.
 	Driver string `key:"driver" allowed:"the name of a volume driver that the engine has"`
 	// The database's, at data in `backend.workingDir`. Empty: there is none, for an application
 	// that keeps nothing in files.
 	Data string `key:"data" allowed:"empty, or a volume name: letters, digits, _ . and -"`
+	// What users upload, at uploads in `backend.workingDir` (`UPLOADS_DIR`). No release touches it.
+	// Empty: there is none, or it is one of `backend.volumes`, with a path of your own.
+	Uploads string `key:"uploads" allowed:"empty, or a volume name: letters, digits, _ . and -; empty where backend.volumes has an uploads"`
 	// The published static files', at `backend.staticDir`, and read by nginx. Empty:
 	// the files are those of the image or of the mounted code.
 	Static string `key:"static" allowed:"empty, or a volume name: letters, digits, _ . and -"`
 	// Files that the application logs to, at logs in `backend.workingDir`.
 	Logs string `key:"logs" allowed:"empty, or a volume name: letters, digits, _ . and -"`
-	// Keep the volumes when the stack is destroyed. No update removes one: while this
-	// is false, and in the first `up` after it has become true, a changed name or
-	// driver has no effect, and a volume that is left out stays.
+	// Keep the volumes when the stack is destroyed. No update removes one: another name is
+	// refused unless there is a volume of that name (`make volume-copy`), and while this
+	// is false, and in the first `up` after it has become true, it
+	// has no effect, and a volume that is left out stays.
 	Retain bool `key:"retain" allowed:"true or false"`
 }
 

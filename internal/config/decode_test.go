@@ -71,7 +71,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"a text for an object", raw("logging", "json-file"), []string{
 			`tarot:logging: "json-file" is not allowed; allowed: an object with the keys driver, options`}},
 		{"a list for an object", raw("volumes", `["a"]`), []string{
-			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, data, static, logs, retain`}},
+			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, data, uploads, static, logs, retain`}},
 		{"null for an object", raw("nginx", `{"tls":null}`), []string{
 			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key`}},
 		{"broken JSON", raw("swarm", `{"constraints":`), []string{
@@ -246,6 +246,15 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:backend.volumes: "b: /app/data" is not allowed; allowed: ` + further2 + ` (/app/data is volumes.data's)`}},
 		{"one further volume for two", raw("backend", `{"volumes":{"a":"tarot_logs:/y"}}`), []string{
 			`tarot:volumes.logs: "tarot_logs" is not allowed; allowed: another name than backend.volumes.a's`}},
+		{"uploads that have a place already", raw("volumes", `{"uploads": "shop"}`, "backend", `{"volumes": {"uploads": "/srv/x"}}`), []string{
+			`tarot:volumes.uploads: "shop" is not allowed; allowed: empty, or a volume name: letters, digits, _ . and -; empty where backend.volumes has an uploads`}},
+		{"uploads in the place of others", raw("volumes", `{"uploads": "shop"}`, "backend", `{"volumes": {"media": "/app/uploads"}, "tmpfs": ["/app/uploads"]}`), []string{
+			`tarot:backend.tmpfs: "/app/uploads" is not allowed; allowed: ` + memory + ` (/app/uploads is backend.volumes's)`,
+			`tarot:backend.volumes: "media: /app/uploads" is not allowed; allowed: ` + further2 + ` (/app/uploads is volumes.uploads's)`}},
+		{"uploads among static files", raw("volumes", `{"uploads": "shop"}`, "backend", `{"staticDir": "uploads"}`), []string{
+			`tarot:backend.staticDir: "uploads" is not allowed; allowed: ` + static + ` (/app/uploads is for what the application writes)`}},
+		{"uploads by the name of others", raw("volumes", `{"uploads": "tarot_logs"}`), []string{
+			`tarot:volumes.uploads: "tarot_logs" is not allowed; allowed: another name than volumes.logs's`}},
 		{"working folder", raw("backend", `{"workingDir":"code","databaseUrl":""}`), []string{
 			`tarot:backend.workingDir: "code" is not allowed; allowed: an absolute path, none of the system's`}},
 		{"static files in the working folder itself", raw("backend", `{"staticDir":"."}`), []string{`tarot:backend.staticDir: "." is not allowed; allowed: ` + static}},

@@ -31,6 +31,7 @@ var changeable = map[string]string{
 	"DEBUGGER_PORT":       "",
 	"STATIC_DIR":          "",
 	"STATIC_URL":          "",
+	"UPLOADS_DIR":         "",
 	"MIGRATE_ON_START":    "",
 	"REDIS_URL":           "",
 	"REDIS_URL_FILE":      "",

@@ -130,7 +130,7 @@ func (s Service) StopsFirst() bool {
 // Reserved are the names that the platform's own workloads have, or may have. A test holds
 // them to the parts' descriptions.
 var Reserved = []string{
-	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
+	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", CheckSQLite, "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
 	"node-exporter", OwnVolumes, "prometheus", "publish-scheduler", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
 	"release", "uses", "volume", // as these begin the names of volumes
 }
@@ -138,6 +138,9 @@ var Reserved = []string{
 // OwnVolumes is what the job is called that gives new volumes to the backend's user, and begins
 // the names of those that do so for services.
 const OwnVolumes = "own-volumes"
+
+// CheckSQLite is what the job is called that looks at the SQLite of the backend's image.
+const CheckSQLite = "check-sqlite"
 
 var (
 	signalName   = regexp.MustCompile(`^SIG[A-Z0-9+-]+$`)
@@ -151,7 +154,7 @@ func (cfg Config) checkServices(c *checker) {
 		if slices.Contains(Reserved, name) || strings.HasSuffix(name, "-candidate") || strings.HasPrefix(name, OwnVolumes+"-") {
 			c.want(false, "services", name)
 		}
-		cfg.Services[name].check(c, "services."+name+".", cfg.Backend.folders())
+		cfg.Services[name].check(c, "services."+name+".", cfg.folders())
 		cfg.checkDependencies(c, "services."+name+".dependsOn", cfg.Services[name].DependsOn)
 	}
 	cfg.checkDependencies(c, "backend.dependsOn", cfg.Backend.DependsOn)

@@ -249,6 +249,7 @@ func usable(p netip.Prefix) bool {
 func (v Volumes) check(c *checker) {
 	c.want(v.Driver != "", "volumes.driver", v.Driver)
 	c.want(v.Data == "" || volumeName.MatchString(v.Data), "volumes.data", v.Data)
+	c.want(v.Uploads == "" || volumeName.MatchString(v.Uploads), "volumes.uploads", v.Uploads)
 	c.want(v.Static == "" || volumeName.MatchString(v.Static), "volumes.static", v.Static)
 	c.want(v.Logs == "" || volumeName.MatchString(v.Logs), "volumes.logs", v.Logs)
 }

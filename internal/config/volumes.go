@@ -27,6 +27,13 @@ func VolumeName(stack, name string) string { return stack + "-volume-" + name }
 func (b Backend) DataDir() string { return path.Join(b.WorkingDir, "data") }
 func (b Backend) LogsDir() string { return path.Join(b.WorkingDir, "logs") }
 
+// UploadsDir is where users' files are, in a volume that no release has anything in.
+func (b Backend) UploadsDir() string { return path.Join(b.WorkingDir, "uploads") }
+
+// Uploads is the name in the stack file of the volume with users' files, and in `backend.volumes`
+// of one with a path of one's own.
+const Uploads = "uploads"
+
 // StaticFolder is where the image has its static files.
 func (b Backend) StaticFolder() string {
 	if path.IsAbs(b.StaticDir) {
@@ -50,8 +57,12 @@ func (b Backend) FurtherVolumes() []Volume {
 
 // folders are those that have something mounted at them in a replica, or may have, the code's
 // among them.
-func (b Backend) folders() []string {
+func (cfg Config) folders() []string {
+	b := cfg.Backend
 	all := append([]string{b.WorkingDir, b.DataDir(), b.StaticFolder(), b.LogsDir()}, b.Tmpfs...)
+	if cfg.Volumes.Uploads != "" {
+		all = append(all, b.UploadsDir())
+	}
 	for _, v := range b.FurtherVolumes() {
 		all = append(all, v.Path)
 	}
@@ -87,11 +98,12 @@ func (b Backend) checkFolders(c *checker, v Volumes) {
 	}
 	static := b.StaticFolder()
 	c.want(b.StaticDir != "" && static != b.WorkingDir && (own(static) || !own(b.WorkingDir)), "backend.staticDir", b.StaticDir)
-	if static == b.DataDir() || static == b.LogsDir() {
+	if static == b.DataDir() || static == b.LogsDir() || v.Uploads != "" && static == b.UploadsDir() {
 		c.because("backend.staticDir", b.StaticDir, static+" is for what the application writes")
 	}
 	for _, contract := range []struct{ key, volume, place string }{
-		{"volumes.data", v.Data, b.DataDir()}, {"volumes.static", v.Static, b.StaticFolder()}, {"volumes.logs", v.Logs, b.LogsDir()},
+		{"volumes.data", v.Data, b.DataDir()}, {"volumes.uploads", v.Uploads, b.UploadsDir()},
+		{"volumes.static", v.Static, b.StaticFolder()}, {"volumes.logs", v.Logs, b.LogsDir()},
 	} {
 		if contract.volume != "" {
 			taken[contract.place] = contract.key + "'s"
@@ -108,6 +120,9 @@ func (b Backend) checkFolders(c *checker, v Volumes) {
 			c.want(false, "backend.volumes", shown)
 			continue
 		}
+		if volume.Name == Uploads {
+			c.want(v.Uploads == "", "volumes.uploads", v.Uploads)
+		}
 		take("backend.volumes", shown, volume.Path)
 	}
 	for _, place := range b.Tmpfs {
@@ -122,7 +137,7 @@ func (b Backend) checkFolders(c *checker, v Volumes) {
 
 // named are the volumes' names in the engine that a stack file gives, with their keys.
 func (cfg Config) named() map[string]string {
-	all := map[string]string{"volumes.data": cfg.Volumes.Data, "volumes.static": cfg.Volumes.Static, "volumes.logs": cfg.Volumes.Logs}
+	all := map[string]string{"volumes.data": cfg.Volumes.Data, "volumes.uploads": cfg.Volumes.Uploads, "volumes.static": cfg.Volumes.Static, "volumes.logs": cfg.Volumes.Logs}
 	for _, v := range cfg.Backend.FurtherVolumes() {
 		all["backend.volumes."+v.Name] = v.Engine
 	}
@@ -132,6 +147,6 @@ func (cfg Config) named() map[string]string {
 // keeps is true where a volume would hold the file.
 func (cfg Config) keeps(file string) bool {
 	inside := func(place string) bool { return strings.HasPrefix(file, place+"/") }
-	return cfg.Volumes.Data != "" && inside(cfg.Backend.DataDir()) ||
+	return cfg.Volumes.Data != "" && inside(cfg.Backend.DataDir()) || cfg.Volumes.Uploads != "" && inside(cfg.Backend.UploadsDir()) ||
 		slices.ContainsFunc(cfg.Backend.FurtherVolumes(), func(v Volume) bool { return inside(v.Path) })
 }

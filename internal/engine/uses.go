@@ -31,14 +31,16 @@ const (
 // Kinds of uses, beside those of the configuration's other keys.
 const (
 	kindData = "data"
-	kindLeft = "left" // data in a volume that the stack does not use any more
+	// kindUploads is what users have uploaded.
+	kindUploads = config.Uploads
+	kindLeft    = "left" // data in a volume that the stack does not use any more
 	// kindFurther begins those of volumes with a name and a path of the user's own.
 	kindFurther = "backend.volumes."
 )
 
 // holdsData is true for what a stack that does not use it any more may want back.
 func holdsData(kind string) bool {
-	return cmp.Or(kind, kindData) == kindData || kind == kindLeft || strings.HasPrefix(kind, kindFurther)
+	return cmp.Or(kind, kindData) == kindData || kind == kindUploads || kind == kindLeft || strings.HasPrefix(kind, kindFurther)
 }
 
 // key is the configuration's of the volume.
@@ -73,7 +75,7 @@ func Uses(cfg config.Config, application config.Application, prefix, project str
 		place = "image " + repository(cfg.Backend.Image)
 	}
 	var all []Use
-	for kind, name := range map[string]string{kindData: cfg.Volumes.Data, "static": cfg.Volumes.Static, "logs": cfg.Volumes.Logs} {
+	for kind, name := range map[string]string{kindData: cfg.Volumes.Data, kindUploads: cfg.Volumes.Uploads, "static": cfg.Volumes.Static, "logs": cfg.Volumes.Logs} {
 		if name != "" {
 			all = append(all, Use{name, kind, prefix, project, application.Name, place, cfg.DatabaseFile()})
 		}
@@ -135,12 +137,13 @@ func (e *Engine) CheckUses(ctx context.Context, wanted []Use) (warnings []string
 		for _, other := range used[u.Volume] {
 			if why := clash(u, other); why != "" {
 				faults = append(faults, fault(u.key(), u.Volume, "is used by the stack "+other.Stack+why, "a volume of this stack's own"))
-			} else if other.Database == u.Database && u.Database != "" {
-				warnings = append(warnings, fmt.Sprintf("volume %s: the stack %s has its database in the same file, %s", u.Volume, other.Stack, u.Database))
+			} else if sameFile(other.Database, u.Database) {
+				faults = append(faults, fault(u.key(), u.Volume, fmt.Sprintf("is used by the stack %s, which has its database in the same file, %s: each would migrate and write it unaware of the other",
+					other.Stack, other.Database), "another file in backend.databaseUrl, or a volume of this stack's own"))
 			}
 		}
 		for _, m := range marks {
-			if m.Volume != u.Volume || u.Kind != kindData || m.Kind != kindData && m.Kind != kindLeft || m.Database != u.Database || u.Database == "" {
+			if m.Volume != u.Volume || u.Kind != kindData || m.Kind != kindData && m.Kind != kindLeft || !sameFile(m.Database, u.Database) {
 				continue
 			}
 			text := fmt.Sprintf("holds %s of %s, and this stack has %s", m.Database, m.whose(), u.whose())
@@ -156,6 +159,18 @@ func (e *Engine) CheckUses(ctx context.Context, wanted []Use) (warnings []string
 		}
 	}
 	return warnings, faults, nil
+}
+
+// sameFile is true for two databases in one volume that are one file, whatever the working
+// folders are called that they are seen from; empty: there is none.
+func sameFile(a, b string) bool {
+	below := func(file string) string {
+		if _, inside, ok := strings.Cut(file, "/data/"); ok {
+			return inside
+		}
+		return file
+	}
+	return a != "" && b != "" && (a == b || below(a) == below(b))
 }
 
 // clash says why two stacks can't share a volume; empty: they can. Those of one project

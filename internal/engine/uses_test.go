@@ -109,7 +109,18 @@ func TestVolumesOfOthersAreRefused(t *testing.T) {
 		{"in the same file", func(_ *Engine, f *fakeAPI) {
 			f.networks = there
 			f.volumes = append(f.volumes, of("tarot-prod", "tarot", "tarot_db_data", "data", "/app/data/dev.db"))
-		}, nil, "the stack tarot-prod has its database in the same file, /app/data/dev.db"},
+		}, []string{data + "tarot-prod, which has its database in the same file, /app/data/dev.db: each would migrate and write it unaware of the other; allowed: another file"}, ""},
+		{"in the same file, which another working folder has", func(_ *Engine, f *fakeAPI) {
+			f.networks = there
+			f.volumes = append(f.volumes, of("tarot-prod", "tarot", "tarot_db_data", "data", "/code/data/dev.db"))
+		}, []string{data + "tarot-prod, which has its database in the same file"}, ""},
+		{"in a file of the same name in another folder", func(_ *Engine, f *fakeAPI) {
+			f.networks = there
+			f.volumes = append(f.volumes, of("tarot-prod", "tarot", "tarot_db_data", "data", "/app/data/other/dev.db"))
+		}, nil, ""},
+		{"in the same file, of a stack that is gone", func(_ *Engine, f *fakeAPI) {
+			f.volumes = append(f.volumes, of("tarot-prod", "tarot", "tarot_db_data", "data", "/app/data/dev.db"))
+		}, nil, ""},
 		{"data of another project", func(_ *Engine, f *fakeAPI) {
 			f.networks = there
 			f.volumes = append(f.volumes, of("shop-prod", "shop", "tarot_db_data", "data", "/app/data/prod.db"))

@@ -143,7 +143,7 @@ func (m *maker) ports() error {
 func (m *maker) volumes() {
 	name := func(of string) string { return m.taken.freeVolume(m.args.Project + "_" + m.args.Stack + "_" + of) }
 	v := m.from.Volumes
-	for _, volume := range []struct{ of, before string }{{"data", v.Data}, {"static", v.Static}, {"logs", v.Logs}} {
+	for _, volume := range []struct{ of, before string }{{"data", v.Data}, {"uploads", v.Uploads}, {"static", v.Static}, {"logs", v.Logs}} {
 		if volume.before != "" {
 			m.set("volumes."+volume.of, volume.before, name(volume.of))
 		}

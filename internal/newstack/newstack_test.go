@@ -52,7 +52,7 @@ func has(cfg config.Config) map[string]string {
 			all[v.Key] = v.Text
 		}
 	}
-	for key, name := range map[string]string{"data": cfg.Volumes.Data, "static": cfg.Volumes.Static, "logs": cfg.Volumes.Logs} {
+	for key, name := range map[string]string{"data": cfg.Volumes.Data, "uploads": cfg.Volumes.Uploads, "static": cfg.Volumes.Static, "logs": cfg.Volumes.Logs} {
 		if name != "" {
 			all["volumes."+key] = name
 		}

@@ -48,7 +48,7 @@ func (t *Taken) Stack(cfg config.Config) {
 			t.Subnet(p)
 		}
 	}
-	for _, name := range []string{cfg.Volumes.Data, cfg.Volumes.Static, cfg.Volumes.Logs} {
+	for _, name := range []string{cfg.Volumes.Data, cfg.Volumes.Uploads, cfg.Volumes.Static, cfg.Volumes.Logs} {
 		t.Volume(name)
 	}
 	for _, further := range cfg.Backend.FurtherVolumes() {
