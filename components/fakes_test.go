@@ -67,7 +67,11 @@ type fakeEngine struct {
 	networks map[string]engine.Network
 	// swarm are the stack's Swarm services, and ended those that were.
 	swarm, ended []string
-	slept        time.Duration
+	// inner is this stack's own; without an id there is none.
+	inner engine.Network
+	// volumes are those that it has.
+	volumes []engine.Volume
+	slept   time.Duration
 	// takes is how long a container takes to become healthy, and mostWaiting how many were
 	// waited for at a time.
 	takes                time.Duration
@@ -191,7 +195,10 @@ func (f *fakeEngine) ServiceAddresses(_ context.Context, name string) ([]string,
 	return []string{name}, f.failures["addresses"]
 }
 func (f *fakeEngine) known(context.Context) (map[string]bool, error) {
-	return map[string]bool{"known-id": true}, f.failures["known"]
+	if err := f.failures["known"]; err != nil {
+		return nil, err
+	}
+	return map[string]bool{"known-id": true}, nil
 }
 func (f *fakeEngine) Orphans(context.Context, string, []string) ([]engine.Orphan, error) {
 	return slices.Clone(f.orphans), f.failures["orphans"]
@@ -348,11 +355,23 @@ func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error
 // Network is an edge's, by the driver of the fake; the stack's own only where it has one.
 func (f *fakeEngine) Network(_ context.Context, prefix, name string) (engine.Network, bool, error) {
 	n, there := f.networks[prefix+"-"+name]
-	if !there {
+	switch {
+	case there:
+	case name != engine.SitesNetwork:
+		return f.inner, f.inner.ID != "", f.failures["network"]
+	default:
 		n, there = f.networks[prefix]
 	}
 	n.Name, n.ID = prefix+"-"+name, prefix+"-"+name+"-id"
 	return n, there, f.failures["network"]
+}
+func (f *fakeEngine) Volume(_ context.Context, name string) (engine.Volume, bool, error) {
+	for _, v := range f.volumes {
+		if v.Name == name {
+			return v, true, f.failures["volume"]
+		}
+	}
+	return engine.Volume{}, false, f.failures["volume"]
 }
 func (f *fakeEngine) Guests(context.Context, string) ([]engine.Guest, error) { return f.guests, nil }
 

@@ -43,6 +43,8 @@ type Engine interface {
 	Guests(ctx context.Context, prefix string) ([]engine.Guest, error)
 	// EndServices ends the tasks of those of the stack's Swarm services that are going.
 	EndServices(ctx context.Context, prefix string, going func(name string) bool) error
+	// Volume is the one of the name; there is false where the engine has none.
+	Volume(ctx context.Context, name string) (found engine.Volume, there bool, err error)
 	// Network is a stack's network; there is false where it has none of that name.
 	Network(ctx context.Context, prefix, name string) (found engine.Network, there bool, err error)
 	// Mounted is true where a healthy container of the workload has the volume.

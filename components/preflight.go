@@ -3,6 +3,7 @@ package components
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"tarot-platform/components/part"
 )
@@ -20,7 +21,11 @@ func (r *rollout) preflight() error {
 		return err
 	}
 	theirs, faults := r.neighbours()
-	for _, w := range append(warnings, theirs...) {
+	told, volumes, err := r.checkVolumes()
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(warnings, theirs, told) {
 		if w == "" {
 			continue
 		}
@@ -28,7 +33,7 @@ func (r *rollout) preflight() error {
 			return err
 		}
 	}
-	return errors.Join(r.args.Engine.Preflight(r.ctx.Context(), needs), faults, errors.Join(sites...))
+	return errors.Join(r.checkState(), r.args.Engine.Preflight(r.ctx.Context(), needs), faults, errors.Join(sites...), errors.Join(volumes...))
 }
 
 // neighbours refuses volumes that are somebody else's, and tells of what is in the way of a

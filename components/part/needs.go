@@ -7,7 +7,7 @@ import (
 
 // Needs are what the engine has to have for the parts.
 func Needs(c Context, parts []Described) engine.Needs {
-	needs := engine.Needs{Stack: c.Stack, Swarm: c.Runtime == "swarm", Constraints: c.Swarm.Constraints}
+	needs := engine.Needs{Stack: c.Stack, Swarm: c.Runtime == "swarm", Constraints: c.Swarm.Constraints, Database: c.DatabaseFile()}
 	for _, n := range Networks(c.Config) {
 		needs.Names.Networks = append(needs.Names.Networks, n.Name)
 		needs.Subnets = append(needs.Subnets, engine.Subnet{Key: n.Key, Addresses: n.Subnet})

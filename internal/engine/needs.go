@@ -13,10 +13,12 @@ type Needs struct {
 	// Swarm is true for services, whose Constraints say where they run.
 	Swarm       bool
 	Constraints []string
-	Ports       []Port
-	Subnets     []Subnet
-	Limits      []Limits
-	Names       Names
+	// Database is the file that SQLite has it in; empty: it is in none.
+	Database string
+	Ports    []Port
+	Subnets  []Subnet
+	Limits   []Limits
+	Names    Names
 }
 
 // Names are fixed, after the stack's prefix: what else has one of them is in the way.

@@ -12,7 +12,9 @@ import (
 // checkNodes refuses constraints by which a Swarm's tasks may run on another node than
 // this engine. The volumes are local to a node, what runs once runs here, and an image
 // that was built is here: on two nodes the data would be split, and nothing would say so.
-func (e *Engine) checkNodes(ctx context.Context, constraints []string) ([]error, error) {
+//
+// database is the file that SQLite has it in; empty: none.
+func (e *Engine) checkNodes(ctx context.Context, constraints []string, database string) ([]error, error) {
 	nodes, err := e.api.NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: list nodes: %w", e.Address, err)
@@ -44,6 +46,9 @@ func (e *Engine) checkNodes(ctx context.Context, constraints []string) ([]error,
 	}
 	slices.Sort(names)
 	why := "lets tasks run on " + strings.Join(names, " and ") + ", and the volumes, what runs once and images that are built are on one node: " + here
+	if database != "" {
+		why += " (SQLite's " + database + " is one file, which the tasks of several machines can not share: each would have a database of its own)"
+	}
 	if len(eligible) == 0 {
 		why = "lets no node that is ready and active run tasks"
 	}

@@ -39,6 +39,7 @@ func TestOneNodeAloneMayRunTasks(t *testing.T) {
 		{"by a label", []swarm.Node{node("a", "one", labelled), node("b", "two")}, []string{"node.labels.data==yes"}, ""},
 		{"not the other", []swarm.Node{node("a", "one"), node("b", "two")}, []string{"node.id!=b", "node.platform.os==linux"}, ""},
 		{"any", []swarm.Node{node("a", "one"), node("b", "two", worker)}, nil, "lets tasks run on one and two"},
+		{"the reason", []swarm.Node{node("a", "one"), node("b", "two")}, nil, "SQLite's /app/data/prod.db is one file, which the tasks of several machines can not share"},
 		{"two managers", []swarm.Node{node("a", "one"), node("b", "two")}, []string{"node.role==manager"}, "such as node.hostname==one"},
 		{"two of one name", []swarm.Node{node("a", "one"), node("b", "one")}, nil, "such as node.id==a"},
 		{"the other one", []swarm.Node{node("a", "one"), node("b", "two")}, []string{"node.hostname==two"}, "lets tasks run on two, and the volumes"},
@@ -48,7 +49,7 @@ func TestOneNodeAloneMayRunTasks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := &Engine{api: &fakeAPI{nodes: test.nodes}, Info: system.Info{Swarm: swarm.Info{NodeID: "a"}}}
-			faults, err := e.checkNodes(t.Context(), test.constraints)
+			faults, err := e.checkNodes(t.Context(), test.constraints, "/app/data/prod.db")
 			switch {
 			case err != nil || test.want == "" && len(faults) > 0:
 				t.Errorf("%v, %v", faults, err)

@@ -31,7 +31,7 @@ func (e *Engine) Preflight(ctx context.Context, needs Needs) error {
 		if err := e.CheckSwarm(); err != nil {
 			return err // the rest is asked of a manager
 		}
-		nodes, err := e.checkNodes(ctx, needs.Constraints)
+		nodes, err := e.checkNodes(ctx, needs.Constraints, needs.Database)
 		if err != nil {
 			return err
 		}

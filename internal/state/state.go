@@ -51,6 +51,9 @@ func resources(export []byte) ([]resource, error) {
 	return stack.Deployment.Resources, nil
 }
 
+// ErrEmpty is told of a state without a resource.
+var ErrEmpty = errors.New("pulumi stack export: there is nothing in it")
+
 func ids(export []byte) (map[string]bool, error) {
 	found, err := resources(export)
 	if err != nil {
@@ -58,7 +61,7 @@ func ids(export []byte) (map[string]bool, error) {
 	}
 	// A state without anything is not this one: its stack has just been brought up.
 	if len(found) == 0 {
-		return nil, errors.New("pulumi stack export: there is nothing in it")
+		return nil, ErrEmpty
 	}
 	all := map[string]bool{}
 	for _, r := range found {
