@@ -67,6 +67,11 @@ rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword
 clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending
 	@$(WITH) setup/state.sh exec $(STACK) pulumi refresh --stack $(STACK) --yes --skip-preview --clear-pending-creates
 
+.PHONY: volume-copy
+volume-copy: ## FROM=... is copied to TO=... while nothing of STACK writes to it, which then comes up as its file says
+	@$(if $(and $(FROM),$(TO)),,$(error make volume-copy wants FROM=... TO=..., two names of volumes))
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-copy $(STACK) $(FROM) $(TO)
+
 .PHONY: destroy
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make destroy wants STACK=...))

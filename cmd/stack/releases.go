@@ -180,16 +180,21 @@ type setting struct {
 	ObjectValue json.RawMessage
 }
 
-// rotatable are the secrets of a stack that are generated, and have a generation each below
-// tarot:secretVersions.
-func rotatable(all map[string]setting) ([]string, error) {
+// decode makes a configuration of what the CLI tells: one without secrets.
+func decode(all map[string]setting) (config.Config, error) {
 	raw := map[string]string{}
 	for key, s := range all {
 		if s.Value != "" {
 			raw[key] = s.Value
 		}
 	}
-	cfg, err := config.Decode(raw)
+	return config.Decode(raw)
+}
+
+// rotatable are the secrets of a stack that are generated, and have a generation each below
+// tarot:secretVersions.
+func rotatable(all map[string]setting) ([]string, error) {
+	cfg, err := decode(all)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/release"
+)
+
+func volumeCopyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "volume-copy STACK FROM TO",
+		Short: "copy a volume while nothing writes to it, and bring the stack up as its file says",
+		Long: "What writes to FROM is stopped; the copy is compared with it, by content, owner and mode; and `pulumi up` starts all of it\n" +
+			"again: on TO where the stack's file names that, as after a change of tarot:volumes.data, and otherwise on FROM. Users get the\n" +
+			"page for maintenance meanwhile. TO is made where it is not there, and has to be empty. FROM stays as it is.\n" +
+			"Where the copy fails, what was stopped is started again.",
+		Args: cobra.ExactArgs(3),
+		RunE: onStack(func(ctx context.Context, d deployed, args []string) error {
+			cfg, err := d.configuration(ctx)
+			if err != nil {
+				return err
+			}
+			c := volumeCopy{stack: d.name, prefix: d.prefix, from: args[0], to: args[1], driver: cfg.Volumes.Driver}
+			if err := c.run(ctx, d.docker, note); err != nil {
+				return err
+			}
+			if err := d.up(ctx); err != nil {
+				return fmt.Errorf("%w: what writes to %s is stopped until one succeeds", err, c.from)
+			}
+			return nil
+		}),
+	}
+}
+
+// configuration is the stack's, without its secrets.
+func (d deployed) configuration(ctx context.Context) (config.Config, error) {
+	var all map[string]setting
+	if err := pulumi(ctx, &all, "config", "--stack", d.name); err != nil {
+		return config.Config{}, err
+	}
+	return decode(all)
+}
+
+// volumes is what is asked of the engine.
+type volumes interface {
+	Volume(ctx context.Context, name string) (engine.Volume, bool, error)
+	CreateVolume(ctx context.Context, name, driver string) error
+	RemoveVolume(ctx context.Context, name string) error
+	CopyVolume(ctx context.Context, prefix, image, from, to string) (engine.Copied, error)
+	writers
+	Releases(ctx context.Context, prefix string) ([]release.Release, error)
+	HasImage(ctx context.Context, reference string) (bool, error)
+}
+
+// writers are stopped while a volume is copied.
+type writers interface {
+	Writers(ctx context.Context, volume string) ([]engine.Writer, error)
+	Halt(ctx context.Context, all []engine.Writer) error
+	Resume(ctx context.Context, all []engine.Writer) error
+}
+
+// volumeCopy is one.
+type volumeCopy struct{ stack, prefix, from, to, driver string }
+
+// run copies the volume. What writes to it is stopped then, and stays so: what was written from
+// now on would be in one of both alone.
+func (c volumeCopy) run(ctx context.Context, docker volumes, tell func(string, ...any)) (err error) {
+	made, err := c.check(ctx, docker)
+	if err != nil {
+		return err
+	}
+	image, err := c.image(ctx, docker)
+	if err != nil {
+		return err
+	}
+	halted, err := c.writers(ctx, docker)
+	if err != nil {
+		return err
+	}
+	if made {
+		if err := docker.CreateVolume(ctx, c.to, c.driver); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		after := context.WithoutCancel(ctx)
+		if made {
+			err = errors.Join(err, docker.RemoveVolume(after, c.to))
+		}
+		if len(halted) > 0 {
+			tell("it is not copied: what was stopped is started again")
+		}
+		err = errors.Join(err, docker.Resume(after, halted))
+	}()
+	if len(halted) > 0 {
+		tell("stopping what writes to %s: %s", c.from, named(halted))
+		if err := docker.Halt(ctx, halted); err != nil {
+			return err
+		}
+		left, err := docker.Writers(ctx, c.from)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("%s writes to the volume %s all the same", named(left), c.from)
+		}
+	}
+	tell("copying %s to %s", c.from, c.to)
+	begun := time.Now()
+	done, err := docker.CopyVolume(ctx, c.prefix, image, c.from, c.to)
+	if err != nil {
+		return err
+	}
+	tell("copied and compared %d files, %.1f MB, in %s; %s stays as it is", done.Files, float64(done.Bytes)/1e6, time.Since(begun).Round(time.Second), c.from)
+	return nil
+}
+
+// check refuses what can't be copied; made is true where the new volume has to be made.
+func (c volumeCopy) check(ctx context.Context, docker volumes) (made bool, err error) {
+	if c.from == c.to {
+		return false, fmt.Errorf("FROM and TO are both %s", c.from)
+	}
+	_, there, err := docker.Volume(ctx, c.from)
+	if err != nil {
+		return false, err
+	}
+	if !there {
+		return false, fmt.Errorf("FROM is %q, and the engine has no such volume; allowed: one of `docker volume ls`", c.from)
+	}
+	_, there, err = docker.Volume(ctx, c.to)
+	if err != nil || !there {
+		return true, err
+	}
+	users, err := docker.Writers(ctx, c.to)
+	if err == nil && len(users) > 0 {
+		err = fmt.Errorf("TO is %q, which %s writes to; allowed: a new volume, or one that nothing uses", c.to, named(users))
+	}
+	return false, err
+}
+
+// writers are what has to be stopped: all of it is this stack's, and none a job, which would be
+// stopped in the midst of what it does.
+func (c volumeCopy) writers(ctx context.Context, docker volumes) ([]engine.Writer, error) {
+	all, err := docker.Writers(ctx, c.from)
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(slices.Clone(all), func(w engine.Writer) bool { return w.Stack == c.prefix })
+	if len(others) > 0 {
+		return nil, fmt.Errorf("%s writes to the volume %s, and is not of this stack: stop it first", named(others), c.from)
+	}
+	jobs := slices.DeleteFunc(slices.Clone(all), func(w engine.Writer) bool { return !w.Job })
+	if len(jobs) > 0 {
+		return nil, fmt.Errorf("%s is at work on the volume %s: wait for its end", named(jobs), c.from)
+	}
+	return all, nil
+}
+
+// image is one that the engine has: a container is made of it, and never started.
+func (c volumeCopy) image(ctx context.Context, docker volumes) (string, error) {
+	all, err := docker.Releases(ctx, c.prefix)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range all {
+		if there, err := docker.HasImage(ctx, r.Image); err != nil || there {
+			return r.Image, err
+		}
+	}
+	return "", fmt.Errorf("the stack %s has run no release whose image is on this engine", c.stack)
+}
+
+func named(all []engine.Writer) string {
+	var names []string
+	for _, w := range all {
+		names = append(names, w.Name)
+	}
+	return strings.Join(names, ", ")
+}
