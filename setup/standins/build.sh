@@ -70,22 +70,6 @@ download() (
   fi
 )
 
-# Of the release after it, a library that trixie has with a bug that loses data. It is got as
-# layers.sh gets its packages, and beside them.
-download_fixed() (
-  suites=(forky)
-  security=forky-security
-  cache="$(cache_dir)/debian/tools-$arch"
-  fetch_lists
-  (cd "$cache/archives" && apt-get --quiet download libsqlite3-0)
-  # Its name, asked for where it is not: apt does not tell one that it finds.
-  mkdir "$work/fixed"
-  cd "$work/fixed"
-  apt-get --quiet --print-uris download libsqlite3-0 | while read -r _ name _; do
-    cp "$cache/archives/$name" libsqlite3-0.deb
-  done
-)
-
 # --- building ---------------------------------------------------------------
 
 build() {
@@ -132,5 +116,8 @@ build() {
 }
 
 download
-if [ "$kind" = python ]; then download_fixed; fi
+if [ "$kind" = python ]; then
+  mkdir "$work/fixed"
+  bash "$here/python/sqlite.sh" "$arch" "$work/fixed"
+fi
 build

@@ -9,7 +9,8 @@ import (
 )
 
 // TestNoRenameLosesData renames the data volume, while it is kept on destroy
-// and while it is not.
+// and while it is not: to a name that nobody has, which is refused, to a copy, and to a volume
+// that somebody has made.
 //
 //suite:long
 func TestNoRenameLosesData(t *testing.T) {
@@ -24,20 +25,46 @@ func TestNoRenameLosesData(t *testing.T) {
 	reading := s.store(s.outputs())
 	volume := func() any { return s.outputs()["volumes"].(map[string]any)["data"] }
 
+	left := "would leave behind what is in the volume " + s.volume("data")
 	s.config("volumes.data", s.volume("logs")) // a name that the clean-up knows
-	s.up()
+	if said, err := s.run("preview"); err == nil || !strings.Contains(said, left) {
+		t.Errorf("a preview says nothing: %v\n%s", err, said)
+	}
+	s.refused(left, fmt.Sprintf("make volume-copy STACK=%s FROM=%s TO=%s", s.name, s.volume("data"), s.volume("logs")))
+	s.read(s.outputs(), reading)
+	s.config("volumes.retain", false) // beside it: the same
+	s.refused(left)
+	s.config("volumes.retain", true)
+
+	if said := s.moves("volume-copy", s.volume("data"), s.volume("logs")); !strings.Contains(said, "copied and compared") {
+		t.Errorf("the copy says\n%s", said)
+	}
 	if volume() != s.volume("logs") {
 		t.Errorf("the stack uses %v", volume())
 	}
 	if !s.hasVolume(s.volume("data")) {
 		t.Fatal("a rename removed the volume")
 	}
-	s.config("volumes.data", s.volume("data"))
+	s.read(s.outputs(), reading)
+	if said, code := s.operator()("volume-copy", s.name, s.volume("logs"), s.volume("data")); code == 0 || !strings.Contains(said, "has something in it") {
+		t.Errorf("over what is there: exit code %d\n%s", code, said)
+	}
+	if runs := s.docker("ps", "--quiet", "--filter", "label=tarot.stack="+s.prefix(), "--filter", "label=tarot.workload=backend"); runs == "" {
+		t.Error("what was stopped stays so, although nothing was copied")
+	}
+	s.config("volumes.data", s.volume("data")) // one that is there
+	s.config("volumes.driver", "another")
+	if said, err := s.run("preview"); err == nil || !strings.Contains(said, "a volume keeps its driver") {
+		t.Errorf("another driver: %v\n%s", err, said)
+	}
+	s.config("volumes.driver", "local")
 	s.up()
 	s.read(s.outputs(), reading)
+	s.docker("volume", "rm", s.volume("logs"))
 
 	s.config("volumes.retain", false)
 	s.up()
+	s.docker("volume", "create", s.volume("static")) // by somebody who knows
 	s.config("volumes.data", s.volume("static"))
 	said := s.up()
 	if volume() != s.volume("data") || !strings.Contains(said, fmt.Sprintf("volume %s keeps its name", s.volume("data"))) {
