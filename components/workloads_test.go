@@ -141,8 +141,8 @@ func TestReplicas(t *testing.T) {
 	if got := service.at("mode", "replicated", "replicas"); got != 5.0 {
 		t.Errorf("the service has %v replicas", got)
 	}
-	if got := len(succeed(t, stack(t, "prod as containers", five), preview).units()); got != 5+1+5+1 {
-		t.Errorf("%d containers, want 5 replicas, nginx, 5 tasks and the one that holds files", got)
+	if got := len(succeed(t, stack(t, "prod as containers", five), preview).units()); got != 5+1+6+1 {
+		t.Errorf("%d containers, want 5 replicas, nginx, 6 tasks and the one that holds files", got)
 	}
 }
 

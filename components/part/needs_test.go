@@ -18,7 +18,7 @@ func TestWhatTheEngineHasToHaveFollowsFromTheParts(t *testing.T) {
 	cfg.Runtime, cfg.Networks.Isolated = "swarm", false
 	got := Needs(Context{Config: cfg, Stack: "tarot-test"}, []Described{{"web", Spec{Services: []Service{web}}}, {"idle", Spec{}}})
 	want := engine.Needs{
-		Stack: "tarot-test", Swarm: true, Constraints: []string{"node.role==manager"},
+		Stack: "tarot-test", Swarm: true, Constraints: []string{"node.role==manager"}, Database: "/app/data/prod.db",
 		Ports:   []engine.Port{{Key: "nginx.httpPort", AddressKey: "nginx.address", Address: "127.0.0.1", Number: 80}},
 		Subnets: []engine.Subnet{{Key: "networks.backendSubnet", Addresses: cfg.Networks.BackendSubnet}},
 		Limits:  []engine.Limits{{Workload: "web", Replicas: 2, CPUs: 0.5, CPUsKey: "nginx.cpus", Memory: 64 << 20}},
