@@ -207,12 +207,16 @@ func TestWritersAreStoppedAndStarted(t *testing.T) {
 	if err != nil || !slices.Equal(all, want) {
 		t.Fatalf("%+v, %v", all, err)
 	}
-	api.service = []moment{{service: service}, {service: scaled}}
+	ending, ended := []swarm.Task{{Status: swarm.TaskStatus{State: swarm.TaskStateRunning}}}, []swarm.Task{{Status: swarm.TaskStatus{State: swarm.TaskStateShutdown}}}
+	api.service = []moment{{service: service}, {scaled, ending}, {scaled, ending}, {scaled, ending}, {scaled, ended}}
 	mine := []Writer{want[1], want[3]}
 	for _, w := range mine { // one after the other: the fake is no engine for several at once
 		if err := e.Halt(t.Context(), []Writer{w}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if len(api.service) != 1 {
+		t.Error("a task of the service writes on")
 	}
 	done := slices.Sorted(slices.Values(api.done))
 	if want := []string{"restart policy of b1: no", "scale s to 0", "stop b1"}; !slices.Equal(done, want) {

@@ -149,10 +149,7 @@ func (e *Engine) usage(ctx context.Context, id string) (cpu float64, memory uint
 // withTasks adds what Swarm knows: tasks on other nodes, those that do not run
 // though they should, and how often a slot has failed.
 func (e *Engine) withTasks(ctx context.Context, prefix string, all []Replica) ([]Replica, error) {
-	if e.Info.Swarm.LocalNodeState != swarm.LocalNodeStateActive || !e.Info.Swarm.ControlAvailable {
-		return all, nil
-	}
-	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix))})
+	services, err := e.stackServices(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,14 @@ func (e *Engine) Writers(ctx context.Context, volume string) ([]Writer, error) {
 func (e *Engine) Halt(ctx context.Context, all []Writer) error {
 	return together(all, func(w Writer) error {
 		if w.ID == "" {
-			return e.ScaleService(ctx, w.Name, 0)
+			if err := e.ScaleService(ctx, w.Name, 0); err != nil {
+				return err
+			}
+			service, err := e.service(ctx, w.Name)
+			if err != nil {
+				return err
+			}
+			return e.awaitNoTasks(ctx, service)
 		}
 		return errors.Join(e.restart(ctx, w.ID, container.RestartPolicyDisabled), e.api.ContainerStop(ctx, w.ID, container.StopOptions{}))
 	})
