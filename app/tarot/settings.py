@@ -94,7 +94,7 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
         db_pool_size=read.integer("DB_POOL_SIZE", 5, 1, 100),
         db_max_overflow=read.integer("DB_MAX_OVERFLOW", 10, 0, 100),
         db_pool_timeout=read.integer("DB_POOL_TIMEOUT", 10, 1, 300),
-        db_busy_timeout_ms=read.integer("DB_BUSY_TIMEOUT_MS", 5000, 0, 60000),
+        db_busy_timeout_ms=read.integer("DB_BUSY_TIMEOUT_MS", 10_000, 0, 60000),
         db_synchronous=read.choice("DB_SYNCHRONOUS", "full", ("normal", "full", "extra")),
         readings_per_minute=read.integer("READINGS_PER_MINUTE", 0, 0, 1_000_000),
         redis=read.redis("REDIS_URL") if secrets else None,
