@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
+
+	program "tarot-platform/internal/install"
 )
 
 // State is what is remembered beyond a container's life, so that what is due while one release
@@ -85,73 +85,15 @@ func lock(ctx context.Context, o Options, log *slog.Logger) (unlock func(), err 
 	}
 }
 
-// kept are the copies that stay beside a new one: containers may have been started with them.
-const kept = 2
-
 // install puts a copy of this program into a folder, by the name and as the current one, and
-// beside it the folder for states: each schedule may be another user's.
+// beside it the folder for states.
 func install(folder, name string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	from, err := os.Open(self)
-	if err != nil {
+	if err := program.Program(self, folder, name); err != nil {
 		return err
 	}
-	defer from.Close()
-	to := filepath.Join(folder, name)
-	file, err := os.OpenFile(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, from)
-	if err := errors.Join(err, file.Chmod(0o755), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(to+".new", to); err != nil { // whoever runs the earlier one keeps it
-		return err
-	}
-	if err := link(folder, name); err != nil {
-		return err
-	}
-	state := filepath.Join(folder, "state")
-	if err := os.MkdirAll(state, 0o777); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(state, 0o777), prune(folder, name))
-}
-
-// link has the name current stand for a copy, in one step.
-func link(folder, name string) error {
-	current := filepath.Join(folder, "current")
-	if err := os.Remove(current + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(name, current+".new"); err != nil {
-		return err
-	}
-	return os.Rename(current+".new", current)
-}
-
-// prune removes the oldest copies.
-func prune(folder, name string) error {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return err
-	}
-	var others []fs.FileInfo
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err == nil && info.Mode().IsRegular() && info.Name() != name {
-			others = append(others, info)
-		}
-	}
-	slices.SortFunc(others, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
-	for i, other := range others {
-		if i >= kept {
-			err = errors.Join(err, os.Remove(filepath.Join(folder, other.Name())))
-		}
-	}
-	return err
+	return errors.Join(program.Link(folder, "current", name), program.States(folder))
 }
