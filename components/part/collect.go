@@ -40,6 +40,11 @@ func Collect(parts []Part, c Context) ([]Described, error) {
 		c.Offered.Scrapes = append(c.Offered.Scrapes, d.Scrapes...)
 		c.Offered.Alerts = append(c.Offered.Alerts, d.Alerts...)
 		maps.Copy(c.Offered.Dashboards, d.Dashboards)
+		for _, v := range d.Volumes {
+			if v.Backup && v.Unused == "" {
+				c.Offered.Volumes = append(c.Offered.Volumes, v)
+			}
+		}
 		if len(d.Application) == 0 {
 			continue
 		}

@@ -96,13 +96,15 @@ func TestPartsSeeWhatAllOthersOffer(t *testing.T) {
 	offering := named("offering", func(s *Spec) {
 		s.Application = []Variable{{Name: "CACHE_URL", Value: "x"}}
 		s.Jobs = []Job{{Service: Service{Program: workload.Program{Name: "fill"}, Image: "user"}}, {Service: Service{Program: workload.Program{Name: "later"}, Image: "user"}, When: Follows}}
+		s.Volumes = []Volume{{Name: "kept", Backup: true}, {Name: "logs"}, {Name: "left", Backup: true, Unused: "nobody wants it"}}
 		s.Pages, s.Routes, s.Scrapes = []Page{{Path: "/x"}}, []Route{{Service: "user"}}, []prometheus.Job{{Name: "offering"}}
 	})
 	sorted, err := Collect([]Part{user, offering}, Context{})
 	if err != nil || sorted[0].Name != "offering" {
 		t.Fatalf("%v, %v", sorted, err)
 	}
-	if len(seen.Pages) != 1 || len(seen.Routes) != 1 || strings.Join(seen.Routed, " ") != "offering" || len(seen.Scrapes) != 1 || seen.Application[0].Name != "CACHE_URL" || strings.Join(seen.Jobs, " ") != "fill" || strings.Join(seen.Before, " ") != "offering" {
+	if len(seen.Pages) != 1 || len(seen.Routes) != 1 || strings.Join(seen.Routed, " ") != "offering" || len(seen.Scrapes) != 1 || seen.Application[0].Name != "CACHE_URL" || strings.Join(seen.Jobs, " ") != "fill" || strings.Join(seen.Before, " ") != "offering" ||
+		len(seen.Volumes) != 1 || seen.Volumes[0].Name != "kept" {
 		t.Errorf("%+v", seen)
 	}
 }

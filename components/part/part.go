@@ -43,8 +43,9 @@ type Context struct {
 	Peer    Peer
 	// Release is what is deployed.
 	Release Release
-	// Scheduler is the image that has the scheduler, where something is scheduled.
-	Scheduler Built
+	// Scheduler is the image that has the scheduler, where something is scheduled, and Helper
+	// the one that has what backs up, where that is wanted.
+	Scheduler, Helper Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so
@@ -115,6 +116,8 @@ type Offered struct {
 	Before, Jobs []string
 	// Routed are the parts that users' requests go to by routes.
 	Routed []string
+	// Volumes are those that a backup has to have.
+	Volumes []Volume
 }
 
 // Spec describes a part.
@@ -237,6 +240,10 @@ type Volume struct {
 	Data bool
 	// Output is what the stack's output `volumes` calls it; empty: it is not there.
 	Output string
+	// Backup is true where a backup has to have what is in it, and Owner whose its files are,
+	// "uid:gid"; empty: the backend's user's.
+	Backup bool
+	Owner  string
 	// Unused is what the configuration says where it does not ask for the volume. Data
 	// that are there stay all the same.
 	Unused string

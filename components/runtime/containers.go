@@ -77,7 +77,9 @@ func (c containerService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*
 		}
 		replicas = append(replicas, replica)
 		running.Names, running.IDs = append(running.Names, replica.Name), append(running.IDs, replica.ID().ToStringOutput())
-		running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
+		if !w.Isolated {
+			running.Addresses = append(running.Addresses, address(replica, w.Networks[0].Name))
+		}
 		if !atOnce {
 			if err := c.await(ctx, w, c.rollout, replicas[i:], i == 0); err != nil {
 				return nil, err
@@ -251,18 +253,21 @@ func (s Stack) container(w workload.Workload) *docker.ContainerArgs {
 	return args
 }
 
-// capabilities are none, but for those of a job. Without the prefix, a refresh would find a
+// capabilities are none, but for those that are named. Without the prefix, a refresh would find a
 // difference.
 func capabilities(w workload.Workload) docker.ContainerCapabilitiesArgs {
 	args := docker.ContainerCapabilitiesArgs{Drops: pulumi.StringArray{pulumi.String("ALL")}}
-	var adds pulumi.StringArray
-	for _, name := range w.Capabilities {
-		adds = append(adds, pulumi.String("CAP_"+name))
-	}
-	if len(adds) > 0 {
+	if adds := addedCapabilities(w); len(adds) > 0 {
 		args.Adds = adds
 	}
 	return args
+}
+
+func addedCapabilities(w workload.Workload) (adds pulumi.StringArray) {
+	for _, name := range w.Capabilities {
+		adds = append(adds, pulumi.String("CAP_"+name))
+	}
+	return adds
 }
 
 func (c containers) args(w workload.Workload, files docker.ContainerMountArray) *docker.ContainerArgs {
@@ -283,8 +288,8 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 		}).(pulumi.StringArrayOutput)
 	case w.Home:
 		args.Entrypoints, args.Command = pulumi.ToStringArray(workload.Homed(w.Name)), start(w)
-	case len(w.Command) > 0:
-		args.Entrypoints = pulumi.ToStringArray(w.Command)
+	case len(w.Command)+len(w.Before) > 0:
+		args.Entrypoints = start(w)
 	}
 	if w.StopSignal != "" {
 		args.StopSignal = pulumi.String(w.StopSignal)
@@ -295,7 +300,11 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 	if len(w.Groups) > 0 {
 		args.GroupAdds = groups(w)
 	}
-	args.NetworksAdvanced = containerNetworks(w.Networks, w.Name)
+	if w.Isolated {
+		args.NetworkMode = pulumi.String("none")
+	} else {
+		args.NetworksAdvanced = containerNetworks(w.Networks, w.Name)
+	}
 	ports := docker.ContainerPortArray{}
 	for _, p := range w.Ports {
 		address := p.Address

@@ -19,8 +19,11 @@ func withEnvironmentFile(w workload.Workload) workload.Workload {
 // start is what the shell that loads the environment goes on with. The engine
 // drops an image's own CMD where the entrypoint is replaced.
 func start(w workload.Workload) pulumi.StringArrayInput {
-	if len(w.Command) > 0 {
-		return pulumi.ToStringArray(w.Command)
+	switch {
+	case len(w.Command) > 0:
+		return pulumi.ToStringArray(slices.Concat(w.Before, w.Command))
+	case len(w.Before) > 0:
+		return w.Image.Start.ApplyT(func(own []string) []string { return slices.Concat(w.Before, own) }).(pulumi.StringArrayOutput)
 	}
 	return w.Image.Start
 }

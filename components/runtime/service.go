@@ -62,6 +62,9 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 		Secrets:         secrets,
 		StopGracePeriod: serviceTime(w.StopGrace),
 	}
+	if adds := addedCapabilities(w); len(adds) > 0 {
+		spec.CapAdds = adds
+	}
 	if len(w.Groups) > 0 {
 		spec.Groups = groups(w)
 	}
@@ -84,8 +87,8 @@ func (s swarm) tasks(ctx *pulumi.Context, name string, w workload.Workload, pare
 			}
 			return nil
 		}).(pulumi.StringMapOutput)
-	} else if len(w.Command) > 0 {
-		spec.Commands = pulumi.ToStringArray(w.Command)
+	} else if len(w.Command)+len(w.Before) > 0 {
+		spec.Commands = start(w)
 	}
 	return taskSpec{
 		docker.ServiceTaskSpecArgs{

@@ -41,7 +41,12 @@ type swarmService struct {
 	parent   pulumi.Resource
 }
 
+// Service implements Runtime. A task is always on a network, so that what is on none is a
+// container, as jobs are.
 func (s swarm) Service(ctx *pulumi.Context, w workload.Workload, rollout Rollout, parent pulumi.Resource) (Service, error) {
+	if w.Isolated {
+		return containers{s.Stack}.Service(ctx, w, rollout, parent)
+	}
 	if err := errors.Join(w.Validate(), requireHealth(ctx, w)); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ type Program struct {
 	Name string
 	// Command replaces the image's ENTRYPOINT and CMD where it is not empty.
 	Command []string
+	// Before are words that come before the command, or before the image's own start: of a
+	// program that becomes, or watches, what follows it.
+	Before []string
 	// Environment is readable by whoever may inspect the container.
 	Environment map[string]string
 	// Writes are folders, and files where they exist, that the process has to be able
@@ -42,14 +45,16 @@ type Program struct {
 	// Root is why the workload has to be root or in root's group, without
 	// capabilities; empty: it hasn't. Each one is named in docs/architecture.md.
 	Root string
-	// Capabilities are those that root keeps, without their CAP_; for jobs alone. Each one is
-	// named in docs/architecture.md.
+	// Capabilities are those that root keeps, without their CAP_; for jobs, and of services for
+	// one that reads what is others'. Each one is named in docs/architecture.md.
 	Capabilities []string
 	// Home gives the program a HOME that it may write and a USER, where neither the image nor
 	// its /etc/passwd has one for the user: libraries ask for both.
 	Home bool
 	// Hosts are further names that the program finds, with their addresses.
 	Hosts map[string]string
+	// Isolated is true for what has no network at all: it reaches nobody, and nobody reaches it.
+	Isolated bool
 	// Exclusive is true for what can run only once at a time, as it owns the data
 	// of its volume: the next one starts when the last one has stopped. What has
 	// host ports is so in any case.
