@@ -4,10 +4,11 @@
 package schedules
 
 import (
-	_ "embed"
+	_ "embed" // the rules
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 	"tarot-platform/internal/config"
 )
 
+// Folder is where the volume with the scheduler is in the containers.
+const Folder = "/run/scheduler"
+
 const (
 	// component is what the state knows all of it by.
 	component = "schedules"
@@ -26,8 +30,6 @@ const (
 	// publisher is the name of the job that puts the one into the other, and of its image: no
 	// service can be called so.
 	publisher = "publish-scheduler"
-	// folder is where the volume is in the containers.
-	folder = "/run/scheduler"
 	// port is the scheduler's, for Prometheus.
 	port = "9746"
 	// metrics are kept of it.
@@ -67,7 +69,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 			return s, err
 		}
 		s.Services = append(s.Services, service)
-		s.Scrapes = append(s.Scrapes, prometheus.Static(service.Job, service.Name+":"+port, metrics))
+		s.Scrapes = append(s.Scrapes, Scrape(service))
 	}
 	if !c.Monitoring.Enabled {
 		return s, nil
@@ -108,29 +110,53 @@ func describe(c part.Context, name string) (part.Service, error) {
 	if err != nil {
 		return s, err
 	}
-	file := path.Join(folder, program(c))
-	s.Name = config.ScheduleWorkload(name)
-	s.Command = append(words(name, cfg, file), cfg.Command...)
+	s.Command = cfg.Command
 	s.Environment = maps.Clone(s.Environment)
 	maps.Copy(s.Environment, cfg.Environment)
-	s.Health = workload.Health{Test: []string{"CMD", file, "health"}, Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second, Retries: 3}
 	s.Limits = workload.Limits{CPUs: cfg.CPUs, Memory: int64(cfg.Memory), Key: component + "." + name}
-	s.Replicas, s.Exclusive, s.StopGrace = 1, true, cfg.Grace()+killed
-	s.Logging = c.Log(s.Name)
-	s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: scheduler, Target: folder})
-	s.Job = s.Name
-	s.Explain = nil
-	return s, nil
+	return Wrap(c, name, Timetable{Cron: cfg.Cron, TimeZone: cfg.TimeZone, Overlap: cfg.Overlap, Limit: cfg.TimeLimit, Grace: cfg.Grace(), Retries: cfg.Retries, Pause: cfg.RetryPause},
+		s, scheduler, program(c)), nil
 }
 
+// Timetable is when a command runs, and what becomes of a run.
+type Timetable struct {
+	// Cron and TimeZone are when it is due, and Overlap what becomes of what is due while it
+	// runs: as in config.Schedule.
+	Cron, TimeZone, Overlap string
+	// Limit is how long an attempt may take, and Grace how long what runs may go on when its
+	// container is to end.
+	Limit, Grace time.Duration
+	// Retries are the attempts after one that failed, with a Pause before each.
+	Retries int
+	Pause   time.Duration
+}
+
+// Wrap is a service whose command runs when it is due, in place of for ever. It is called
+// cron-NAME. The scheduler is a program of that name in a volume, which is mounted at Folder.
+func Wrap(c part.Context, name string, t Timetable, s part.Service, volume, program string) part.Service {
+	file := path.Join(Folder, program)
+	s.Name = config.ScheduleWorkload(name)
+	s.Command = append(words(name, t, file), s.Command...)
+	s.Health = workload.Health{Test: []string{"CMD", file, "health"}, Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second, Retries: 3}
+	s.Replicas, s.Exclusive, s.StopGrace = 1, true, t.Grace+killed
+	s.Logging = c.Log(s.Name)
+	s.Mounts = append(slices.Clone(s.Mounts), part.Mount{Kind: workload.Volume, Source: volume, Target: Folder})
+	s.Job = s.Name
+	s.Explain = nil
+	return s
+}
+
+// Scrape is where the metrics are of what Wrap has returned.
+func Scrape(s part.Service) prometheus.Job { return prometheus.Static(s.Job, s.Name+":"+port, metrics) }
+
 // words start the scheduler; what it is to run comes after them.
-func words(name string, cfg config.Schedule, file string) []string {
-	all := []string{file, "serve", "--name=" + name, "--state=" + folder + "/state", "--cron=" + cfg.Cron, "--zone=" + cfg.TimeZone,
-		"--limit=" + cfg.TimeLimit.String(), "--grace=" + cfg.Grace().String()}
-	if cfg.Retries > 0 {
-		all = append(all, fmt.Sprintf("--retries=%d", cfg.Retries), "--pause="+cfg.RetryPause.String())
+func words(name string, t Timetable, file string) []string {
+	all := []string{file, "serve", "--name=" + name, "--state=" + Folder + "/state", "--cron=" + t.Cron, "--zone=" + t.TimeZone,
+		"--limit=" + t.Limit.String(), "--grace=" + t.Grace.String()}
+	if t.Retries > 0 {
+		all = append(all, fmt.Sprintf("--retries=%d", t.Retries), "--pause="+t.Pause.String())
 	}
-	if cfg.Overlap == "wait" {
+	if t.Overlap == "wait" {
 		all = append(all, "--wait")
 	}
 	return append(all, "--")
