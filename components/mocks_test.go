@@ -249,7 +249,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if rec.runtime != nil {
 			of = func(string, runtime.Stack, []string) (runtime.Runtime, error) { return rec.runtime, nil }
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled("scheduler"), Helper: compiled("backup")})
 		if err != nil {
 			return err
 		}
@@ -265,11 +265,13 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 	return r
 }
 
-// compiled stands for the scheduler, which takes a while to compile.
-func compiled(_ context.Context, platform string) (buildcontext.Build, error) {
-	b := buildcontext.Build{Context: ".build/scheduler", Dockerfile: "Dockerfile", Platform: platform}
-	err := os.MkdirAll(b.Context, 0o755)
-	return b, errors.Join(err, os.WriteFile(b.Context+"/Dockerfile", []byte("FROM scratch\n"), 0o644))
+// compiled stands for a program, which takes a while to compile.
+func compiled(program string) Compiler {
+	return func(_ context.Context, platform string) (buildcontext.Build, error) {
+		b := buildcontext.Build{Context: ".build/" + program, Dockerfile: "Dockerfile", Platform: platform}
+		err := os.MkdirAll(b.Context, 0o755)
+		return b, errors.Join(err, os.WriteFile(b.Context+"/Dockerfile", []byte("FROM scratch\n"), 0o644))
+	}
 }
 
 // openUnknownSecrets is for a flaw of Pulumi's mocks: they refuse a resource with

@@ -66,6 +66,9 @@ type Engine interface {
 	Claim(ctx context.Context, prefix string, images ...string) (release func() error, err error)
 }
 
+// Compiler makes what an image of programs of this module is built from.
+type Compiler func(ctx context.Context, platform string) (buildcontext.Build, error)
+
 // PlatformArgs describe a stack.
 type PlatformArgs struct {
 	Config config.Config
@@ -87,9 +90,9 @@ type PlatformArgs struct {
 	Prefix, Project string
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
-	// Scheduler makes what the scheduler's image is built from, for an os/architecture. nil:
-	// compile.Scheduler.
-	Scheduler func(ctx context.Context, platform string) (buildcontext.Build, error)
+	// Scheduler makes what the scheduler's image is built from, for an os/architecture, and
+	// Helper what that of the backups is. nil: compile.Scheduler and compile.Backup.
+	Scheduler, Helper Compiler
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

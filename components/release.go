@@ -112,25 +112,40 @@ func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build
 	return fixed.Name, err
 }
 
-// schedulerName is what the scheduler's image is called, behind the project's name.
-const schedulerName = "scheduler"
+// What the images of the platform's own programs are called, behind the project's name.
+const (
+	schedulerName = "scheduler"
+	helperName    = "backup"
+)
 
-// scheduler is the image of the scheduler, where something is scheduled. It is the platform's,
-// and none of the release's: a pinned one has that of today.
+// scheduler is the image of the scheduler, where something is scheduled.
 func (r *rollout) scheduler() (part.Built, error) {
 	if len(r.args.Config.Scheduled()) == 0 {
 		return part.Built{}, nil
 	}
-	compiled := r.args.Scheduler
-	if compiled == nil {
-		compiled = compile.Scheduler
+	return r.tool(schedulerName, r.args.Scheduler, compile.Scheduler, "schedules")
+}
+
+// helper is the image of what backs up, where that is wanted.
+func (r *rollout) helper() (part.Built, error) {
+	if !r.args.Config.Backup.Enabled {
+		return part.Built{}, nil
 	}
-	build, err := compiled(r.ctx.Context(), r.args.Engine.Platform())
+	return r.tool(helperName, r.args.Helper, compile.Backup, "backup.enabled")
+}
+
+// tool is an image of the platform's own, which a key of the configuration asks for. It is none
+// of the release's: a pinned one has that of today.
+func (r *rollout) tool(name string, compiler, usual Compiler, key string) (part.Built, error) {
+	if compiler == nil {
+		compiler = usual
+	}
+	build, err := compiler(r.ctx.Context(), r.args.Engine.Platform())
 	if err != nil {
-		return part.Built{}, fmt.Errorf("%s:schedules: %w", config.Namespace, err)
+		return part.Built{}, fmt.Errorf("%s:%s: %w", config.Namespace, key, err)
 	}
 	hash, err := build.Hash()
-	return part.Built{Reference: r.repository(schedulerName) + ":" + hash, Build: build}, err
+	return part.Built{Reference: r.repository(name) + ":" + hash, Build: build}, err
 }
 
 // writeBuildSecrets has builds find the secrets that they may mount, until all is done.
@@ -152,10 +167,13 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
-	if r.context.Scheduler.Reference == "" {
-		return nil
+	var all []string
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper} {
+		if built.Reference != "" {
+			all = append(all, built.Reference)
+		}
 	}
-	return []string{r.context.Scheduler.Reference}
+	return all
 }
 
 // unreadableShown is how many files a warning names.
@@ -278,7 +296,7 @@ func (r *rollout) record(unfinished bool) error {
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
 		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(),
-		Tools: []string{r.repository(schedulerName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Tools: []string{r.repository(schedulerName), r.repository(helperName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

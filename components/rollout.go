@@ -58,14 +58,18 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if err != nil {
 		return nil, err
 	}
+	helper, err := r.helper()
+	if err != nil {
+		return nil, err
+	}
 	peer, err := r.findEdge()
 	if err != nil {
 		return nil, err
 	}
 	r.context = part.Context{
 		Project: args.Project, Peer: peer,
-		Scheduler: scheduler,
-		Config:    args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
+		Scheduler: scheduler, Helper: helper,
+		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
 	}

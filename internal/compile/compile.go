@@ -17,38 +17,50 @@ import (
 // folder is where the contexts are, below the project's.
 const folder = ".build"
 
-// dockerfile is of an image that holds the program alone.
+// dockerfile is of an image that holds the programs alone, and starts the first one.
 const dockerfile = `FROM scratch
-COPY %[1]s /%[1]s
-ENTRYPOINT ["/%[1]s"]
+COPY %s /
+ENTRYPOINT ["/%s"]
 `
 
 // Scheduler compiles cmd/scheduler for an os/architecture. All that it is made of is in the
 // program that asks for it, so that no module has to be got.
 func Scheduler(ctx context.Context, platform string) (buildcontext.Build, error) {
-	return program(ctx, "scheduler", platform)
+	return image(ctx, "the scheduler", platform, "scheduler")
 }
 
-func program(ctx context.Context, name, platform string) (buildcontext.Build, error) {
-	b := buildcontext.Build{Context: filepath.Join(folder, name, strings.ReplaceAll(platform, "/", "-")), Dockerfile: "Dockerfile", Platform: platform}
+// Backup compiles cmd/backup, and the scheduler that starts it when it is due.
+func Backup(ctx context.Context, platform string) (buildcontext.Build, error) {
+	return image(ctx, "what backs up", platform, "backup", "scheduler")
+}
+
+// image is the context of an image of programs of this module; whose says in an error what
+// they are for.
+func image(ctx context.Context, whose, platform string, programs ...string) (buildcontext.Build, error) {
+	b := buildcontext.Build{Context: filepath.Join(folder, programs[0], strings.ReplaceAll(platform, "/", "-")), Dockerfile: "Dockerfile", Platform: platform}
 	if err := os.MkdirAll(b.Context, 0o755); err != nil {
 		return b, err
 	}
-	file := filepath.Join(b.Context, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, "./cmd/"+name)
-	cmd.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0"}, target(platform)...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			return b, errors.New("the scheduler is compiled here, and there is no `go` on the PATH: `make pulumi` gets one")
+	for _, name := range programs {
+		file := filepath.Join(b.Context, name)
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, "./cmd/"+name)
+		cmd.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0"}, target(platform)...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			if errors.Is(err, exec.ErrNotFound) {
+				return b, fmt.Errorf("%s is compiled here, and there is no `go` on the PATH: `make pulumi` gets one", whose)
+			}
+			return b, fmt.Errorf("compile %s: %w\n%s", whose, err, strings.TrimSpace(string(out)))
 		}
-		return b, fmt.Errorf("compile the scheduler: %w\n%s", err, strings.TrimSpace(string(out)))
+		// The same image whatever the umask.
+		if err := os.Chmod(file, 0o755); err != nil {
+			return b, err
+		}
 	}
 	recipe := filepath.Join(b.Context, b.Dockerfile)
-	if err := os.WriteFile(recipe, fmt.Appendf(nil, dockerfile, name), 0o644); err != nil {
+	if err := os.WriteFile(recipe, fmt.Appendf(nil, dockerfile, strings.Join(programs, " "), programs[0]), 0o644); err != nil {
 		return b, err
 	}
-	// The same image whatever the umask.
-	return b, errors.Join(os.Chmod(recipe, 0o644), os.Chmod(file, 0o755))
+	return b, os.Chmod(recipe, 0o644)
 }
 
 // target is an os/architecture as Go's variables.

@@ -35,7 +35,7 @@ func TestTheSchedulersContext(t *testing.T) {
 		t.Errorf("%v: it needs %v", err, libraries)
 	}
 	text, err := os.ReadFile(filepath.Join(b.Context, b.Dockerfile))
-	if err != nil || !strings.Contains(string(text), "COPY scheduler /scheduler") {
+	if err != nil || !strings.Contains(string(text), "COPY scheduler /\n") {
 		t.Errorf("%v: %s", err, text)
 	}
 }
