@@ -41,6 +41,8 @@ type Config struct {
 	Monitoring Monitoring `key:"monitoring"`
 	// A Valkey for the application. No part of a release.
 	Cache Cache `key:"cache"`
+	// Copies of what users have stored, and rehearsals of bringing it back. No part of a release.
+	Backup Backup `key:"backup"`
 	// The networks between the workloads.
 	Networks Networks `key:"networks"`
 	// The named volumes that hold what must survive.
@@ -385,6 +387,7 @@ func Defaults() Config {
 		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
 		Monitoring: monitoringDefaults(),
 		Cache:      cacheDefaults(),
+		Backup:     backupDefaults(),
 		Volumes:    Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},
 		Logging:    Logging{Driver: "json-file", Options: map[string]string{"max-size": "100m", "max-file": "5"}},
 		Swarm:      Swarm{Constraints: []string{"node.role==manager"}},

@@ -46,6 +46,15 @@ var platformSecrets = []string{
 	// The password of the application's account in Valkey, which is in its `REDIS_URL`, at
 	// least 16 bytes. Not set: 32 random letters and digits.
 	"cachePassword",
+	// The key that nightly backups are encrypted with, at least 16 bytes. Not set: 43 random
+	// letters and digits, which are lost with the stack's state: `make backup-key` keeps them here.
+	"backupKey",
+	// The secret of `backup.accessKey`, or the password of an SFTP server.
+	"backupSecret",
+	// The private key for an SFTP server, in OpenSSH's form and without a passphrase.
+	"backupSshKey",
+	// The password for a rest-server.
+	"backupFilesSecret",
 	// Where alerts are sent to, as Alertmanager's own JSON. Not set: nowhere.
 	"alertWebhookUrl",
 	// The address of a WeCom (企业微信) group robot that alerts go to.

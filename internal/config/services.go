@@ -132,6 +132,7 @@ func (s Service) StopsFirst() bool {
 var Reserved = []string{
 	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", CheckSQLite, "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
 	"node-exporter", OwnVolumes, "prometheus", "publish-scheduler", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
+	"backup-rehearsal", "backup-replicator", "cron-backup-files", "cron-backup-rehearsal", "own-backup", "publish-backup", "publish-litestream", "publish-state",
 	"release", "uses", "volume", // as these begin the names of volumes
 }
 

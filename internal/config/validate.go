@@ -73,6 +73,7 @@ func (cfg Config) Validate() error {
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)
 	cfg.Cache.check(c, cfg)
+	cfg.Backup.check(c, cfg)
 	cfg.Networks.check(c, cfg)
 	cfg.Volumes.check(c)
 	cfg.Backend.checkFolders(c, cfg.Volumes)

@@ -84,3 +84,26 @@ func (s Schedule) Next(after time.Time) time.Time {
 func onTheWall(t time.Time, zone *time.Location) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, zone)
 }
+
+// Longest is the longest time between two times that it is due: of the first 400, or of those
+// of five years, from a day on that is the same always.
+func Longest(expression, zone string) (time.Duration, error) {
+	schedule, err := Parse(expression, zone)
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	last := schedule.Next(begin)
+	var longest time.Duration
+	for range 400 {
+		next := schedule.Next(last)
+		if next.IsZero() {
+			break
+		}
+		longest, last = max(longest, next.Sub(last)), next
+		if last.Sub(begin) > 5*365*24*time.Hour {
+			break
+		}
+	}
+	return longest, nil
+}

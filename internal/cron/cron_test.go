@@ -55,3 +55,17 @@ func TestWhatIsNoSchedule(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLongestTimeBetweenTwo(t *testing.T) {
+	for expression, want := range map[string]time.Duration{"15 2 * * *": 24 * time.Hour, "*/5 * * * *": 5 * time.Minute, "0 3 * * 1-5": 72 * time.Hour, "@yearly": 366 * 24 * time.Hour} {
+		if got, err := Longest(expression, "UTC"); err != nil || got != want {
+			t.Errorf("%s: %s, want %s (%v)", expression, got, want, err)
+		}
+	}
+	if got, _ := Longest("0 12 * * *", "Europe/Berlin"); got != 25*time.Hour {
+		t.Errorf("%s, and in autumn a day is an hour longer", got)
+	}
+	if _, err := Longest("x", "UTC"); err == nil {
+		t.Error("x is due sometimes")
+	}
+}
