@@ -4,6 +4,7 @@ package parts
 import (
 	"tarot-platform/components/alertmanager"
 	"tarot-platform/components/backend"
+	"tarot-platform/components/backup"
 	"tarot-platform/components/blackbox"
 	"tarot-platform/components/cadvisor"
 	"tarot-platform/components/grafana"
@@ -26,6 +27,7 @@ var All = []part.Part{
 	backend.Part{},
 	services.Dependencies{}, services.Part{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
+	backup.Ground{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{},
 	nginx.Part{},
 	schedules.Part{},
 	prometheus.Part{},

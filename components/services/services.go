@@ -84,7 +84,8 @@ func specOf(c part.Context, wanted func(name string) bool) (part.Spec, error) {
 			s.Jobs = append(s.Jobs, giving(c, service))
 		}
 		for _, volume := range slices.Sorted(maps.Keys(cfg.Volumes)) {
-			s.Volumes = append(s.Volumes, part.Volume{Name: volumeOf(name, volume), Resource: volumeOf(name, volume), Engine: c.Stack + "-" + name + "-" + volume, Data: true})
+			s.Volumes = append(s.Volumes, part.Volume{Name: volumeOf(name, volume), Resource: volumeOf(name, volume), Engine: c.Stack + "-" + name + "-" + volume, Data: true,
+				Backup: true, Owner: cfg.User})
 		}
 		if !cfg.OfBackend() {
 			s.Images = append(s.Images, image(c, name))

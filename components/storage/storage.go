@@ -123,6 +123,7 @@ func declared(c part.Context) []part.Volume {
 	var all []part.Volume
 	for _, v := range Volumes(c) {
 		volume := part.Volume{Name: v.Name, Resource: resource + v.Name, Engine: v.Engine, Data: true, Output: v.Name}
+		volume.Backup = v.Name != "logs"
 		if v.Engine == "" {
 			volume.Unused, volume.Output = "volumes."+v.Name+" is empty", ""
 		}
