@@ -98,6 +98,20 @@ run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it
 	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
 	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
 
+.PHONY: restore backup-verify backup-adopt backup-key
+restore: ## brings back what STACK has stored, and asks first; AT=latest, a snapshot or 2026-11-26T14:03:00Z, ONLY=database or files, INTO=folder, CONTINUE=yes or BACK=yes after one that was interrupted
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) $(if $(AT),--at $(AT)) $(if $(ONLY),--only $(ONLY)) $(if $(INTO),--into $(INTO)) \
+	  $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back)
+
+backup-verify: ## rehearses a restore of STACK's backups now, and ends with 0 where all is right
+	@$(WITH) go run ./cmd/stack backup verify $(STACK)
+
+backup-adopt: ## the database of STACK is new on purpose: begins a history beside those that the target has
+	@$(WITH) go run ./cmd/stack backup adopt $(STACK)
+
+backup-key: ## shows the key of STACK's backups once, and keeps it, encrypted, in its file
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack backup key $(STACK)
+
 .PHONY: import
 import: ## Pulumi.STACK.yaml of COMPOSE=docker-compose.yml; STACK=shop, BACKEND=web PROFILE=... KEEP=redis ENV_FILE=...
 	@$(if $(COMPOSE),,$(error make import wants COMPOSE=docker-compose.yml, or several files))

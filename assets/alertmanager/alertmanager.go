@@ -39,7 +39,7 @@ type Config struct {
 	Grafana string
 	// GroupWait is how long alerts are collected for a first message,
 	// GroupInterval for a next one of the same group. A page that goes on is told
-	// again after RepeatInterval, a ticket after six times as long.
+	// again after RepeatInterval, a ticket after six times as long, a note after 42 times.
 	GroupWait, GroupInterval, RepeatInterval time.Duration
 }
 
@@ -92,6 +92,9 @@ func (c Config) check() error {
 
 // TicketRepeat is for the template. Four hours become a day.
 func (c Config) TicketRepeat() time.Duration { return 6 * c.RepeatInterval }
+
+// NoteRepeat is for the template. Four hours become a week.
+func (c Config) NoteRepeat() time.Duration { return 42 * c.RepeatInterval }
 
 // Arguments are for the template: what the messages' templates are given.
 func (c Config) Arguments() string { return c.arguments(`\n`) }

@@ -114,6 +114,11 @@ replica 2 (2026-01-02 15:04 UTC)
 Impact 影响: Every request fails.
 Runbook 手册: docs/runbooks/BackendDown.md
 [Grafana](https://example.org/grafana)`},
+		"a note": {group("BackupOnSameDisk", "note", one("firing", "The backups are on the disk that serves.")), `**🔵 NOTE 提示 · tarot-prod · BackupOnSameDisk · note**
+The backups are on the disk that serves. (2026-01-02 15:04 UTC)
+Impact 影响: Every request fails.
+Runbook 手册: docs/runbooks/BackendDown.md
+[Grafana](https://example.org/grafana)`},
 		"resolved, with labels only": {group("Odd", "", alert{Status: "resolved", Labels: labels{"alertname": "Odd", "a": "b"}}), `**🟢 RESOLVED 恢复 · tarot-prod · Odd**
 a=b, alertname=Odd (0001-01-01 00:00 – 0001-01-01 00:00 UTC)
 [Grafana](https://example.org/grafana)`},

@@ -61,6 +61,8 @@ type Config struct {
 	// BackupMaxAge is the age of the last backup that is told. 0: there are no
 	// backups.
 	BackupMaxAge time.Duration
+	// OwnBackups are the platform's, which have alerts of their own.
+	OwnBackups bool
 	// DiskFreePercent is what has to be free.
 	DiskFreePercent int
 	// TimeScale is 1. Rehearsals have less: every wait and every window is

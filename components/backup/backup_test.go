@@ -10,7 +10,7 @@ import (
 
 	"tarot-platform/components/part"
 	"tarot-platform/components/workload"
-	"tarot-platform/internal/backup/seal"
+	sealing "tarot-platform/internal/backup/seal"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/golden"
 )
@@ -280,7 +280,7 @@ func TestWhatIsSealed(t *testing.T) {
 	if err != nil || one != other || strings.Contains(one, "value of") {
 		t.Fatalf("%v: %s and %s", err, one, other)
 	}
-	plain, err := seal.Open("value of backupKey", []byte(one))
+	plain, err := sealing.Open("value of backupKey", []byte(one))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestWhatIsSealed(t *testing.T) {
 	if fmt.Sprint(state.Secrets) != fmt.Sprint(want) || state.Stack != "tarot-test" || state.Release != "r00000000aa" || state.Images["search"] != "search:1" || !strings.Contains(state.File, "tarot:backup:") || strings.Contains(string(plain), "given by the user") {
 		t.Errorf("%s", plain)
 	}
-	if _, err := seal.Open("another key", []byte(one)); err == nil {
+	if _, err := sealing.Open("another key", []byte(one)); err == nil {
 		t.Error("another key opens it")
 	}
 }

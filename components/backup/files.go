@@ -53,7 +53,7 @@ func (Files) Spec(c part.Context) (part.Spec, error) {
 
 // restics is what has restic's image: the application's user, with the state and what opens the
 // targets.
-func restics(c part.Context, name string, command ...string) part.Service {
+func restics(c part.Context, command ...string) part.Service {
 	return part.Service{
 		Program: workload.Program{
 			Command:     helper(c, schedules.Folder, command...),
@@ -84,7 +84,7 @@ func backUp(c part.Context) part.Service {
 	for _, pattern := range cfg.Exclude {
 		words = append(words, "--exclude="+pattern)
 	}
-	s := restics(c, filesService, words...)
+	s := restics(c, words...)
 	s.Networks = networks(files)
 	s.Mounts = append(s.Mounts, targetMounts(false, files)...)
 	for _, v := range c.Offered.Volumes {

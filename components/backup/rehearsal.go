@@ -63,7 +63,7 @@ func fetch(c part.Context) part.Service {
 		words = append(words, "--database="+c.DatabaseFile(), "--source="+sourceOf(m, c.DatabaseFile()), "--replicator="+replicatorURL,
 			"--litestream="+path.Join(schedules.Folder, litestreamName(c)))
 	}
-	s := restics(c, rehearsalService, words...)
+	s := restics(c, words...)
 	s.Networks = networks(database, files)
 	s.Mounts = append(append(s.Mounts, volume(scratchVolume, scratchFolder, false)), targetMounts(true, database, files)...)
 	return s

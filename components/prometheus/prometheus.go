@@ -85,7 +85,7 @@ func configuration(c part.Context) assets.Config {
 		Jobs:         c.Offered.Scrapes,
 		Groups:       c.Offered.Alerts,
 		Availability: cfg.Objectives.Availability, LatencyObjective: cfg.Objectives.Latency, LatencyThreshold: cfg.Objectives.LatencyThreshold,
-		CertificateDays: cfg.Alerts.CertificateDays, BackupMaxAge: cfg.Alerts.BackupMaxAge, DiskFreePercent: cfg.Alerts.DiskFree,
+		CertificateDays: cfg.Alerts.CertificateDays, BackupMaxAge: cfg.Alerts.BackupMaxAge, OwnBackups: c.Backup.Enabled, DiskFreePercent: cfg.Alerts.DiskFree,
 		TimeScale: cfg.Alerts.TimeScale, Runbooks: cfg.Alerts.Runbooks,
 	}
 	if settings.Edge {
