@@ -49,9 +49,12 @@ type Status struct {
 	Workloads   []Workload   `json:"workloads"`
 	Endpoints   []Endpoint   `json:"endpoints"`
 	Certificate *Certificate `json:"certificate,omitempty"`
-	// Alerts and Backups are what the stack's monitoring says, where it has one.
+	// Alerts are what the stack's monitoring says, where it has one. Backups are the platform's
+	// own, and those that the monitoring has heard of.
 	Alerts  []Alert  `json:"alerts,omitempty"`
 	Backups []Backup `json:"backups,omitempty"`
+	// Notes are what may stay as it is.
+	Notes []string `json:"notes,omitempty"`
 	// Problems are what somebody should look at. Empty: all is well.
 	Problems []string `json:"problems"`
 }
@@ -121,6 +124,7 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	s.writes(ctx, prefix, docker, out.Services["backend"].Writes)
 	s.endpoints(ctx, out)
 	s.certificate(ctx, out.URL, now)
+	s.backedUp(ctx, prefix, out, docker, now)
 	s.watched(ctx, prefix, out, docker, now)
 	return s, nil
 }

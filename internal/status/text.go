@@ -55,15 +55,25 @@ func (s Status) Write(w io.Writer) error {
 		fmt.Fprintf(table, "certificate\t%s, until %s\t%d days\n", kind, c.Until.Format(time.DateOnly), c.Days)
 	}
 	for _, b := range s.Backups {
-		fmt.Fprintf(table, "backup\t%s\t%s old\n", cut(b.Name, 50), age(b.Seconds))
+		if b.Text == "" {
+			fmt.Fprintf(table, "backup\t%s\t%s old\n", cut(b.Name, 50), age(b.Seconds))
+		}
 	}
 	_ = table.Flush()
+	for _, b := range s.Backups {
+		if b.Text != "" {
+			text.WriteString(wrapped("backup  "+b.Name+"  ", b.Text))
+		}
+	}
 	text.WriteString("\n")
 	if len(s.Problems) == 0 {
 		text.WriteString("all is well\n")
 	}
 	for _, p := range s.Problems {
-		text.WriteString(indented(p))
+		text.WriteString(wrapped("! ", p))
+	}
+	for _, n := range s.Notes {
+		text.WriteString(wrapped("· ", n))
 	}
 	for line := range strings.Lines(text.String()) {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
@@ -80,9 +90,9 @@ func cut(text string, most int) string {
 	return text
 }
 
-// indented breaks a problem's text into lines.
-func indented(text string) string {
-	return strings.ReplaceAll(wordwrap.WrapString("! "+text, width-2), "\n", "\n  ") + "\n"
+// wrapped breaks what begins a line, and its text, into lines.
+func wrapped(begin, text string) string {
+	return strings.ReplaceAll(wordwrap.WrapString(begin+text, width-2), "\n", "\n  ") + "\n"
 }
 
 func size(bytes uint64) string {

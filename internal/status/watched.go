@@ -22,7 +22,12 @@ type Alert struct {
 type Backup struct {
 	Name    string `json:"name"`
 	Seconds int64  `json:"seconds"` // its age
+	// Text is more of it, for people; empty: its age is all that is known.
+	Text string `json:"text,omitempty"`
 }
+
+// note is the severity of what may stay as it is.
+const note = "note"
 
 // watched asks the stack's own monitoring, where there is one. That it does not
 // answer is a problem, and no reason not to tell the rest.
@@ -36,11 +41,17 @@ func (s *Status) watched(ctx context.Context, prefix string, out Outputs, docker
 		s.problem("the alerts can't be seen: %v", err)
 	}
 	for _, a := range s.Alerts {
+		if a.Severity == note {
+			s.Notes = append(s.Notes, a.Summary)
+			continue
+		}
 		s.problem("alert %s: %s", a.Name, a.Summary)
 	}
-	if s.Backups, err = backups(ctx, prefix, docker, now); err != nil {
+	others, err := backups(ctx, prefix, docker, now)
+	if err != nil {
 		s.problem("the backups can't be seen: %v", err)
 	}
+	s.Backups = append(s.Backups, others...)
 	s.targets(ctx, prefix, silenced, docker)
 }
 
@@ -76,8 +87,9 @@ func alerts(ctx context.Context, prefix string, docker Engine) (all []Alert, sil
 	return slices.Compact(all), silenced, nil
 }
 
+// backups are those of jobs of one's own.
 func backups(ctx context.Context, prefix string, docker Engine, now time.Time) ([]Backup, error) {
-	found, err := query(ctx, prefix, docker, "backup_last_success_timestamp_seconds")
+	found, err := query(ctx, prefix, docker, `backup_last_success_timestamp_seconds{job!="backup"}`)
 	if err != nil {
 		return nil, err
 	}
