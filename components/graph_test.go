@@ -38,6 +38,8 @@ var graphs = map[string]struct {
 	"containers-own-secrets": {stack: "prod with own secrets", changes: []func(*config.Config){asContainers, watched, toldAndRotated, func(c *config.Config) { c.Networks.BackendEgress = true }}},
 	"prod-cached":            {stack: "prod, watched", changes: []func(*config.Config){cached("queue")}},
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
+	"swarm-backup":           {stack: "prod, watched", changes: []func(*config.Config){backedUp}},
+	"containers-backup":      {stack: "containers, watched", changes: []func(*config.Config){backedUp, cached("queue"), toAServer}},
 	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},
 	"containers-services":    {stack: "containers, watched", changes: []func(*config.Config){withServices}},
 	"prod-schedules":         {stack: "prod, watched", changes: []func(*config.Config){withServices, withSchedules}},
@@ -50,6 +52,15 @@ var graphs = map[string]struct {
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
 	}}},
+}
+
+// backedUp has backups, in a volume.
+func backedUp(c *config.Config) { c.Backup.Enabled = true }
+
+// toAServer has them elsewhere.
+func toAServer(c *config.Config) {
+	c.Backup.Target, c.Backup.AccessKey = "s3://shop/backups", "AKIA"
+	c.Secrets["backupSecret"], c.Secrets["backupKey"] = "own-secret-of-the-key", "own-key-of-the-backups"
 }
 
 // cached has a Valkey, of the profile.

@@ -18,8 +18,9 @@ var userForm = regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`)
 // variableForm is what a shell takes for a variable.
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// readsAll is what lets root read files whoever they are of, and write none.
-const readsAll = "DAC_READ_SEARCH"
+// reader are what root needs to become a user that may read files whoever they are of, and
+// write no others' (cmd/backup as).
+var reader = []string{"DAC_READ_SEARCH", "SETGID", "SETUID"}
 
 // Validate says what a runtime could not realise, or should not: a workload
 // without limits, as root, or with a path that is mounted twice. The faults are
@@ -39,9 +40,10 @@ func (w Workload) Validate() error {
 	want(w.Limits.Memory > 0, "no memory limit")
 	want(userForm.MatchString(w.User) || w.Root != "" && w.User == "0:0", "user %q, want uid:gid other than root", w.User)
 	want(!slices.Contains(w.Groups, 0) || w.Root != "", "groups %v, want none of root's", w.Groups)
-	want(len(w.Capabilities) == 0 || w.Root != "" && slices.Equal(w.Capabilities, []string{readsAll}),
-		"capabilities %v, and a service may have none but %s, as root", w.Capabilities, readsAll)
-	want(w.Isolated != (len(w.Networks) > 0), "isolated is %v, and it is on %d networks", w.Isolated, len(w.Networks))
+	want(len(w.Capabilities) == 0 || w.Root != "" && !slices.ContainsFunc(w.Capabilities, func(c string) bool { return !slices.Contains(reader, c) }),
+		"capabilities %v, and a service may have none but those of a reader, as root: %v", w.Capabilities, reader)
+	want(w.Isolated || len(w.Networks) > 0, "no network")
+	want(!w.Isolated || len(w.Networks) == 0, "isolated, and on %d networks", len(w.Networks))
 	want(w.Health.Steady >= time.Second || w.Health.Steady == 0 && w.Health.Interval >= time.Second && w.Health.Retries >= 1,
 		"no health check, and no time in which it has to run without ending")
 	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)

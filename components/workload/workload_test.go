@@ -47,6 +47,15 @@ func TestValidateRefusesWhatNoRuntimeShouldRun(t *testing.T) {
 		{"root's group", func(w *Workload) { w.Groups = []int{998, 0} }, []string{`workload "backend": groups [998 0], want none of root's`}},
 		{"root", func(w *Workload) { w.User = "0:0" }, []string{`workload "backend": user "0:0", want uid:gid other than root`}},
 		{"no network", func(w *Workload) { w.Networks, w.Ports = nil, nil }, []string{`workload "backend": no network`}},
+		{"no network, on purpose", func(w *Workload) { w.Networks, w.Ports, w.Isolated = nil, nil, true }, nil},
+		{"isolated on networks", func(w *Workload) { w.Isolated = true }, []string{`workload "backend": isolated, and on 2 networks`}},
+		{"who reads all", func(w *Workload) {
+			w.User, w.Root, w.Capabilities = "0:0", "it reads", []string{"DAC_READ_SEARCH", "SETGID", "SETUID"}
+		}, nil},
+		{"capabilities without a reason", func(w *Workload) { w.Capabilities = []string{"DAC_READ_SEARCH"} },
+			[]string{`workload "backend": capabilities [DAC_READ_SEARCH], and a service may have none but those of a reader, as root: [DAC_READ_SEARCH SETGID SETUID]`}},
+		{"another capability", func(w *Workload) { w.User, w.Root, w.Capabilities = "0:0", "it writes", []string{"DAC_OVERRIDE"} },
+			[]string{`workload "backend": capabilities [DAC_OVERRIDE], and a service may have none but those of a reader, as root: [DAC_READ_SEARCH SETGID SETUID]`}},
 		{"no health check", func(w *Workload) { w.Health = Health{} }, []string{`workload "backend": no health check, and no time in which it has to run without ending`}},
 		{"a time in place of a check", func(w *Workload) { w.Health = Health{Steady: time.Second} }, nil},
 		{"less than a second", func(w *Workload) { w.Health = Health{Steady: time.Millisecond, Interval: time.Second, Retries: 1} },
