@@ -95,7 +95,7 @@ func backups(ctx context.Context, prefix string, docker Engine, now time.Time) (
 	}
 	var all []Backup
 	for _, b := range found {
-		all = append(all, Backup{b.labels["name"], now.Unix() - int64(b.value)})
+		all = append(all, Backup{Name: b.labels["name"], Seconds: now.Unix() - int64(b.value)})
 	}
 	slices.SortFunc(all, func(a, b Backup) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
