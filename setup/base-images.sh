@@ -287,7 +287,7 @@ can_build() {
 try_standin() {
   local image=$1 folder=$here/standins/$2 line run=(docker run --rm --network none)
   if [ -e "$folder/try.sh" ]; then
-    "${run[@]}" --interactive "$image" sh -s <"$folder/try.sh"
+    "${run[@]}" --interactive --entrypoint sh "$image" -s <"$folder/try.sh"
     return
   fi
   while IFS= read -r line; do
@@ -334,13 +334,14 @@ build_standin() {
 expected_time() {
   case $1 in
     cadvisor) echo "1 to 2 min" ;;
+    litestream) echo "5 to 10 min once on a machine, then 5 s" ;;
     prometheus) echo "5 s; the first time as long as 50 MB take" ;;
     *) echo "5 s; the first time as long as 10 MB take" ;;
   esac
 }
 
 build_failed() {
-  if [ "$2" = cadvisor ]; then
+  if [ "$2" = cadvisor ] || [ "$2" = litestream ]; then
     fail "the stand-in for $1 could not be built" \
       "Its program is compiled from Go modules: GOPROXY=https://goproxy.cn,direct names a mirror of them."
   fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the two layers of a small stand-in, out of unpacked Debian packages:
 #
-#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|node \
+#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|node|litestream \
 #     ARCHITECTURE FOLDER
 #
 # FOLDER/base.tar is the same for all of them, to the byte, so that the engine
@@ -36,7 +36,7 @@ case $kind in
   alertmanager) tool_packages=(prometheus-alertmanager) ;;
   node-exporter) tool_packages=(prometheus-node-exporter) ;;
   blackbox-exporter) tool_packages=(prometheus-blackbox-exporter) ;;
-  cadvisor) tool_packages=() ;;
+  cadvisor | litestream) tool_packages=() ;;
   # nginx and what it is linked to.
   grafana) tool_packages=(nginx libcrypt1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g) ;;
   # The server's program is in the tools' package. The rest is what it is linked to.
@@ -116,14 +116,41 @@ build_base() {
 # Out of the Go module proxy: Debian has no cAdvisor, and the proxy not its main.
 cadvisor_version=$(sed -n 's|^[[:space:]]*github.com/google/cadvisor ||p' "$here/cadvisor/go.mod")
 build_cadvisor() {
-  # Where set-up puts it, for shells that do not have it on the PATH.
+  find_go cAdvisor
+  compile cadvisor "$tool/usr/bin/cadvisor" . -ldflags "-s -w -X github.com/google/cadvisor/lib/version.Version=$cadvisor_version"
+}
+
+# find_go WHAT: where set-up puts it, for shells that do not have it on the PATH.
+find_go() {
   have go || PATH=$(cache_dir)/toolchain/go/bin:$PATH
-  have go || fail "there is no Go to compile cAdvisor with" "make pulumi gets it"
-  cd "$here/cadvisor"
+  have go || fail "there is no Go to compile $1 with" "make pulumi gets it"
+}
+
+# compile FOLDER OUT PACKAGE FLAGS...: a program of the module in a folder beside this one.
+compile() (
+  local folder=$1 result=$2 package=$3
+  shift 3
+  cd "$here/$folder"
   # A workspace above the repository is not meant for this module. Nor is the
   # machine meant to stand still.
-  GOWORK=off CGO_ENABLED=0 GOOS=linux GOARCH=$arch nice -n 19 go build -v -trimpath -buildvcs=false \
-    -ldflags "-s -w -X github.com/google/cadvisor/lib/version.Version=$cadvisor_version" -o "$tool/usr/bin/cadvisor" .
+  GOWORK=off CGO_ENABLED=0 GOOS=linux GOARCH=$arch nice -n 19 go build -v -trimpath -buildvcs=false "$@" -o "$result" "$package"
+)
+
+# Debian has no Litestream, either. It has the clients of all clouds, which take minutes to
+# compile: that is done once on a machine, for what it is made of, and not with each new recipe.
+litestream_version=$(sed -n 's|^require github.com/benbjohnson/litestream v||p' "$here/litestream/go.mod")
+build_litestream() {
+  local built flags=(-tags "osusergo,netgo,sqlite_omit_load_extension" -ldflags "-s -w -X main.Version=$litestream_version")
+  find_go Litestream
+  built="$(cache_dir)/litestream"
+  mkdir -p "$built"
+  built=$built/$arch-$(cd "$here/litestream" && { cat go.mod go.sum && echo "${flags[@]}" && GOWORK=off go env GOVERSION; } | sha256sum | cut -c 1-16)
+  if [ ! -x "$built" ]; then
+    compile litestream "$built.$$" github.com/benbjohnson/litestream/cmd/litestream "${flags[@]}"
+    mv "$built.$$" "$built" # whole, or not there
+  fi
+  mkdir -p "$tool/usr/local/bin"
+  cp "$built" "$tool/usr/local/bin/litestream"
 }
 
 # Debian's names and places, made those of the official images.
@@ -159,6 +186,10 @@ build_tool() {
       build_cadvisor
       version="our own main around cAdvisor ${cadvisor_version#v}"
       ;;
+    litestream)
+      build_litestream
+      version="litestream $litestream_version (from its Go modules)"
+      ;;
     grafana)
       version="no Grafana: a placeholder page"
       mkdir -p "$tool/etc/placeholder" "$tool/usr/share/grafana" "$tool/var/lib/grafana" "$tool/var/log/grafana" \
@@ -186,7 +217,7 @@ build_tool() {
       sed '$a node:x:1000:' "$base/etc/group" >"$tool/etc/group"
       ;;
   esac
-  case $kind in cadvisor | grafana) ;; *) version="$version (Debian ${suites[0]})" ;; esac
+  case $kind in cadvisor | grafana | litestream) ;; *) version="$version (Debian ${suites[0]})" ;; esac
   echo "$version" >"$tool/etc/standin-version"
   pack "$tool" "$out/tool.tar" ${owned[@]+"${owned[@]}"}
 }
