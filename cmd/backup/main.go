@@ -20,6 +20,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"adopt":   adopt,     // begins a history beside another database's
 	"as":      as,        // USER -- COMMAND: runs it as another user, who may read all files
 	"emptied": emptied,   // DATABASE: empties its log, before each start of Litestream
+	"files":   files,     // flags: backs up the volumes, encrypted
 	"guard":   guard,     // runs Litestream for one database, and never beside another one
 	"health":  health,    // whether the guard of this container lives
 	"install": installed, // FOLDER TAG: puts this program and the scheduler into a volume
