@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the two layers of a small stand-in, out of unpacked Debian packages:
 #
-#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|node|litestream \
+#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|restic|rest-server|litestream|node \
 #     ARCHITECTURE FOLDER
 #
 # FOLDER/base.tar is the same for all of them, to the byte, so that the engine
@@ -45,6 +45,12 @@ case $kind in
       libzstd1 zlib1g)
     ;;
   redis_exporter) tool_packages=(prometheus-redis-exporter) ;;
+  # restic itself is static but for the C library; targets by SFTP want ssh, and the rest is what that is linked to.
+  restic)
+    tool_packages=(restic openssh-client libcom-err2 libgssapi-krb5-2 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0
+      libpcre2-8-0 libselinux1 libssl3t64 libzstd1 zlib1g)
+    ;;
+  rest-server) tool_packages=(restic-rest-server) ;;
   # What it is linked to, and those of its own modules that Debian has in packages beside it. No npm.
   node)
     tool_packages=(nodejs libnode137 libada-url0-3 libbrotli1 libcares2 libgcc-s1 libhdr-histogram6 libicu78 libllhttp9.4
@@ -208,6 +214,18 @@ build_tool() {
     redis_exporter)
       version="redis_exporter $(version_of prometheus-redis-exporter)"
       mv "$tool/usr/bin/prometheus-redis-exporter" "$tool/redis_exporter"
+      ;;
+    restic)
+      version="restic $(version_of restic)"
+      # Whoever backs up has the application's number, and ssh wants to know its name and home.
+      sed '$a backup:x:10001:10001::/tmp:/bin/sh' "$base/etc/passwd" >"$tool/etc/passwd"
+      sed '$a backup:x:10001:' "$base/etc/group" >"$tool/etc/group"
+      ;;
+    rest-server)
+      version="rest-server $(version_of restic-rest-server)"
+      owned=(10001:10001 data)
+      mv "$tool/usr/bin/restic-rest-server" "$tool/usr/bin/rest-server"
+      mkdir -m 1777 "$tool/data"
       ;;
     node)
       version="node $(version_of nodejs)"
