@@ -1,0 +1,148 @@
+// Package task is what `stack restore` and its one-off containers say to each other: the
+// command knows the stack and asks whoever restores, a container has the volumes.
+package task
+
+import (
+	"path"
+	"time"
+
+	"tarot-platform/internal/backup/journal"
+)
+
+// The places in a one-off container.
+const (
+	// Volumes has each volume by its name, State is the volume of the backup's state.
+	Volumes = "/volumes"
+	State   = "/state"
+	// File is the request.
+	File = "/run/restore/request.json"
+	// Secrets is what opens the target, a file each.
+	Secrets = "/run/restore/secrets"
+	// Tools has the helper and litestream, Target is a target that is a volume or a folder, and
+	// Out is where Extract leaves what it has fetched.
+	Tools  = "/run/backup"
+	Target = "/target"
+	Out    = "/restored"
+)
+
+// Volume is one with what is restored.
+type Volume struct {
+	// Name is what snapshots call it, and Engine the engine.
+	Name   string `json:"name"`
+	Engine string `json:"engine"`
+	// Gains is true for one in which nothing is replaced: what is missing is added. What is in
+	// there belongs to the release that runs, which a snapshot may not know.
+	Gains bool `json:"gains,omitempty"`
+}
+
+// Database is a file in one of the volumes.
+type Database struct {
+	Volume string `json:"volume"`
+	// File is its path in there, and Live where the application has it.
+	File string `json:"file"`
+	Live string `json:"live"`
+}
+
+// Request is what a one-off is asked to do.
+type Request struct {
+	Run    string       `json:"run"`
+	Driver string       `json:"driver"`
+	Who    string       `json:"who"`
+	Stack  string       `json:"stack"`
+	Want   journal.Want `json:"want"`
+	// Volumes are all that are backed up; Database is nil where it is in none of them.
+	Volumes  []Volume  `json:"volumes"`
+	Database *Database `json:"database,omitempty"`
+	// Exclude are the paths that backups leave out, below a volume's folder: they stay.
+	Exclude []string `json:"exclude,omitempty"`
+	// Stopped is for Note.
+	Stopped []journal.Stopped `json:"stopped,omitempty"`
+	// Kept names the run whose replaced files are to go, for Forget.
+	Kept string `json:"kept,omitempty"`
+	// Smoke is asked by the smoke test.
+	Smoke Smoke `json:"smoke,omitzero"`
+	// Target and Files are where the database and the files are backed up: words for the helper's
+	// own flags. Litestream is its program.
+	Target     []string `json:"target,omitempty"`
+	Files      []string `json:"files,omitempty"`
+	Litestream string   `json:"litestream,omitempty"`
+}
+
+// Smoke is what an application has to answer at an address.
+type Smoke struct {
+	Base    string            `json:"base"`
+	Connect string            `json:"connect,omitempty"`
+	Header  map[string]string `json:"header,omitempty"`
+	Health  string            `json:"health"`
+	Read    string            `json:"read,omitempty"`
+	Write   string            `json:"write,omitempty"`
+	Body    string            `json:"body,omitempty"`
+	Admin   string            `json:"admin,omitempty"`
+	Within  time.Duration     `json:"within"`
+}
+
+// Folder is where a volume is in the container.
+func (v Volume) Folder() string { return path.Join(Volumes, v.Name) }
+
+// Found is what was fetched, beside what is there.
+type Found struct {
+	// Database is nil where it was not asked for, or there is none.
+	Database *FoundDatabase `json:"database,omitempty"`
+	// Snapshot is where the files are from, and Taken when it was made; empty: no files.
+	Snapshot string    `json:"snapshot,omitempty"`
+	Taken    time.Time `json:"taken,omitzero"`
+	// Volumes are those with files, and Exclude are the patterns of what was left out of them when
+	// they were backed up.
+	Volumes []FoundVolume `json:"volumes,omitempty"`
+	Exclude []string      `json:"exclude,omitempty"`
+}
+
+// FoundDatabase is the database that was fetched, and the one that is there.
+type FoundDatabase struct {
+	// From is the history on the target, or the snapshot.
+	From string `json:"from"`
+	// Moment is of which time it is, and Exact within what.
+	Moment time.Time     `json:"moment"`
+	Exact  time.Duration `json:"exact"`
+	Bytes  int64         `json:"bytes"`
+	// Rows are those of each table, of what was fetched and of what is there; no Live: there is
+	// no database, or it can't be read, which Unreadable says.
+	Rows       map[string]int64 `json:"rows"`
+	Live       map[string]int64 `json:"live,omitempty"`
+	Unreadable string           `json:"unreadable,omitempty"`
+	// Written is when the one that is there was written last.
+	Written time.Time `json:"written,omitzero"`
+	// Broken are references to rows that are not there, of both.
+	Broken     int `json:"broken,omitempty"`
+	LiveBroken int `json:"liveBroken,omitempty"`
+	// Migrate is true where its tables are others than those of the release that runs.
+	Migrate bool `json:"migrate,omitempty"`
+	// Next is the history that it begins.
+	Next string `json:"next"`
+}
+
+// FoundVolume is what becomes of a volume's files.
+type FoundVolume struct {
+	Name string `json:"name"`
+	// Replaced are files that are there and in the backup, Gone those that only are there, and
+	// Added those that only are in the backup.
+	Replaced int `json:"replaced"`
+	Gone     int `json:"gone"`
+	Added    int `json:"added"`
+	// Names are a few of those that go.
+	Names []string `json:"names,omitempty"`
+}
+
+// Answer is what a one-off says when it has ended well.
+type Answer struct {
+	// Journal is the restore as it is now; an empty one where none is open.
+	Journal journal.Journal `json:"journal"`
+	// Kept are restores whose replaced files are still there.
+	Kept []Kept `json:"kept,omitempty"`
+}
+
+// Kept is what a restore has put aside.
+type Kept struct {
+	Run   string `json:"run"`
+	Bytes int64  `json:"bytes"`
+}
