@@ -1,0 +1,191 @@
+package restore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"tarot-platform/internal/backup/journal"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/restore/task"
+)
+
+func (r *Restore) fetch(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	answer, err := r.step(ctx, r.Stack.Fetch, j, "fetch", nil)
+	return answer.Journal, err
+}
+
+// ask shows what was found. Until then nothing is changed.
+func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	shown := Shown{Want: j.Want}
+	if err := json.Unmarshal(j.Found, &shown.Found); err != nil {
+		return j, fmt.Errorf("what was fetched: %w", err)
+	}
+	if d := shown.Found.Database; d != nil && d.Migrate && r.Stack.Migrate != "" {
+		there, err := r.Engine.JobEnded(ctx, r.Stack.Prefix, r.Stack.Migrate)
+		if err == nil && !there {
+			err = fmt.Errorf("its tables are of another release, and the job %s of this one, which would migrate them, is not on this engine: `pulumi up` brings it back", r.Stack.Migrate)
+		}
+		if err != nil {
+			return j, err
+		}
+	}
+	wanted, err := r.People.Ask(shown)
+	if err != nil {
+		return j, err
+	}
+	if !wanted {
+		return j, errNo
+	}
+	if err := r.free(ctx); err != nil {
+		return j, err
+	}
+	// It may have been removed meanwhile, as nothing was open yet.
+	held, err := r.Engine.Lock(ctx, r.Stack.Prefix, Kind, engine.Held{Run: j.Run, Who: j.Who, Since: j.Began})
+	if err != nil {
+		return j, err
+	}
+	if held.Run != j.Run {
+		return j, r.open(held.Who, held.Since)
+	}
+	writers, err := r.Engine.WritersOf(ctx, r.Stack.Prefix, r.exclusive(j.Want))
+	if err != nil {
+		return j, err
+	}
+	slices.SortStableFunc(writers, func(a, b journal.Stopped) int { return r.Stack.Order(a.Workload) - r.Stack.Order(b.Workload) })
+	for i := range writers {
+		writers[i].Serves = r.Stack.Serves(writers[i].Workload)
+	}
+	answer, err := r.step(ctx, r.Stack.Work, j, "note", func(t *task.Request) { t.Stopped = writers })
+	return answer.Journal, err
+}
+
+// exclusive are the volumes that nobody may have while they are changed.
+func (r *Restore) exclusive(want journal.Want) []string {
+	var all []string
+	for _, v := range r.Stack.Request.Volumes {
+		database := r.Stack.Request.Database != nil && r.Stack.Request.Database.Volume == v.Name
+		if database && want.Has(journal.Database) || want.Has(journal.Files) && !v.Gains {
+			all = append(all, v.Engine)
+		}
+	}
+	return all
+}
+
+// replace stops what has the volumes, and has what was fetched in place of what is there.
+func (r *Restore) replace(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	if err := r.stop(ctx, j); err != nil {
+		return j, err
+	}
+	answer, err := r.step(ctx, r.Stack.Work, j, "switch", nil)
+	return answer.Journal, err
+}
+
+// stop returns when the page is on, and nobody has the volumes.
+func (r *Restore) stop(ctx context.Context, j journal.Journal) error {
+	r.page(ctx)
+	if err := r.Engine.StopWriters(ctx, j.Stopped, r.tell); err != nil {
+		return err
+	}
+	found, err := r.Engine.Mounting(ctx, r.exclusive(j.Want))
+	if err == nil && len(found) > 0 {
+		err = fmt.Errorf("these still have the volumes, and are not known to this stack: %s. Stop them", strings.Join(found, ", "))
+	}
+	return err
+}
+
+// page shows the maintenance page. Where that can't be, users see errors instead: no reason to
+// leave them without what is to be restored.
+func (r *Restore) page(ctx context.Context) {
+	if r.Stack.Nginx == "" {
+		return
+	}
+	runs, err := r.Engine.Runs(ctx, r.Stack.Prefix, r.Stack.Nginx)
+	if err == nil && runs == 0 {
+		err = errors.New("nginx does not run")
+	}
+	if err == nil {
+		_, err = r.Engine.Exec(ctx, r.Stack.Prefix, r.Stack.Nginx, r.Stack.Close...)
+	}
+	if err != nil {
+		r.tell("users see no maintenance page: " + err.Error())
+	}
+}
+
+// unpage takes it away.
+func (r *Restore) unpage(ctx context.Context) error {
+	if r.Stack.Nginx == "" || len(r.Stack.Open) == 0 {
+		return nil
+	}
+	runs, err := r.Engine.Runs(ctx, r.Stack.Prefix, r.Stack.Nginx)
+	if err == nil && runs > 0 { // one that starts has none
+		_, err = r.Engine.Exec(ctx, r.Stack.Prefix, r.Stack.Nginx, r.Stack.Open...)
+	}
+	if err != nil {
+		return fmt.Errorf("users still see the maintenance page: %w", err)
+	}
+	return nil
+}
+
+func (r *Restore) check(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	answer, err := r.step(ctx, r.Stack.Work, j, "check", nil)
+	return answer.Journal, err
+}
+
+// start has users' programs run on what was restored, and asks them before users do.
+func (r *Restore) start(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	var found task.Found
+	if err := json.Unmarshal(j.Found, &found); err != nil {
+		return j, fmt.Errorf("what was fetched: %w", err)
+	}
+	if d := found.Database; d != nil && d.Migrate && r.Stack.Migrate != "" && !j.Back {
+		r.tell("the tables are of another release: " + r.Stack.Migrate)
+		if err := r.Engine.RunAgain(ctx, r.Stack.Prefix, r.Stack.Migrate, r.Stack.MigrateTime); err != nil {
+			return j, fmt.Errorf("migration of what was restored: %w", err)
+		}
+	}
+	if err := r.Engine.StartWriters(ctx, serving(j.Stopped, true), r.tell); err != nil {
+		return j, err
+	}
+	if r.Stack.Request.Smoke.Health != "" {
+		r.tell("asking the application")
+		if err := r.run(ctx, r.Stack.Ask, j, "smoke", nil, io.Discard); err != nil {
+			return j, fmt.Errorf("the application on what was restored: %w", err)
+		}
+	}
+	answer, err := r.step(ctx, r.Stack.Work, j, "started", nil)
+	return answer.Journal, err
+}
+
+// reopen starts all else, and lets users in.
+func (r *Restore) reopen(ctx context.Context, j journal.Journal) (journal.Journal, error) {
+	if err := r.Engine.StartWriters(ctx, serving(j.Stopped, false), r.tell); err != nil {
+		if ctx.Err() != nil {
+			return j, err
+		}
+		r.late = fmt.Errorf("users are served, but not all of the stack runs: %w", err)
+	}
+	if err := r.unpage(ctx); err != nil {
+		return j, err
+	}
+	answer, err := r.step(ctx, r.Stack.Work, j, "finish", nil)
+	if err != nil {
+		return j, err
+	}
+	return answer.Journal, r.Engine.Unlock(ctx, r.Stack.Prefix, Kind, j.Run)
+}
+
+// serving are those that serve users, or the others; the last one stopped starts last.
+func serving(all []journal.Stopped, serves bool) []journal.Stopped {
+	var some []journal.Stopped
+	for _, s := range all {
+		if s.Serves == serves {
+			some = append(some, s)
+		}
+	}
+	return some
+}
