@@ -20,26 +20,29 @@ import (
 
 // fakeEngine records what it is asked.
 type fakeEngine struct {
-	remote     bool
-	standIn    string
-	failures   map[string]error  // by the name of a container, service or signal, or a smoke test's host
-	runs       bool              // nginx does, on another port than is wanted
-	closed     bool              // nginx is
-	silent     []bool            // for each of the next questions: nginx does not answer it
-	nginx      *engine.Condition // nil: it is well, if it runs
-	upstreams  []string          // that nginx has
-	attempt    int               // of every task
-	earlier    string            // the task that an earlier `up` has left at work
-	pruned     bool              // every task's container is
-	before     map[string]state.Job
-	force      int // of every service
-	compared   engine.Comparison
-	releases   []release.Release
-	missing    []string // images that it has not
-	claims     []string
-	pruning    engine.Prune
-	group      int    // of the engine's socket
-	configured string // what a nginx that has just started runs
+	remote   bool
+	standIn  string
+	failures map[string]error // by the name of a container, service or signal, or a smoke test's host
+	runs     bool             // nginx does, on another port than is wanted
+	closed   bool             // nginx is
+	// restoring is the restore that is open, once it was asked that often.
+	restoring      *engine.Held
+	restoringAfter int
+	silent         []bool            // for each of the next questions: nginx does not answer it
+	nginx          *engine.Condition // nil: it is well, if it runs
+	upstreams      []string          // that nginx has
+	attempt        int               // of every task
+	earlier        string            // the task that an earlier `up` has left at work
+	pruned         bool              // every task's container is
+	before         map[string]state.Job
+	force          int // of every service
+	compared       engine.Comparison
+	releases       []release.Release
+	missing        []string // images that it has not
+	claims         []string
+	pruning        engine.Prune
+	group          int    // of the engine's socket
+	configured     string // what a nginx that has just started runs
 	// environment are the variables of every image.
 	environment []string
 	// unchecked are images without a health check, by how they begin.
@@ -373,6 +376,15 @@ func (f *fakeEngine) Volume(_ context.Context, name string) (engine.Volume, bool
 	}
 	return engine.Volume{}, false, f.failures["volume"]
 }
+
+func (f *fakeEngine) Restoring(context.Context, string) (engine.Held, bool, error) {
+	if err := f.failures["restoring"]; err != nil || f.restoring == nil {
+		return engine.Held{}, false, err
+	}
+	f.restoringAfter--
+	return *f.restoring, f.restoringAfter < 0, nil
+}
+
 func (f *fakeEngine) Guests(context.Context, string) ([]engine.Guest, error) { return f.guests, nil }
 
 func (f *fakeEngine) Platform() string { return "linux/amd64" }

@@ -11,6 +11,9 @@ import (
 // preflight finds what would make the deploy fail half-way, and warns of what may make it, or
 // a later one, fail. All of it is told at once.
 func (r *rollout) preflight() error {
+	if err := r.checkRestoring(); err != nil {
+		return err
+	}
 	needs := part.Needs(r.context, r.parts)
 	warnings := []string{r.args.Engine.CheckMemory(needs), r.missing()}
 	for _, d := range r.parts {
