@@ -98,10 +98,17 @@ run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it
 	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
 	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
 
-.PHONY: restore backup-verify backup-adopt backup-key
+.PHONY: restore restore-list restore-forget backup-verify backup-adopt backup-key
 restore: ## brings back what STACK has stored, and asks first; AT=latest, a snapshot or 2026-11-26T14:03:00Z, ONLY=database or files, INTO=folder, CONTINUE=yes or BACK=yes after one that was interrupted
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) $(if $(AT),--at $(AT)) $(if $(ONLY),--only $(ONLY)) $(if $(INTO),--into $(INTO)) \
 	  $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back)
+
+restore-list: ## what earlier restores of STACK have replaced, and is still kept
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) --list
+
+restore-forget: ## removes for good what RUN, a restore of STACK, has replaced
+	@$(if $(RUN),,$(error make restore-forget wants RUN=..., one of make restore-list))
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) --forget $(RUN)
 
 backup-verify: ## rehearses a restore of STACK's backups now, and ends with 0 where all is right
 	@$(WITH) go run ./cmd/stack backup verify $(STACK)

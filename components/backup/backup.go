@@ -108,6 +108,9 @@ func helperName(c part.Context) string     { return "backup-" + helperTag(c) }
 func schedulerName(c part.Context) string  { return "scheduler-" + helperTag(c) }
 func litestreamName(c part.Context) string { return "litestream-" + tag(c.Backup.ReplicatorImage) }
 
+// LitestreamFile is what Litestream is called in the volume of the tools.
+func LitestreamFile(c part.Context) string { return litestreamName(c) }
+
 func helperTag(c part.Context) string {
 	_, tag, _ := strings.Cut(c.Helper.Reference, ":")
 	return tag
