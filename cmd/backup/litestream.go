@@ -174,7 +174,8 @@ func askLitestream(ctx context.Context, program, work string, s litestreamSettin
 // listFiles asks litestream for all files of a history. No file is an empty list; what could
 // not be asked is an error.
 func listFiles(ctx context.Context, program, work string, s litestreamSettings) (files []ltxFile, err error) {
-	return files, askLitestream(ctx, program, work, s, &files, "ltx", "-level", "all")
+	err = askLitestream(ctx, program, work, s, &files, "ltx", "-level", "all")
+	return files, err
 }
 
 // errLost is the error of a history that nothing can be restored from.

@@ -27,6 +27,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"keep":     keep,      // FROM TO NAME...: copies files from a folder to another
 	"mark":     mark,      // waits until all that is committed is on the target, and prints that
 	"rehearse": rehearse,  // flags: restores what is newest, and asks the other room
+	"restore":  restoring, // STEP: one of a restore, which the file /run/restore/request.json describes
 	"rows":     rows,      // DATABASE: prints what it holds
 	"stand":    stand,     // flags -- COMMAND: has the release stand on what was restored
 	"status":   status,    // prints the state of the backups, as JSON

@@ -67,7 +67,8 @@ func (r *replicator) countInChild(ctx context.Context) (results.Content, error) 
 	if err != nil {
 		return content, err
 	}
-	return content, json.Unmarshal(text, &content)
+	err = json.Unmarshal(text, &content)
+	return content, err
 }
 
 // rows prints results.Content of a database as JSON.

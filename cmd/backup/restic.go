@@ -164,7 +164,8 @@ type snapshot struct {
 
 // snapshots are the stack's that have a tag, the oldest first.
 func (r restic) snapshots(ctx context.Context, stack, tag string) (all []snapshot, err error) {
-	return all, r.read(ctx, &all, "snapshots", "--json", "--no-lock", "--host", stack, "--tag", tag)
+	err = r.read(ctx, &all, "snapshots", "--json", "--no-lock", "--host", stack, "--tag", tag)
+	return all, err
 }
 
 // lines is a writer that tells each line. restic with --json complains in JSON, too.

@@ -48,7 +48,8 @@ func (n *nightly) keepUp(u upkeep) error { return writeJSON(below(n.State, upkee
 // verified are the snapshots that a rehearsal has restored.
 func verified(state string) (map[string]time.Time, error) {
 	all := map[string]time.Time{}
-	return all, readJSON(below(state, verifiedFile), &all)
+	err := readJSON(below(state, verifiedFile), &all)
+	return all, err
 }
 
 // decided is what a policy makes of snapshots.

@@ -123,7 +123,8 @@ func clear(value any) (string, error) {
 		return "", errors.New("it is not there in clear")
 	}
 	var key string
-	return key, json.Unmarshal([]byte(text), &key)
+	err := json.Unmarshal([]byte(text), &key)
+	return key, err
 }
 
 // restorable is what is restored of a stack, as its parts describe it.
