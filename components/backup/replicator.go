@@ -17,7 +17,7 @@ const (
 	// port is the helper's, for Prometheus and for the rehearsal.
 	port = 9747
 	// metrics is what is kept of the helper's and Litestream's.
-	metrics = `backup_.+|litestream_(db_size|wal_size|disk_full|last_validation_success)|litestream_replica_operation_(total|bytes|errors_total)`
+	metrics = `backup_.+|litestream_(db_size|wal_size|disk_full)|litestream_replica_operation_(total|bytes|errors_total)`
 )
 
 //go:embed replicator.rules.yml.tmpl
