@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -50,6 +51,11 @@ type scene struct {
 	// mark is what the replicator answers; away: it does not.
 	mark results.Mark
 	away bool
+	// commits are the transactions between two marks, and asked how often there was one.
+	commits uint64
+	asked   int
+	// again is called before the second try; nil: nothing.
+	again func()
 	// fault is the release's.
 	fault string
 }
@@ -76,11 +82,12 @@ func rehearsed(t *testing.T) *scene {
 			http.Error(w, "the target does not answer", http.StatusServiceUnavailable)
 			return
 		}
-		if r.URL.Path == "/rows" {
-			_ = json.NewEncoder(w).Encode(s.mark.Content)
-			return
+		if s.asked++; s.asked == 3 && s.again != nil {
+			s.again()
 		}
-		_ = json.NewEncoder(w).Encode(s.mark)
+		m := s.mark
+		m.TXID += uint64(1-s.asked%2) * s.commits // the second one of each try is later
+		_ = json.NewEncoder(w).Encode(m)
 	}))
 	t.Cleanup(guard.Close)
 	h := &rehearsal{restic: n.restic, log: n.log, now: time.Now, parts: map[string]error{}, figures: map[string]float64{}}
@@ -328,31 +335,74 @@ func TestOfTooMuchAPartIsRestored(t *testing.T) {
 }
 
 func TestComparedAreTheRowsBeforeAndAfter(t *testing.T) {
-	content := func(rows int64) results.Content {
-		return results.Content{Schema: "s", Rows: map[string]int64{"a": rows}}
+	content := func(rows int64) *results.Content {
+		return &results.Content{Schema: "s", Rows: map[string]int64{"a": rows}}
 	}
 	for name, c := range map[string]struct {
 		before, after, restored int64
 		want                    string
 	}{
-		"equal":               {10_000, 10_000, 10_000, results.OK},
-		"written meanwhile":   {10_000, 20_000, 15_000, results.OK},
-		"deleted meanwhile":   {20_000, 10_000, 15_000, results.OK},
-		"within the slack":    {10_000, 10_000, 9_881, results.OK},
-		"too few":             {10_000, 10_000, 9_879, results.Failed},
-		"too many":            {10_000, 10_000, 10_121, results.Failed},
-		"few, and empty":      {3, 3, 0, results.Failed},
-		"emptied meanwhile":   {3, 0, 0, results.OK},
-		"empty and is filled": {0, 5, 0, results.OK},
+		"equal":                        {10_000, 10_000, 10_000, results.OK},
+		"written meanwhile":            {10_000, 20_000, 15_000, results.OK},
+		"deleted meanwhile":            {20_000, 10_000, 15_000, results.OK},
+		"one is missing":               {10_000, 10_000, 9_999, results.Failed},
+		"one more":                     {10_000, 10_000, 10_001, results.Failed},
+		"one is missing in what grows": {10_000, 20_000, 9_999, results.Failed},
+		"deleted and written":          {20_000, 10_000, 9_880, results.OK},
+		"too few of what shrinks":      {20_000, 10_000, 9_879, results.Failed},
+		"written and deleted":          {10_000, 10_100, 10_221, results.OK},
+		"too many":                     {10_000, 10_100, 10_222, results.Failed},
+		"few, and empty":               {3, 3, 0, results.Failed},
+		"fewer, and empty":             {4, 3, 0, results.Failed},
+		"emptied meanwhile":            {3, 0, 0, results.OK},
+		"empty and is filled":          {0, 5, 0, results.OK},
 	} {
-		if err := compare(content(c.before), content(c.after), content(c.restored)); outcomeOf(err) != c.want {
+		before, after := results.Mark{TXID: 5, Place: "db-1", Content: content(c.before)}, results.Mark{TXID: 8, Place: "db-1", Content: content(c.after)}
+		err := compare(before, after, 7, *content(c.restored))
+		if outcomeOf(err) != c.want || errors.As(err, new(unsure)) != (err != nil) {
 			t.Errorf("%s: %v", name, err)
 		}
+		// Where nothing was committed since, it is exactly what there is now.
+		err = compare(before, after, 8, *content(c.restored))
+		if (err == nil) != (c.restored == c.after) || errors.As(err, new(unsure)) {
+			t.Errorf("%s, with nothing committed since: %v", name, err)
+		}
 	}
-	changed := content(1)
-	changed.Schema = "t"
-	if err := compare(content(1), changed, content(1)); outcomeOf(err) != results.Inconclusive {
+	changed := results.Mark{Content: &results.Content{Schema: "t"}}
+	if err := compare(results.Mark{Content: content(1)}, changed, 7, *content(1)); outcomeOf(err) != results.Inconclusive {
 		t.Errorf("a release between: %v", err)
+	}
+}
+
+// What users delete and write meanwhile looks like a loss once, and a loss does so each time.
+func TestWhatMayBeOfTheMomentIsRestoredAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		commits uint64
+		heals   bool
+		want    string
+		marks   int
+	}{
+		"nothing was committed since": {0, false, results.Failed, 2},
+		"a loss":                      {1, false, results.Failed, 2 * tries},
+		"of the moment":               {1, true, results.OK, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := rehearsed(t)
+			s.rename()
+			s.commits = c.commits
+			orders := s.mark.Content.Rows["orders"]
+			s.mark.Content.Rows["orders"] = orders + 1
+			if c.heals {
+				s.again = func() { s.mark.Content.Rows["orders"] = orders }
+			}
+			_, err := s.continuous(t.Context())
+			if outcomeOf(err) != c.want || s.asked != c.marks {
+				t.Errorf("%d marks, %v", s.asked, err)
+			}
+			if s.figures["rehearsal_restored_rows"] != float64(orders) {
+				t.Errorf("figures: %v", s.figures)
+			}
+		})
 	}
 }
 

@@ -101,13 +101,17 @@ type Client struct {
 
 // Mark waits until all that is committed now is on the target, and returns where that is, with
 // what the database held before.
-func (c Client) Mark(ctx context.Context) (m Mark, err error) {
-	return m, c.ask(ctx, http.MethodPost, "/mark", &m)
+func (c Client) Mark(ctx context.Context) (Mark, error) {
+	var m Mark
+	err := c.ask(ctx, http.MethodPost, "/mark", &m)
+	return m, err
 }
 
 // Rows are what the database holds now.
-func (c Client) Rows(ctx context.Context) (content Content, err error) {
-	return content, c.ask(ctx, http.MethodGet, "/rows", &content)
+func (c Client) Rows(ctx context.Context) (Content, error) {
+	var content Content
+	err := c.ask(ctx, http.MethodGet, "/rows", &content)
+	return content, err
 }
 
 func (c Client) ask(ctx context.Context, method, path string, answer any) error {
