@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
@@ -36,7 +38,10 @@ func volumeCopyCommand() *cobra.Command {
 			if err := d.up(ctx); err != nil {
 				return fmt.Errorf("%w: what writes to %s is stopped until one succeeds", err, c.from)
 			}
-			return nil
+			if !cfg.Backup.Enabled {
+				return nil
+			}
+			return adoptCopy(ctx, d.docker, d.prefix, note)
 		}),
 	}
 }
@@ -188,4 +193,43 @@ func named(all []engine.Writer) string {
 		names = append(names, w.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// backups is what is asked of the engine about the stack's own.
+type backups interface {
+	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
+}
+
+// adoptTime is how long a replicator that has just started may take to know its target.
+var adoptTime = 2 * time.Minute
+
+// adoptCopy has the copy of a database begin the next history on the target, beside the one of the
+// volume that it was copied from: what keeps the two apart is not copied.
+func adoptCopy(ctx context.Context, docker backups, prefix string, tell func(string, ...any)) error {
+	ctx, cancel := context.WithTimeout(ctx, adoptTime)
+	defer cancel()
+	for {
+		var found results.Status
+		text, err := docker.Exec(ctx, prefix, replicator, helperProgram, "status")
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &found)
+		}
+		switch {
+		case err != nil:
+		case found.State == results.Replicating || found.State == results.NoDatabase:
+			return nil
+		case found.State == results.Foreign:
+			if _, err = docker.Exec(ctx, prefix, replicator, helperProgram, "adopt"); err == nil {
+				tell("the copy begins a history of its own on the target of the backups; the one before stays there")
+				return nil
+			}
+		default:
+			err = fmt.Errorf("it is %s: %s", found.State, found.Why)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the volume is copied and the stack is up, but its database is not backed up yet: %w. make status shows it; make backup-adopt begins its history", err)
+		case <-time.After(min(time.Second, adoptTime/10)):
+		}
+	}
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 )
@@ -111,5 +113,46 @@ func TestAnInterruptedCopyStartsWhatItStopped(t *testing.T) {
 	err := volumeCopy{"prod", "tarot-prod", "old", "new", "local"}.run(ctx, docker, func(string, ...any) {})
 	if !errors.Is(err, context.Canceled) || docker.done[len(docker.done)-1] != "resume b" || strings.Contains(err.Error(), "\ncontext canceled") {
 		t.Errorf("%q, %v", docker.done, err)
+	}
+}
+
+// replicating is a replicator that says one state after the other, and the last one again and again.
+type replicating struct {
+	states []string
+	asked  []string
+}
+
+func (r *replicating) Exec(_ context.Context, _, _ string, command ...string) (string, error) {
+	r.asked = append(r.asked, command[1])
+	if command[1] == "adopt" {
+		return "", nil
+	}
+	state := r.states[0]
+	if len(r.states) > 1 {
+		r.states = r.states[1:]
+	}
+	if state == "" {
+		return "", errors.New("no guard answers here")
+	}
+	return fmt.Sprintf(`{"state":%q,"why":"so"}`, state), nil
+}
+
+func TestACopyBeginsAHistoryOfItsOwn(t *testing.T) {
+	adoptTime = 200 * time.Millisecond
+	for name, c := range map[string]struct {
+		states, asked []string
+		want          string
+	}{
+		"the target has the one of FROM":  {[]string{"", results.Waiting, results.Foreign}, []string{"status", "status", "status", "adopt"}, ""},
+		"FROM is gone on with":            {[]string{results.Waiting, results.Replicating}, []string{"status", "status"}, ""},
+		"no database is in it":            {[]string{results.NoDatabase}, []string{"status"}, ""},
+		"another one replicates it":       {[]string{results.Locked}, nil, "make backup-adopt"},
+		"the replicator does not come up": {[]string{""}, nil, "no guard answers here"},
+	} {
+		docker := &replicating{states: c.states}
+		err := adoptCopy(t.Context(), docker, "tarot-prod", func(string, ...any) {})
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) || c.asked != nil && !slices.Equal(docker.asked, c.asked) {
+			t.Errorf("%s: %v, asked %q", name, err, docker.asked)
+		}
 	}
 }
