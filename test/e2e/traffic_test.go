@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -322,17 +323,29 @@ func (tr *traffic) report() {
 func (tr *traffic) end(volume, image string) {
 	tr.t.Helper()
 	tr.stopped()
+	tr.reconcile(tr.inDatabase(volume, image))
+}
+
+// inDatabase are the names that the sample's database has of what was posted.
+func (tr *traffic) inDatabase(volume, image string) (names []string) {
+	tr.t.Helper()
 	// In the application's own image, on the volume that the replicas write to.
 	const script = `import json, sqlite3, sys
 rows = sqlite3.connect("/app/data/prod.db").execute("SELECT question FROM readings WHERE question LIKE ?", [sys.argv[1] + "-%"])
 print(json.dumps([question for (question,) in rows]))`
 	text := docker(tr.t, "run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", volume+":/app/data",
 		image, "python", "-c", script, tr.run)
-	var questions []string
-	if err := json.Unmarshal([]byte(text), &questions); err != nil {
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
 		tr.t.Fatalf("the database: %v: %s", err, text)
 	}
-	tr.reconcile(questions)
+	return names
+}
+
+// said is what was acknowledged by now.
+func (tr *traffic) said() (names []string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return slices.Collect(maps.Keys(tr.acknowledged))
 }
 
 // stopped ends when nobody asks for anything any more.

@@ -1,0 +1,152 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tarot-platform/internal/backup/results"
+)
+
+// A stack whose users write all the time is backed up, and rehearses it; its replicator is killed; a
+// second one is kept from the database; a restore is killed in its midst and finished; and a
+// byte that is another one on the target is found.
+//
+//suite:thorough
+func TestBackupsOnContainers(t *testing.T) { backups(t, "containers") }
+
+//suite:thorough
+func TestBackupsOnSwarm(t *testing.T) { backups(t, "swarm") }
+
+func backups(t *testing.T, runtime string) {
+	t.Parallel() // these wait more than they work
+	s := prodStack(t, map[string]any{"runtime": runtime, "backup.enabled": true, "backend.replicas": 1, "nginx.tls.mode": "off"})
+	s.up()
+	out := s.outputs()
+	image, data := fmt.Sprint(out["image"]), s.volume("data")
+	look := s.operator()
+	tr := startVisits(t, s.id, sampleVisits(20, fmt.Sprint(out["apiUrl"]), ""))
+	t.Cleanup(tr.stopped)
+
+	s.replicates("db-1", time.Time{})
+	if said, code := look("backup", "verify", s.name); code != 3 || !strings.Contains(said, "no nightly backup") {
+		t.Errorf("before the first night: exit code %d\n%s", code, said)
+	}
+	if said, code := look("run-schedule", s.name, "backup-files"); code != 0 {
+		t.Fatalf("the nightly backup: exit code %d\n%s", code, said)
+	}
+	if said, code := look("backup", "verify", s.name); code != 0 {
+		t.Fatalf("the rehearsal: exit code %d\n%s", code, said)
+	}
+	if said, code := look("status", s.name); code != 0 || !strings.Contains(said, "db-1 on a volume") {
+		t.Errorf("status: exit code %d\n%s", code, said)
+	}
+
+	t.Run("a replicator that is killed goes on", func(t *testing.T) {
+		defer s.in(t)()
+		at := time.Now()
+		s.killOne(runtime, "backup-replicator", 1)
+		s.replicates("db-1", at)
+	})
+	t.Run("a second one is refused", func(t *testing.T) {
+		defer s.in(t)()
+		id := s.one("backup-replicator")
+		first := s.containers("backup-replicator")[id]
+		second := exec.Command("docker", append([]string{"run", "--rm", "--network", "none", "--tmpfs", "/tmp", "--volumes-from", id, "--user", first.Config.User,
+			"--entrypoint", first.Path, first.Config.Image}, append(slices.Clone(first.Args), "--patience=2s")...)...)
+		said, err := second.CombinedOutput()
+		if second.ProcessState.ExitCode() != 75 || !strings.Contains(string(said), "litestream was not started") {
+			t.Errorf("%v\n%s", err, said)
+		}
+	})
+
+	// What users were told two seconds before is in what is restored, however it is interrupted.
+	said := tr.said()
+	time.Sleep(2 * time.Second)
+	restoring := s.began("restore", s.name, "--yes")
+	s.until("it stops what writes", func() bool {
+		return strings.Contains(restoring.said(), "stopping ") || strings.Contains(restoring.said(), "stack: ")
+	})
+	if err := restoring.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = restoring.Wait()
+	if again, code := look("restore", s.name, "--yes"); code == 0 || !strings.Contains(again, "CONTINUE=yes") {
+		t.Fatalf("a second restore: exit code %d\n%s\nthe first one:\n%s", code, again, restoring.said())
+	}
+	s.refused("is not finished, and nothing is deployed until it is")
+	if finished, code := look("restore", s.name, "--continue", "--yes"); code != 0 {
+		t.Fatalf("the restore: exit code %d\n%s\nbefore it was killed:\n%s", code, finished, restoring.said())
+	}
+	tr.stopped()
+	stored := map[string]bool{}
+	for _, name := range tr.inDatabase(data, image) {
+		stored[name] = true
+	}
+	missing := slices.DeleteFunc(slices.Clone(said), func(name string) bool { return stored[name] })
+	t.Logf("acknowledged two seconds before %d, stored %d", len(said), len(stored))
+	if len(said) < 20 || len(missing) > 0 {
+		t.Errorf("of %d that were acknowledged, %d are missing: %s", len(said), len(missing), strings.Join(missing[:min(len(missing), 5)], ", "))
+	}
+	s.store(out)
+	if kept, code := look("restore", s.name, "--list"); code != 0 || strings.Count(kept, "of what it has replaced") != 1 {
+		t.Errorf("what is kept: exit code %d\n%s", code, kept)
+	}
+	s.unchanged() // all is as the state has it
+
+	s.replicates("db-2", time.Time{})
+	if again, code := look("backup", "verify", s.name); code != 0 {
+		t.Errorf("after the restore: exit code %d\n%s", code, again)
+	}
+	flip := `import pathlib
+for f in pathlib.Path("/target").rglob("db-2/**/*.ltx"):
+    b = bytearray(f.read_bytes())
+    b[len(b) // 2] ^= 1
+    f.write_bytes(b)
+    print(f)`
+	flipped := s.docker("run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", s.prefix()+"-backup:/target", image, "python", "-c", flip)
+	if again, code := look("backup", "verify", s.name); code != 1 {
+		t.Errorf("with another byte in each of\n%s: exit code %d\n%s", flipped, code, again)
+	}
+}
+
+// replicates waits until all is on the target that was committed after some time.
+func (s *stack) replicates(history string, after time.Time) {
+	s.t.Helper()
+	var last string
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("the replicator: %s", last)
+		}
+	}()
+	s.until("it replicates", func() bool {
+		for id := range s.containers("backup-replicator") {
+			text, err := exec.Command("docker", "exec", id, "/run/backup/backup", "status").CombinedOutput()
+			last = string(text)
+			var found results.Status
+			if err == nil && json.Unmarshal(text, &found) == nil && found.State == results.Replicating && found.Place == history && found.Mark.At.After(after) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// began is a command of the operator's that goes on. The operator has to be built.
+func (s *stack) began(args ...string) *begun {
+	s.t.Helper()
+	b := &begun{Cmd: exec.Command(filepath.Join(s.dir, "build-stack"), args...)}
+	b.Dir, b.Env, b.Stdout, b.Stderr = s.dir, s.env, b, b
+	b.WaitDelay = 10 * time.Second
+	if err := b.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
