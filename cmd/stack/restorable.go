@@ -85,6 +85,9 @@ func (d deployed) backupKey(ctx context.Context, cfg config.Config) (string, err
 	return keyIn(out, d.name)
 }
 
+// keyResource is how the URN of the resource ends that generates it.
+const keyResource = "::credentials-backup-key"
+
 // keyIn is the generated key in a state that was exported with its secrets.
 func keyIn(export []byte, stack string) (string, error) {
 	var exported struct {
@@ -100,7 +103,7 @@ func keyIn(export []byte, stack string) (string, error) {
 		return "", fmt.Errorf("pulumi stack export: %w", err)
 	}
 	for _, r := range exported.Deployment.Resources {
-		if r.Delete || r.Type != "random:index/randomPassword:RandomPassword" || !strings.HasSuffix(r.URN, "::backupKey") {
+		if r.Delete || r.Type != "random:index/randomPassword:RandomPassword" || !strings.HasSuffix(r.URN, keyResource) {
 			continue
 		}
 		key, err := clear(r.Outputs.Result)

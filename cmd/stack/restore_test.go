@@ -38,7 +38,7 @@ func TestRestoreOptions(t *testing.T) {
 
 func TestKeyIn(t *testing.T) {
 	const resource = `{"deployment":{"resources":[{"urn":"urn:pulumi:prod::tarot::x::jwtSecretKey","type":"random:index/randomPassword:RandomPassword","outputs":{"result":"no"}},
-		{"urn":"urn:pulumi:prod::tarot::x::backupKey","type":"random:index/randomPassword:RandomPassword","outputs":{"result":%}}]}}`
+		{"urn":"urn:pulumi:prod::tarot::x::credentials-backup-key","type":"random:index/randomPassword:RandomPassword","outputs":{"result":%}}]}}`
 	for value, want := range map[string]string{`"k"`: "k", `{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270","plaintext":"\"k\""}`: "k", `{"ciphertext":"x"}`: ""} {
 		key, err := keyIn([]byte(strings.Replace(resource, "%", value, 1)), "prod")
 		if key != want || (err == nil) != (want != "") {
@@ -47,6 +47,11 @@ func TestKeyIn(t *testing.T) {
 	}
 	if _, err := keyIn([]byte(`{"deployment":{}}`), "prod"); err == nil || !strings.Contains(err.Error(), "pulumi up") {
 		t.Errorf("none: %v", err)
+	}
+	// Another name of the resource would leave a stack without a restore.
+	graph, err := os.ReadFile("../../components/testdata/graph/containers-backup.txt")
+	if err != nil || !strings.Contains(string(graph), "\nrandom:index/randomPassword:RandomPassword "+strings.TrimPrefix(keyResource, "::")+"\n") {
+		t.Errorf("the graph has no %s: %v", keyResource, err)
 	}
 }
 
