@@ -98,6 +98,13 @@ run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it
 	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
 	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
 
+.PHONY: restore-machine
+restore-machine: engine pulumi ## on an empty machine, STACK as it was: of its file, the passphrase and the target of its backups
+	@if grep -Eqs "^ *tarot:runtime: *[\"']?swarm" Pulumi.$(STACK).yaml; then setup/swarm.sh; fi
+	@setup/base-images.sh for $(STACK)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore-machine $(STACK) $(if $(YES),--yes)
+	@$(WITH) setup/endpoints.sh $(STACK)
+
 .PHONY: restore restore-list restore-forget backup-verify backup-adopt backup-key
 restore: ## brings back what STACK has stored, and asks first; AT=latest, a snapshot or 2026-11-26T14:03:00Z, ONLY=database or files, INTO=folder, CONTINUE=yes or BACK=yes after one that was interrupted
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) $(if $(AT),--at $(AT)) $(if $(ONLY),--only $(ONLY)) $(if $(INTO),--into $(INTO)) \

@@ -37,15 +37,20 @@ func restoring(ctx context.Context, args []string) error {
 		return askApplication(ctx, request.Smoke)
 	}
 	room := restores.Room{Request: request, Now: time.Now}
-	if args[0] == "fetch" || args[0] == "extract" {
+	var from *targets
+	if args[0] == "fetch" || args[0] == "extract" || args[0] == "recall" {
 		work, err := os.MkdirTemp("", "restore")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(work)
-		if room.From, err = openTargets(request, work); err != nil {
+		if from, err = openTargets(request, work); err != nil {
 			return err
 		}
+		room.From = from
+	}
+	if args[0] == "recall" {
+		return from.sealed(ctx, os.Stdout)
 	}
 	var answer any
 	if args[0] == "extract" {

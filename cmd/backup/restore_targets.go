@@ -203,6 +203,15 @@ func (t *targets) manifest(ctx context.Context, snapshot string) (m manifest, er
 	return m, err
 }
 
+// sealed writes the sealed state of the newest nightly backup.
+func (t *targets) sealed(ctx context.Context, to io.Writer) error {
+	s, err := t.snapshot(ctx, "latest", time.Time{}, false)
+	if err != nil {
+		return err
+	}
+	return t.restic.run(ctx, to, "dump", "--no-lock", s.ID, path.Join(task.State, sealedFile))
+}
+
 // Files implements restores.Source.
 func (t *targets) Files(ctx context.Context, o restores.Origin, volume, folder string) (bool, error) {
 	from := path.Join(snapshotVolumes, volume)

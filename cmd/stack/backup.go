@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,19 +60,8 @@ func (d deployed) keepKey(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// By its standard input: arguments are readable by everybody on this machine.
-	cmd := exec.CommandContext(ctx, "pulumi", "config", "set", "--secret", "--stack", d.name, name)
-	cmd.Stdin, cmd.Stderr = strings.NewReader(key), os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s was not written: %w", name, err)
-	}
-	// Read back: a key that was kept in another form opens nothing.
-	var kept struct{ Value string }
-	if err := pulumi(ctx, &kept, "config", "get", "--stack", d.name, name); err != nil {
+	if err := setSecret(ctx, d.name, name, key); err != nil {
 		return err
-	}
-	if kept.Value != key {
-		return errors.New("the key in the stack's file is another one than that of the backups: pulumi config rm " + name + ", and again")
 	}
 	note("the key of %s's backups, also written, encrypted, into Pulumi.%s.yaml: commit that, and keep its passphrase", d.name, d.name)
 	_, err = fmt.Fprintln(out, key)

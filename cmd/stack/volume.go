@@ -200,6 +200,15 @@ type backups interface {
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 }
 
+// replication is what the replicator says of itself.
+func replication(ctx context.Context, docker backups, prefix string) (found results.Status, err error) {
+	text, err := docker.Exec(ctx, prefix, replicator, helperProgram, "status")
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &found)
+	}
+	return found, err
+}
+
 // adoptTime is how long a replicator that has just started may take to know its target.
 var adoptTime = 2 * time.Minute
 
@@ -209,11 +218,7 @@ func adoptCopy(ctx context.Context, docker backups, prefix string, tell func(str
 	ctx, cancel := context.WithTimeout(ctx, adoptTime)
 	defer cancel()
 	for {
-		var found results.Status
-		text, err := docker.Exec(ctx, prefix, replicator, helperProgram, "status")
-		if err == nil {
-			err = json.Unmarshal([]byte(text), &found)
-		}
+		found, err := replication(ctx, docker, prefix)
 		switch {
 		case err != nil:
 		case found.State == results.Replicating || found.State == results.NoDatabase:

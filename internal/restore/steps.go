@@ -61,6 +61,15 @@ func (r *Restore) Forget(ctx context.Context, run string) error {
 	return err
 }
 
+// Recall is the sealed state of the stack in the newest nightly backup. Nothing is touched.
+func (r *Restore) Recall(ctx context.Context) ([]byte, error) {
+	once := r.Stack.Fetch
+	once.Name, once.Again = "restore-recall", true
+	var out bytes.Buffer
+	err := r.run(ctx, once, journal.Journal{}, "recall", nil, &out)
+	return out.Bytes(), err
+}
+
 // Into fetches what is wanted, and passes it on as an archive (tar) of the folder task.Out. The
 // stack is left alone.
 func (r *Restore) Into(ctx context.Context, want journal.Want, taken func(io.Reader) error) (task.Found, error) {

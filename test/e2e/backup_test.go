@@ -16,8 +16,8 @@ import (
 )
 
 // A stack whose users write all the time is backed up, and rehearses it; its replicator is killed; a
-// second one is kept from the database; a restore is killed in its midst and finished; and a
-// byte that is another one on the target is found.
+// second one is kept from the database; a restore is killed in its midst and finished; an empty
+// machine becomes the same site; and a byte that is another one on the target is found.
 //
 //suite:thorough
 func TestBackupsOnContainers(t *testing.T) { backups(t, "containers") }
@@ -105,8 +105,12 @@ func backups(t *testing.T, runtime string) {
 	if again, code := look("backup", "verify", s.name); code != 0 {
 		t.Errorf("after the restore: exit code %d\n%s", code, again)
 	}
+	t.Run("an empty machine becomes the same", func(t *testing.T) {
+		defer s.in(t)()
+		s.emptied(look, out)
+	})
 	flip := `import pathlib
-for f in pathlib.Path("/target").rglob("db-2/**/*.ltx"):
+for f in pathlib.Path("/target").rglob("db-3/**/*.ltx"):
     b = bytearray(f.read_bytes())
     b[len(b) // 2] ^= 1
     f.write_bytes(b)
@@ -115,6 +119,39 @@ for f in pathlib.Path("/target").rglob("db-2/**/*.ltx"):
 	if again, code := look("backup", "verify", s.name); code != 1 {
 		t.Errorf("with another byte in each of\n%s: exit code %d\n%s", flipped, code, again)
 	}
+}
+
+// emptied takes away all that a machine has of the stack but the target of its backups, and the
+// state, and makes it again of its file.
+func (s *stack) emptied(look func(...string) (string, int), before map[string]any) {
+	t := s.t
+	t.Helper()
+	if said, code := look("restore-machine", s.name, "--yes"); code == 0 || !strings.Contains(said, "backupKey is not in") {
+		t.Errorf("without the key: exit code %d\n%s", code, said)
+	}
+	if said, code := look("backup", "key", s.name); code != 0 {
+		t.Fatalf("the key: exit code %d\n%s", code, said)
+	}
+	if said, code := look("restore-machine", s.name, "--yes"); code == 0 || !strings.Contains(said, "no empty machine") {
+		t.Errorf("of a stack that is there: exit code %d\n%s", code, said)
+	}
+	id := s.store(before)
+	s.replicates("db-2", time.Now())
+	s.mustRun("destroy", "--yes", "--skip-preview")
+	s.removeVolumes(s.prefix() + "-backup")
+	s.mustRun("stack", "rm", "--yes", "--preserve-config")
+	s.mustRun("stack", "init", s.name)
+	if said, code := look("restore-machine", s.name, "--yes"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, said)
+	}
+	after := s.outputs()
+	s.read(after, id)
+	for _, same := range []string{"adminPassword", "apiUrl", "healthUrl"} {
+		if before[same] != after[same] {
+			t.Errorf("%s is another one", same)
+		}
+	}
+	s.replicates("db-3", time.Time{})
 }
 
 // replicates waits until all is on the target that was committed after some time.

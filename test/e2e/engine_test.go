@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,11 +93,14 @@ func (s *stack) hasVolume(name string) bool {
 	return err == nil
 }
 
-func (s *stack) removeVolumes() {
+// removeVolumes removes all of the stack's but some.
+func (s *stack) removeVolumes(but ...string) {
 	docker := api(s.t)
 	records, _ := docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "tarot.stack="+s.prefix()))})
 	for _, v := range records.Volumes {
-		_ = docker.VolumeRemove(context.Background(), v.Name, false)
+		if !slices.Contains(but, v.Name) {
+			_ = docker.VolumeRemove(context.Background(), v.Name, false)
+		}
 	}
 	var names []string
 	own, _ := docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", s.prefix()+"-"))})
@@ -107,6 +111,9 @@ func (s *stack) removeVolumes() {
 		names = append(names, s.volume(kind))
 	}
 	for _, name := range names {
+		if slices.Contains(but, name) {
+			continue
+		}
 		// Tasks of a removed service hold on to their volumes until they are gone.
 		for range 60 {
 			if err := docker.VolumeRemove(context.Background(), name, false); err == nil || errdefs.IsNotFound(err) {
