@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"tarot-platform/internal/config"
 )
 
 func destroyCommand() *cobra.Command {
@@ -28,6 +30,15 @@ func destroyCommand() *cobra.Command {
 
 // destroy shows what goes and asks, as Pulumi does, as its question comes before what is done here.
 func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
+	if os.Getenv(destroyBackups) != "yes" {
+		cfg, err := d.configuration(ctx)
+		if err == nil {
+			err = keepsBackups(cfg, d.prefix)
+		}
+		if err != nil {
+			return fmt.Errorf("%w\n%s=yes destroys the stack all the same, and backups that are in a volume of its own", err, destroyBackups)
+		}
+	}
 	if !yes {
 		if err := attached(ctx, nil, "destroy", "--stack", d.name, "--preview-only"); err != nil {
 			return err
@@ -40,6 +51,17 @@ func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
 		return fmt.Errorf("%w\nnothing is removed yet; the same again goes on", err)
 	}
 	return attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview")
+}
+
+// destroyBackups is the variable by which backups may go, too.
+const destroyBackups = "DESTROY_BACKUPS"
+
+// keepsBackups refuses where the only copies would go together with what they are copies of.
+func keepsBackups(cfg config.Config, prefix string) error {
+	if !cfg.Backup.Enabled || cfg.Backup.Target != "" || cfg.Volumes.Retain {
+		return nil
+	}
+	return fmt.Errorf("tarot:volumes.retain is false, and all backups are in the volume %s-backup: they would go with what they are backups of. Allowed: tarot:volumes.retain true, and `pulumi up`, which keeps volumes", prefix)
 }
 
 // agreed is nil where the next line is the stack's name.
