@@ -43,7 +43,7 @@ func stackFile(t *testing.T, name string, changes ...func(*config.Config)) confi
 		t.Fatal(err)
 	}
 	cfg = cfg.With(config.Application{Migrate: []string{"./migrate"}, Smoke: config.Smoke{Read: "/cards"}})
-	cfg.Monitoring.Enabled = false // unless it is asked for
+	cfg.Monitoring.Enabled, cfg.Backup.Enabled = false, false // unless they are asked for
 	for _, change := range changes {
 		change(&cfg)
 	}

@@ -72,6 +72,7 @@ func newStackOf(t *testing.T, p project, file string, overrides map[string]any) 
 		"networks.backendSubnet":    s.subnet(215),
 		"networks.monitoringSubnet": s.subnet(217),
 		"monitoring.enabled":        false, // but where a test is about it
+		"backup.enabled":            false,
 		"volumes.data":              s.volume("data"),
 	}
 	for key, value := range overrides {
