@@ -60,7 +60,7 @@ func backups(t *testing.T, runtime string) {
 		id := s.one("backup-replicator")
 		first := s.containers("backup-replicator")[id]
 		second := exec.Command("docker", append([]string{"run", "--rm", "--network", "none", "--tmpfs", "/tmp", "--volumes-from", id, "--user", first.Config.User,
-			"--entrypoint", first.Path, first.Config.Image}, append(slices.Clone(first.Args), "--patience=2s")...)...)
+			"--entrypoint", first.Path, first.Image}, append(slices.Clone(first.Args), "--patience=2s")...)...)
 		said, err := second.CombinedOutput()
 		if second.ProcessState.ExitCode() != 75 || !strings.Contains(string(said), "litestream was not started") {
 			t.Errorf("%v\n%s", err, said)
