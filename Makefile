@@ -149,6 +149,10 @@ test-long: setup ## what is longer: releases and faults under load, alerts, what
 test-thorough: setup ## the same in the other runtime, and each alert by its fault: before a release of this project
 	@scripts/test.sh thorough
 
+.PHONY: test-data
+test-data: setup ## what is stored, and backed up, through faults, in both runtimes: each id is looked for; DATA_STORM=300 DATA_GONE=3600, in seconds
+	@scripts/test.sh data
+
 lint: ## go vet, staticcheck, shellcheck, ruff, actionlint
 	@scripts/test.sh lint
 

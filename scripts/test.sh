@@ -7,12 +7,13 @@
 #   core                   end to end: what each change is tested with
 #   long                   end to end: releases, faults and alerts, under load, and what is rare
 #   thorough               end to end: the same in the other runtime, and each alert by its fault
+#   data                   end to end: what is stored and backed up, through faults under load
 #   rollout monitoring     parts of both, alone and with their figures
 #   engines                parts of both on a current engine beside the machine's own
 #   all-engines            the same with more tests, and with both of its image stores
 #   peers cost             figures, for scripts/bench.sh
 #
-# A test with the tag e2e says above itself which of core, long, thorough, engines, peers and cost runs
+# A test with the tag e2e says above itself which of core, long, thorough, data, engines, peers and cost runs
 # it: `//suite:core`. test/workflows/suites_test.go holds each to exactly one.
 #
 # A suite in which no test ran has failed, and so has one with a skipped test:
@@ -124,6 +125,12 @@ thorough() {
   end_to_end thorough testname 120
 }
 
+data() {
+  setup/base-images.sh tests
+  borrow_swarm
+  end_to_end data standard-verbose 120
+}
+
 rollout() {
   borrow_swarm
   go_tests rollout standard-verbose -tags e2e -count 1 -timeout 120m -run 'TestRollout|TestFaults' ./test/e2e
@@ -193,11 +200,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | core | long | thorough | rollout | monitoring | engines | all-engines | peers | cost)
+    lint | unit | app | core | long | thorough | data | rollout | monitoring | engines | all-engines | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, thorough, rollout, monitoring, engines, all-engines, peers and cost" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, thorough, data, rollout, monitoring, engines, all-engines, peers and cost" ;;
   esac
 done
 

@@ -94,12 +94,17 @@ func fenced(text string, limit int) string {
 var (
 	count = regexp.MustCompile(`^ *[-+~ ]*([0-9]+ [a-z ]*)$`)
 	image = regexp.MustCompile(`^ *image *: "([A-Za-z0-9._:@/-]*)"$`)
+	// What is pulled or built: in programs that jobs run alone, no output names it.
+	resource = regexp.MustCompile(`^ *[-+~ ]+ ([a-z-]+:[A-Za-z/]+:[A-Za-z]+): \(`)
+	called   = regexp.MustCompile(`^ *name *: "([A-Za-z0-9._:@/-]*)"$`)
 )
+
+const remoteImage = "docker:index/remoteImage:RemoteImage"
 
 // headline is what a preview comes to: "27 to create · `tarot-backend:0123456789abcdef` · `nginx:1.30`".
 func headline(preview string) string {
 	var counts, images []string
-	resources, outputs := false, false
+	resources, outputs, of := false, false, ""
 	for line := range strings.SplitSeq(preview, "\n") {
 		resources = resources || strings.HasPrefix(line, "Resources:")
 		outputs = outputs || strings.Contains(line, "--outputs:--")
@@ -108,6 +113,13 @@ func headline(preview string) string {
 		}
 		if found := image.FindStringSubmatch(line); outputs && found != nil {
 			images = append(images, " · `"+found[1]+"`")
+		}
+		if found := resource.FindStringSubmatch(line); found != nil {
+			of = found[1]
+		}
+		if found := called.FindStringSubmatch(line); found != nil && of == remoteImage {
+			images = append(images, " · `"+found[1]+"`")
+			of = "" // what else is called so in it is not the image
 		}
 	}
 	slices.Sort(images)

@@ -12,7 +12,12 @@ import (
 
 const plan = `Previewing update (dev):
     + docker:index/remoteImage:RemoteImage: (create)
+        [urn=urn:pulumi:dev::tarot::tarot:index:Image$docker:index/remoteImage:RemoteImage::publish-image]
         image     : "not-an-output"
+        name      : "tarot-scheduler:1"
+        name      : "of-something-in-it"
+    + docker:index/container:Container: (create)
+        name      : "a-container"
     --outputs:--
     backend : "tarot-backend:1"
     image   : "tarot-backend:0123456789abcdef"
@@ -27,7 +32,7 @@ Resources:
 `
 
 func TestTheHeadlineCountsAndNamesTheImages(t *testing.T) {
-	if got, want := headline(plan), "27 to create, 2 to replace, 3 unchanged · `nginx:1.30` · `tarot-backend:0123456789abcdef`"; got != want {
+	if got, want := headline(plan), "27 to create, 2 to replace, 3 unchanged · `nginx:1.30` · `tarot-backend:0123456789abcdef` · `tarot-scheduler:1`"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := headline("    + 27 to create\n    image: \"nginx:1.30\"\n"); got != "" {

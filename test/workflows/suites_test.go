@@ -15,7 +15,7 @@ import (
 )
 
 // suites are those of the end-to-end tests, as scripts/test.sh knows them.
-var suites = []string{"core", "long", "thorough", "engines", "peers", "cost"}
+var suites = []string{"core", "long", "thorough", "data", "engines", "peers", "cost"}
 
 // inPipeline are the suites that .ci/run and GitHub run, by the Make target that does.
 var inPipeline = map[string]string{"core": "test", "long": "test-long"}
