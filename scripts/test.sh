@@ -115,6 +115,7 @@ core() {
 }
 
 long() {
+  setup/base-images.sh for prod
   borrow_swarm
   end_to_end long testname 80
 }

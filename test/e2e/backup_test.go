@@ -22,7 +22,7 @@ import (
 // second one is kept from the database; a restore is killed in its midst and finished; an empty
 // machine becomes the same site; and a byte that is another one on the target is found.
 //
-//suite:thorough
+//suite:long
 func TestBackupsOnContainers(t *testing.T) { backups(t, "containers") }
 
 //suite:thorough
