@@ -70,8 +70,9 @@ func hasOneOf(c container.Summary, volumes []string) bool {
 	})
 }
 
-// Mounting are the running containers, of whatever stack or none, that have one of the volumes.
-func (e *Engine) Mounting(ctx context.Context, volumes []string) ([]string, error) {
+// Mounting are the running containers, of whatever stack or none but one, that have one of the
+// volumes. Without a stack's name they are all.
+func (e *Engine) Mounting(ctx context.Context, volumes []string, but string) ([]string, error) {
 	if len(volumes) == 0 {
 		return nil, nil
 	}
@@ -81,7 +82,7 @@ func (e *Engine) Mounting(ctx context.Context, volumes []string) ([]string, erro
 	}
 	var all []string
 	for _, c := range found {
-		if hasOneOf(c, volumes) {
+		if hasOneOf(c, volumes) && (but == "" || c.Labels[StackLabel] != but) {
 			all = append(all, name(c))
 		}
 	}

@@ -48,8 +48,15 @@ func TestWritersAreWhatHasAVolume(t *testing.T) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}
 	// A job that is at work, or somebody else's container, is found by this one.
-	if all, err := e.Mounting(t.Context(), []string{"data"}); err != nil || strings.Join(all, " ") != "b m t" {
+	if all, err := e.Mounting(t.Context(), []string{"data"}, ""); err != nil || strings.Join(all, " ") != "b m t" {
 		t.Errorf("mounting: %v, %v", all, err)
+	}
+	api.containers[3].Labels[StackLabel] = "another"
+	for i := range 3 {
+		api.containers[i].Labels[StackLabel] = "p-s"
+	}
+	if all, err := e.Mounting(t.Context(), []string{"data"}, "p-s"); err != nil || strings.Join(all, " ") != "m" {
+		t.Errorf("mounting, of others: %v, %v", all, err)
 	}
 }
 

@@ -33,8 +33,9 @@ type Engine interface {
 	WritersOf(ctx context.Context, prefix string, volumes []string) ([]journal.Stopped, error)
 	StopWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error
 	StartWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error
-	// Mounting are the running containers, of whatever stack, that have one of the volumes.
-	Mounting(ctx context.Context, volumes []string) ([]string, error)
+	// Mounting are the running containers, of whatever stack but one, that have one of the
+	// volumes; without its name they are all.
+	Mounting(ctx context.Context, volumes []string, but string) ([]string, error)
 	// JobEnded is true where there is a container of the job that has ended, and RunAgain runs
 	// it once more.
 	JobEnded(ctx context.Context, prefix, job string) (bool, error)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -370,14 +371,27 @@ func TestUpAtWork(t *testing.T) {
 	w.before("refused")
 }
 
+// It is found before users see the page.
+func TestAnotherStackHasTheVolume(t *testing.T) {
+	w := newWorld(t, made(t))
+	w.guests = []string{"tarot-dev-backend-1"}
+	if err := begins(w); err == nil || !strings.Contains(err.Error(), "docker stop tarot-dev-backend-1") {
+		t.Errorf("%v", err)
+	}
+	if slices.ContainsFunc(w.told, func(text string) bool { return strings.HasPrefix(text, "stopped") }) {
+		t.Errorf("%q", w.told)
+	}
+	w.before("refused")
+}
+
 func TestSomebodyElseHasTheVolume(t *testing.T) {
 	w := newWorld(t, made(t))
-	w.guests, w.goBack = []string{"other-1"}, false
+	w.late, w.goBack = []string{"other-1"}, false
 	if err := begins(w); err == nil || !strings.Contains(err.Error(), "other-1") {
 		t.Errorf("%v", err)
 	}
 	w.same("refused", "database", ids(t, w.volume("data", "prod.db")), liveIDs)
-	w.guests = nil
+	w.late = nil
 	goesBack(w, "taken back")
 	w.before("taken back")
 }
@@ -385,7 +399,7 @@ func TestSomebodyElseHasTheVolume(t *testing.T) {
 // Nothing was moved by then: it is no reason not to go back that somebody has the volume.
 func TestSomebodyElseHasTheVolumeAndItIsTakenBack(t *testing.T) {
 	w := newWorld(t, made(t))
-	w.guests, w.goBack = []string{"other-1"}, true
+	w.late, w.goBack = []string{"other-1"}, true
 	if err := begins(w); err == nil || !strings.Contains(err.Error(), "other-1") || !strings.Contains(err.Error(), "taken back") {
 		t.Errorf("%v", err)
 	}

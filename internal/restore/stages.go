@@ -25,6 +25,10 @@ func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, 
 	if err := json.Unmarshal(j.Found, &shown.Found); err != nil {
 		return j, fmt.Errorf("what was fetched: %w", err)
 	}
+	// Before users see the maintenance page for nothing.
+	if err := r.unused(ctx, j.Want, r.Stack.Prefix); err != nil {
+		return j, err
+	}
 	if d := shown.Found.Database; d != nil && d.Migrate && r.Stack.Migrate != "" {
 		there, err := r.Engine.JobEnded(ctx, r.Stack.Prefix, r.Stack.Migrate)
 		if err == nil && !there {
@@ -91,9 +95,14 @@ func (r *Restore) stop(ctx context.Context, j journal.Journal) error {
 	if err := r.Engine.StopWriters(ctx, j.Stopped, r.tell); err != nil {
 		return err
 	}
-	found, err := r.Engine.Mounting(ctx, r.exclusive(j.Want))
+	return r.unused(ctx, j.Want, "")
+}
+
+// unused refuses while somebody has the volumes whom a restore does not stop, but one stack.
+func (r *Restore) unused(ctx context.Context, want journal.Want, but string) error {
+	found, err := r.Engine.Mounting(ctx, r.exclusive(want), but)
 	if err == nil && len(found) > 0 {
-		err = fmt.Errorf("these still have the volumes, and are not known to this stack: %s. Stop them", strings.Join(found, ", "))
+		err = fmt.Errorf("%s: what is restored is in a volume that these have, too, and they are not of this stack. Stop them meanwhile: docker stop %[1]s", strings.Join(found, " "))
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type world struct {
 	page    bool
 	claimed bool
 	guests  []string // of others, on the volumes
+	late    []string // the same, who come after that was looked for first
 	schema  string   // of the database that the target has
 	broken  error    // what the smoke test says of the restored data
 	stuck   string   // a program that does not start again
@@ -358,9 +359,13 @@ func (w *world) StartWriters(_ context.Context, all []journal.Stopped, _ func(st
 	return nil
 }
 
-func (w *world) Mounting(context.Context, []string) ([]string, error) {
+func (w *world) Mounting(_ context.Context, _ []string, but string) ([]string, error) {
 	w.step("mounting")
 	all := slices.Clone(w.guests)
+	if but != "" {
+		return all, nil
+	}
+	all = append(all, w.late...)
 	for _, p := range programs {
 		if w.running[p.Name] {
 			all = append(all, p.Name)
