@@ -32,7 +32,9 @@ func dataThroughFaults(t *testing.T, runtime string) {
 	if said, code := look("run-schedule", s.name, "backup-files"); code != 0 {
 		t.Fatalf("the nightly backup: exit code %d\n%s", code, said)
 	}
-	load := func() *traffic { return startVisits(s.t, s.id, sampleVisits(100, fmt.Sprint(out["apiUrl"]), fmt.Sprint(out["staticUrl"])+"/style.css")) }
+	load := func() *traffic {
+		return startVisits(s.t, s.id, sampleVisits(100, fmt.Sprint(out["apiUrl"]), fmt.Sprint(out["staticUrl"])+"/style.css"))
+	}
 
 	t.Run("4 replicas of 4 processes, and a replicator, are killed all the time", func(t *testing.T) {
 		defer s.in(t)()
