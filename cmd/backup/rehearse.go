@@ -217,7 +217,10 @@ func (h *rehearsal) verified(ctx context.Context, id string) error {
 		return !slices.ContainsFunc(there, func(s snapshot) bool { return s.ID == known })
 	})
 	all[id] = h.now().UTC()
-	return writeJSON(below(h.State, verifiedFile), all)
+	if err := writeJSON(below(h.State, verifiedFile), all); err != nil {
+		return err
+	}
+	return results.Know(below(h.State, resultsFolder), results.Files, "files_verified_snapshots", float64(len(all)))
 }
 
 // empty removes what is in a folder. What was restored may be folders that nobody may write.

@@ -63,7 +63,7 @@ func (d deployed) keepKey(ctx context.Context, out io.Writer) error {
 	if err := setSecret(ctx, d.name, name, key); err != nil {
 		return err
 	}
-	note("the key of %s's backups, also written, encrypted, into Pulumi.%s.yaml: commit that, and keep its passphrase", d.name, d.name)
+	note("the key of %s's backups, also written, encrypted, into Pulumi.%s.yaml: commit that, and keep its passphrase. The next `pulumi up` tells the alerts of it", d.name, d.name)
 	_, err = fmt.Fprintln(out, key)
 	return err
 }

@@ -48,7 +48,7 @@ func backups(t *testing.T, runtime string) {
 	if said, code := look("backup", "verify", s.name); code != 0 {
 		t.Fatalf("the rehearsal: exit code %d\n%s", code, said)
 	}
-	if said, code := look("status", s.name); code != 0 || !strings.Contains(said, "db-1 on a volume") {
+	if said, code := look("status", s.name); code != 0 || !strings.Contains(said, "db-1 on a volume") || !strings.Contains(said, "1 restored once") {
 		t.Errorf("status: exit code %d\n%s", code, said)
 	}
 

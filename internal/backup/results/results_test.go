@@ -66,6 +66,27 @@ func TestAResultAndWhatStaysOfTheOneBefore(t *testing.T) {
 }
 
 // What can't be read is neither well nor missing.
+func TestAFigureThatIsKnownLater(t *testing.T) {
+	folder := t.TempDir()
+	if err := Know(folder, Files, "files_verified_snapshots", 1); err != nil {
+		t.Error(err)
+	}
+	if found, err := All(folder); err != nil || found[0].Outcome != "" {
+		t.Errorf("it has made a run of none: %+v, %v", found, err)
+	}
+	then := time.Now().Add(-time.Hour).UTC()
+	if err := Write(folder, Result{Of: Files, Outcome: OK, Began: then, Figures: map[string]float64{"files_snapshots": 3}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Know(folder, Files, "files_verified_snapshots", 2); err != nil {
+		t.Error(err)
+	}
+	found, err := All(folder)
+	if err != nil || found[0].Figures["files_verified_snapshots"] != 2 || found[0].Figures["files_snapshots"] != 3 || !found[0].Began.Equal(then) {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 func TestAResultThatCanNotBeRead(t *testing.T) {
 	for _, text := range []string{"", "{", `{"of":"files","outcome":"fine"}`, `{"of":"rehearsal","outcome":"ok"}`} {
 		folder := t.TempDir()
