@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 func TestAnEmptyMachineIsOneWhoseDatabaseIsNew(t *testing.T) {
@@ -45,5 +48,15 @@ func TestAnEmptyMachineWants(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 		cfg = config.Defaults()
+	}
+}
+
+func TestWhatAStepHasSaidIsRead(t *testing.T) {
+	err := readable(fmt.Errorf("container x: %w", &engine.ExitError{Code: 1, Said: "wrong key"}))
+	if errors.As(err, new(*engine.ExitError)) || !strings.Contains(err.Error(), "wrong key") {
+		t.Errorf("%v", err)
+	}
+	if err := readable(errWrong); !errors.Is(err, errWrong) {
+		t.Errorf("%v", err)
 	}
 }

@@ -46,7 +46,7 @@ func restoreCommand() *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			return d.restore(ctx, o)
+			return readable(d.restore(ctx, o))
 		}),
 	}
 	f := cmd.Flags()
@@ -59,6 +59,15 @@ func restoreCommand() *cobra.Command {
 	f.BoolVar(&o.lists, "list", false, "what earlier restores have replaced and is still kept")
 	f.StringVar(&o.forget, "forget", "", "remove for good what the restore of this name has replaced")
 	return cmd
+}
+
+// readable is an error of a step that a person has to read. Another command's exit code is passed on
+// without a word, as that has said what there is to say; a step has told nobody.
+func readable(err error) error {
+	if errors.As(err, new(*engine.ExitError)) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 var snapshotID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
