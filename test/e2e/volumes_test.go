@@ -12,7 +12,7 @@ import (
 // and while it is not: to a name that nobody has, which is refused, to a copy, and to a volume
 // that somebody has made.
 //
-//suite:long
+//suite:thorough
 func TestNoRenameLosesData(t *testing.T) {
 	t.Parallel() // with those that ask for little of the machine
 	s := newStack(t, "Pulumi.dev.yaml", map[string]any{
