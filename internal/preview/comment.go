@@ -61,11 +61,38 @@ func section(stack, title string, s said, share int) (text string, used int) {
 		text, used = text+why, len(why)
 	}
 	if s.text != "" {
-		what := fenced(s.text, share-used)
+		shown := s.text
+		if len(shown) > share-used {
+			shown = resources(shown)
+		}
+		what := fenced(shown, share-used)
 		text += fmt.Sprintf("\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n%s\n</details>\n", stack, what)
 		used += len(what)
 	}
 	return text, used
+}
+
+// resources are a preview without the properties of what is created or changed: of a large stack
+// all that it has says more than all of the first half.
+func resources(preview string) string {
+	const note = "(without properties, for which there is no room in a comment)\n"
+	var kept strings.Builder
+	depth := -1
+	for line := range strings.Lines(preview) {
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		if resource.MatchString(strings.TrimSuffix(line, "\n")) {
+			depth = indent
+		} else if depth >= 0 && indent > depth && !strings.HasPrefix(line[indent:], "[urn=") {
+			continue
+		} else if indent <= depth {
+			depth = -1
+		}
+		kept.WriteString(line)
+	}
+	if kept.Len() == len(preview) {
+		return preview
+	}
+	return note + kept.String()
 }
 
 // fenced is the text as a block of code that it can't end, cut after the line that reaches

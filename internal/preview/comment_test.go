@@ -40,6 +40,25 @@ func TestTheHeadlineCountsAndNamesTheImages(t *testing.T) {
 	}
 }
 
+func TestALargePreviewIsOneOfAllResources(t *testing.T) {
+	large := strings.Replace(plan, "        name      : \"a-container\"\n", strings.Repeat("        name      : \"a-container\"\n", 100)+"    + docker:index/service:Service: (create)\n", 1)
+	if large == plan {
+		t.Fatal("the plan has no container")
+	}
+	text, used := section("prod", "", said{text: large}, 1000)
+	for _, want := range []string{"+ docker:index/remoteImage:RemoteImage: (create)", "[urn=", "+ docker:index/service:Service: (create)", "--outputs:--", "27 to create", "without properties"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "a-container") || used > 1000 {
+		t.Errorf("%d bytes:\n%s", used, text)
+	}
+	if text, _ := section("prod", "", said{text: large}, 1<<20); !strings.Contains(text, "a-container") {
+		t.Error("properties are left out where there is room")
+	}
+}
+
 func TestABlockOfCodeCanNotBeEndedByWhatIsInIt(t *testing.T) {
 	for text, want := range map[string]string{
 		"one\n\ntwo\n\n": "```text\none\n\ntwo\n```\n",
