@@ -37,10 +37,7 @@ func (e *Engine) WritersOf(ctx context.Context, prefix string, volumes []string)
 		}
 		all = append(all, journal.Stopped{Workload: c.Labels[WorkloadLabel], Name: name(c), ID: c.ID, Policy: string(now.HostConfig.RestartPolicy.Name)})
 	}
-	if e.CheckSwarm() != nil {
-		return sorted(all), nil
-	}
-	services, err := e.api.ServiceList(ctx, swarm.ServiceListOptions{Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix))})
+	services, err := e.stackServices(ctx, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: list services: %w", e.Address, err)
 	}
