@@ -5,6 +5,7 @@
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh for STACK    only those that this stack's file asks for
 #   base-images.sh tests        those that the end-to-end tests ask for besides
+#   base-images.sh only KIND... these alone, by the names of their stand-ins' folders; fails where one is not to be had
 #   base-images.sh --list       print what they really are
 #   base-images.sh renew        build the stand-ins again, with Debian's latest updates
 #   base-images.sh save FILE    write them to a file, for a machine without a network
@@ -243,7 +244,7 @@ recipe() {
   if is_whole "$1"; then shared=(archive.sh build.sh 90docker); fi
   if ! have sha256sum; then sum=(shasum -a 256); fi
   # How it is tried is nothing that is in it.
-  (cd "$here/standins" && find "${shared[@]}" "$1" -type f ! -name try ! -path python/try.sh | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
+  (cd "$here/standins" && find -L "${shared[@]}" "$1" -type f ! -name try ! -path python/try.sh | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
 }
 
 # A whole Debian, or only a tool and what it needs.
@@ -335,7 +336,7 @@ expected_time() {
   case $1 in
     cadvisor) echo "1 to 2 min" ;;
     litestream) echo "5 to 10 min once on a machine, then 5 s" ;;
-    prometheus) echo "5 s; the first time as long as 50 MB take" ;;
+    prometheus | postgres | postgres17) echo "5 s; the first time as long as 50 MB take" ;;
     *) echo "5 s; the first time as long as 10 MB take" ;;
   esac
 }
@@ -429,8 +430,9 @@ stand_in_as() {
 
 # have_images KIND...: all that there are, or fail where nothing works without one. own:KIND
 # is a stand-in with a name of its own.
+missing=''
 have_images() {
-  local kind image missing=''
+  local kind image
   look_for_strangers
   for kind in "$@"; do
     image=$(image_of "${kind#own:}")
@@ -578,6 +580,17 @@ main() {
       check_settings
       have_images "${some[@]}"
       ;;
+    only)
+      shift
+      [ $# -gt 0 ] || fail "which ones?" "setup/base-images.sh only postgres"
+      step "Base images: $*"
+      check_settings
+      for kind in "$@"; do
+        [ -n "$(image_of "$kind")" ] || fail "no image's stand-in is called $kind" "setup/images.txt and setup/test-images.txt have their names."
+      done
+      have_images "$@"
+      [ -z "$missing" ] || exit 1
+      ;;
     --list) list ;;
     renew)
       step "Base images: renew"
@@ -590,7 +603,7 @@ main() {
       check_settings
       "$1" "$2"
       ;;
-    *) fail "usage: base-images.sh [for STACK | tests | --list | renew | save FILE | load FILE]" ;;
+    *) fail "usage: base-images.sh [for STACK | tests | only KIND... | --list | renew | save FILE | load FILE]" ;;
   esac
 }
 

@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # Builds the two layers of a small stand-in, out of unpacked Debian packages:
 #
-#   layers.sh prometheus|alertmanager|node-exporter|blackbox-exporter|cadvisor|grafana|valkey|redis_exporter|restic|rest-server|litestream|node \
-#     ARCHITECTURE FOLDER
+#   layers.sh KIND ARCHITECTURE FOLDER
 #
 # FOLDER/base.tar is the same for all of them, to the byte, so that the engine
 # keeps it once: C library, busybox, certificates, time zones. FOLDER/tool.tar is
 # the tool. Nothing of the result is run here, and no root is needed.
+#
+# What a kind has is in KIND/recipe.sh, which sets
+#
+#   packages    of Debian's testing: the tool, and what it is linked to
+#   stable      of Debian's stable: what testing has no more (may be unset)
+#
+# and has a function `build`, which makes Debian's names and places in $tool those of the
+# official image, and sets `version` (what is in it), and `owned` where something is not
+# root's: the user's number, and the paths.
 set -euo pipefail
 umask 022
 
@@ -17,54 +25,32 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/archive.sh"
 
 kind=$1 arch=$2 out=$3
-suites=(forky)
-security=forky-security
-cache="$(cache_dir)/debian/tools-$arch"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 base=$work/base tool=$work/tool debs=$work/debs
 mkdir "$base" "$tool" "$debs"
 
-# Those of busybox that a health check or a person in a container asks for.
+# Those of busybox that a health check, a script of the platform's or a person in a container asks for.
 applets=(sh ash wget cat ls ps id env printenv date sleep echo printf test true false '[' grep sed awk head tail
   sort uniq wc cut tr xargs find stat du df mkdir rmdir rm cp mv ln chmod chown touch kill top vi less hostname
-  nslookup nc ping ip netstat which basename dirname readlink mktemp tar gzip gunzip sha256sum)
+  nslookup nc ping ip netstat which basename dirname readlink mktemp tar gzip gunzip sha256sum
+  flock mkfifo nice sync tee timeout)
 
 base_packages=(base-files busybox ca-certificates libc6 tzdata)
-case $kind in
-  prometheus) tool_packages=(prometheus promtool) ;;
-  alertmanager) tool_packages=(prometheus-alertmanager) ;;
-  node-exporter) tool_packages=(prometheus-node-exporter) ;;
-  blackbox-exporter) tool_packages=(prometheus-blackbox-exporter) ;;
-  cadvisor | litestream) tool_packages=() ;;
-  # nginx and what it is linked to.
-  grafana) tool_packages=(nginx libcrypt1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g) ;;
-  # The server's program is in the tools' package. The rest is what it is linked to.
-  valkey)
-    tool_packages=(valkey-server valkey-tools libatomic1 libgcc-s1 libjemalloc2 liblzf1 libssl3t64 libstdc++6 libsystemd0
-      libzstd1 zlib1g)
-    ;;
-  redis_exporter) tool_packages=(prometheus-redis-exporter) ;;
-  # restic itself is static but for the C library; targets by SFTP want ssh, and the rest is what that is linked to.
-  restic)
-    tool_packages=(restic openssh-client libcom-err2 libgssapi-krb5-2 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0
-      libpcre2-8-0 libselinux1 libssl3t64 libzstd1 zlib1g)
-    ;;
-  rest-server) tool_packages=(restic-rest-server) ;;
-  # What it is linked to, and those of its own modules that Debian has in packages beside it. No npm.
-  node)
-    tool_packages=(nodejs libnode137 libada-url0-3 libbrotli1 libcares2 libgcc-s1 libhdr-histogram6 libicu78 libllhttp9.4
-      libnghttp2-14 libsimdjson33 libsimdutf35 libsqlite3-0 libssl3t64 libstdc++6 libuv1t64 libzstd1 zlib1g node-acorn
-      node-minimatch node-brace-expansion node-balanced-match node-undici node-llhttp)
-    ;;
-  *) fail "layers.sh: no stand-in is called '$kind'" ;;
-esac
+
+[ -e "$here/$kind/recipe.sh" ] || fail "layers.sh: no stand-in is called '$kind'"
+stable=() owned=() version=''
+# shellcheck source=/dev/null
+. "$here/$kind/recipe.sh"
 
 # --- packages -----------------------------------------------------------------
 
-# Into $debs, as PACKAGE.deb: links to the newest that the archive offers.
+# download SUITE PACKAGES...: into $debs, as PACKAGE.deb: links to the newest that it offers.
 download() (
-  local name
+  local name cache suites=("$1") security=$1-security
+  cache="$(cache_dir)/debian/tools-$arch"
+  if [ "$1" != forky ]; then cache="$cache-$1"; fi
+  shift
   fetch_lists
   (cd "$cache/archives" && apt-get --quiet download "$@")
   # Their names, asked for where none is: apt does not tell those it finds.
@@ -88,7 +74,12 @@ unpack() {
   done
 }
 
-version_of() { dpkg-deb --field "$debs/$1.deb" Version | sed 's/^[0-9]*://; s/[+-].*//'; }
+# of_debian NAME PACKAGE [SUITE]: the words for what is in it.
+of_debian() {
+  local number
+  number=$(dpkg-deb --field "$debs/$2.deb" Version | sed 's/^[0-9]*://; s/[+-].*//')
+  echo "$1 $number (Debian ${3:-forky})"
+}
 
 # --- layers ---------------------------------------------------------------------
 
@@ -119,11 +110,12 @@ build_base() {
   pack "$base" "$out/base.tar"
 }
 
-# Out of the Go module proxy: Debian has no cAdvisor, and the proxy not its main.
-cadvisor_version=$(sed -n 's|^[[:space:]]*github.com/google/cadvisor ||p' "$here/cadvisor/go.mod")
-build_cadvisor() {
-  find_go cAdvisor
-  compile cadvisor "$tool/usr/bin/cadvisor" . -ldflags "-s -w -X github.com/google/cadvisor/lib/version.Version=$cadvisor_version"
+# add_user NAME NUMBER HOME: to those that the base knows.
+add_user() {
+  mkdir -p "$tool/etc"
+  [ -e "$tool/etc/passwd" ] || cp "$base/etc/passwd" "$base/etc/group" "$tool/etc/"
+  echo "$1:x:$2:$2::$3:/bin/sh" >>"$tool/etc/passwd"
+  echo "$1:x:$2:" >>"$tool/etc/group"
 }
 
 # find_go WHAT: where set-up puts it, for shells that do not have it on the PATH.
@@ -142,104 +134,15 @@ compile() (
   GOWORK=off CGO_ENABLED=0 GOOS=linux GOARCH=$arch nice -n 19 go build -v -trimpath -buildvcs=false "$@" -o "$result" "$package"
 )
 
-# Debian has no Litestream, either. It has the clients of all clouds, which take minutes to
-# compile: that is done once on a machine, for what it is made of, and not with each new recipe.
-litestream_version=$(sed -n 's|^require github.com/benbjohnson/litestream v||p' "$here/litestream/go.mod")
-build_litestream() {
-  local built flags=(-tags "osusergo,netgo,sqlite_omit_load_extension" -ldflags "-s -w -X main.Version=$litestream_version")
-  find_go Litestream
-  built="$(cache_dir)/litestream"
-  mkdir -p "$built"
-  built=$built/$arch-$(cd "$here/litestream" && { cat go.mod go.sum && echo "${flags[@]}" && GOWORK=off go env GOVERSION; } | sha256sum | cut -c 1-16)
-  if [ ! -x "$built" ]; then
-    compile litestream "$built.$$" github.com/benbjohnson/litestream/cmd/litestream "${flags[@]}"
-    mv "$built.$$" "$built" # whole, or not there
-  fi
-  mkdir -p "$tool/usr/local/bin"
-  cp "$built" "$tool/usr/local/bin/litestream"
-}
-
-# Debian's names and places, made those of the official images.
 build_tool() {
-  local version owned=()
-  if [ ${#tool_packages[@]} -gt 0 ]; then unpack "$tool" "${tool_packages[@]}"; fi
+  if [ $((${#packages[@]} + ${#stable[@]})) -gt 0 ]; then unpack "$tool" ${packages[@]+"${packages[@]}"} ${stable[@]+"${stable[@]}"}; fi
   mkdir -p "$tool/etc" "$tool/usr/bin"
-  case $kind in
-    prometheus)
-      version="prometheus $(version_of prometheus)"
-      owned=(65534:65534 prometheus etc/prometheus)
-      mkdir "$tool/prometheus"
-      ;;
-    alertmanager)
-      version="alertmanager $(version_of prometheus-alertmanager)"
-      owned=(65534:65534 alertmanager etc/alertmanager)
-      mv "$tool/usr/bin/prometheus-alertmanager" "$tool/usr/bin/alertmanager"
-      mv "$tool/etc/prometheus" "$tool/etc/alertmanager"
-      mkdir "$tool/alertmanager"
-      ;;
-    node-exporter)
-      version="node_exporter $(version_of prometheus-node-exporter)"
-      mv "$tool/usr/bin/prometheus-node-exporter" "$tool/usr/bin/node_exporter"
-      ;;
-    blackbox-exporter)
-      version="blackbox_exporter $(version_of prometheus-blackbox-exporter)"
-      mv "$tool/usr/bin/prometheus-blackbox-exporter" "$tool/usr/bin/blackbox_exporter"
-      mkdir "$tool/etc/blackbox_exporter"
-      mv "$tool/etc/prometheus/blackbox.yml" "$tool/etc/blackbox_exporter/config.yml"
-      rmdir "$tool/etc/prometheus"
-      ;;
-    cadvisor)
-      build_cadvisor
-      version="our own main around cAdvisor ${cadvisor_version#v}"
-      ;;
-    litestream)
-      build_litestream
-      version="litestream $litestream_version (from its Go modules)"
-      ;;
-    grafana)
-      version="no Grafana: a placeholder page"
-      mkdir -p "$tool/etc/placeholder" "$tool/usr/share/grafana" "$tool/var/lib/grafana" "$tool/var/log/grafana" \
-        "$tool/etc/grafana/provisioning/"{alerting,dashboards,datasources,plugins}
-      cp "$here/grafana/nginx.conf" "$here/grafana/index.html" "$tool/etc/placeholder/"
-      cp "$here/grafana/run.sh" "$tool/"
-      owned=(472:0 etc/grafana var/lib/grafana var/log/grafana)
-      ;;
-    valkey)
-      version="valkey $(version_of valkey-server)"
-      owned=(999:999 data)
-      mkdir -m 1777 "$tool/data"
-      # The official image has no configuration of its own.
-      rm -r "$tool/etc/valkey"
-      ;;
-    redis_exporter)
-      version="redis_exporter $(version_of prometheus-redis-exporter)"
-      mv "$tool/usr/bin/prometheus-redis-exporter" "$tool/redis_exporter"
-      ;;
-    restic)
-      version="restic $(version_of restic)"
-      # Whoever backs up has the application's number, and ssh wants to know its name and home.
-      sed '$a backup:x:10001:10001::/tmp:/bin/sh' "$base/etc/passwd" >"$tool/etc/passwd"
-      sed '$a backup:x:10001:' "$base/etc/group" >"$tool/etc/group"
-      ;;
-    rest-server)
-      version="rest-server $(version_of restic-rest-server)"
-      owned=(10001:10001 data)
-      mv "$tool/usr/bin/restic-rest-server" "$tool/usr/bin/rest-server"
-      mkdir -m 1777 "$tool/data"
-      ;;
-    node)
-      version="node $(version_of nodejs)"
-      owned=(1000:1000 home/node)
-      mkdir -p "$tool/home/node"
-      sed '$a node:x:1000:1000::/home/node:/bin/sh' "$base/etc/passwd" >"$tool/etc/passwd"
-      sed '$a node:x:1000:' "$base/etc/group" >"$tool/etc/group"
-      ;;
-  esac
-  case $kind in cadvisor | grafana | litestream) ;; *) version="$version (Debian ${suites[0]})" ;; esac
+  build
   echo "$version" >"$tool/etc/standin-version"
   pack "$tool" "$out/tool.tar" ${owned[@]+"${owned[@]}"}
 }
 
-download "${base_packages[@]}" ${tool_packages[@]+"${tool_packages[@]}"}
+download forky "${base_packages[@]}" ${packages[@]+"${packages[@]}"}
+if [ ${#stable[@]} -gt 0 ]; then download trixie "${stable[@]}"; fi
 build_base
 build_tool

@@ -1,0 +1,1 @@
+../postgres/recipe.sh
