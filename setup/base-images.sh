@@ -244,7 +244,7 @@ recipe() {
   if is_whole "$1"; then shared=(archive.sh build.sh 90docker); fi
   if ! have sha256sum; then sum=(shasum -a 256); fi
   # How it is tried is nothing that is in it.
-  (cd "$here/standins" && find -L "${shared[@]}" "$1" -type f ! -name try ! -path python/try.sh | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
+  (cd "$here/standins" && find -L "${shared[@]}" "$1" -type f ! -name try ! -name try.sh | LC_ALL=C sort | xargs cat) | "${sum[@]}" | cut -c 1-16
 }
 
 # A whole Debian, or only a tool and what it needs.

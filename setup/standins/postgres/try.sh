@@ -3,10 +3,8 @@
 # kind, a query that wants the libraries, a dump that comes back, and the tools beside it.
 set -eu
 for program in "/usr/lib/postgresql/$PG_MAJOR"/bin/*; do
-  case ${program##*/} in
-    postgres | pg_archivecleanup | pg_upgrade | pg_ctl | initdb | pg_dump | pg_restore | psql) "$program" --version ;;
-    *) "$program" --version >/dev/null ;;
-  esac
+  case $program in *.bin) continue ;; esac
+  "$program" --version
 done
 pgbackrest version
 pgbouncer --version

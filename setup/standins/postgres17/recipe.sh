@@ -7,7 +7,7 @@ for name in "${!packages[@]}"; do case ${packages[name]} in postgresql-*) unset 
 stable=(postgresql-17 postgresql-client-17 libicu76 liblzma5 libxml2)
 
 build() {
-  local lib=$tool/usr/lib/postgresql/17/lib bin=$tool/usr/lib/postgresql/17/bin
+  local lib=$tool/usr/lib/postgresql/17/lib bin=$tool/usr/lib/postgresql/17/bin program
   version=$(of_debian PostgreSQL postgresql-17 trixie)
   arrange 17
   rm -r "$lib/bitcode" "$lib"/llvmjit*
@@ -15,7 +15,9 @@ build() {
   # does with the official images, which are of one Debian.
   mkdir "$lib/stable"
   mv "$tool"/usr/lib/*-linux-gnu/lib{icu*.so.76,xml2.so.2,lzma.so.5}* "$lib/stable/"
-  mv "$bin/postgres" "$bin/postgres.bin"
-  printf '%s\n' '#!/bin/sh' 'LD_LIBRARY_PATH=/usr/lib/postgresql/17/lib/stable exec /usr/lib/postgresql/17/bin/postgres.bin "$@"' >"$bin/postgres"
-  chmod 755 "$bin/postgres"
+  for program in postgres initdb; do
+    mv "$bin/$program" "$bin/$program.bin"
+    printf '%s\n' '#!/bin/sh' "LD_LIBRARY_PATH=/usr/lib/postgresql/17/lib/stable exec /usr/lib/postgresql/17/bin/$program.bin \"\$@\"" >"$bin/$program"
+    chmod 755 "$bin/$program"
+  done
 }
