@@ -31,10 +31,10 @@ base=$work/base tool=$work/tool debs=$work/debs
 mkdir "$base" "$tool" "$debs"
 
 # Those of busybox that a health check, a script of the platform's or a person in a container asks for.
-applets=(sh ash wget cat ls ps id env printenv date sleep echo printf test true false '[' grep sed awk head tail
+applets=(sh ash wget cat ls ps id env date sleep echo printf test true false '[' grep sed awk head tail
   sort uniq wc cut tr xargs find stat du df mkdir rmdir rm cp mv ln chmod chown touch kill top vi less hostname
   nslookup nc ping ip netstat which basename dirname readlink mktemp tar gzip gunzip sha256sum
-  flock mkfifo nice sync tee timeout)
+  mkfifo sync tee timeout)
 
 base_packages=(base-files busybox ca-certificates libc6 tzdata)
 

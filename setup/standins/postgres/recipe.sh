@@ -5,7 +5,7 @@ packages=(postgresql-18 postgresql-client-18 pgbackrest pgbouncer libaudit1 libb
   libevent-2.1-7t64 libgcc-s1 libgcrypt20 libgpg-error0 libgssapi-krb5-2 libicu78 libk5crypto3 libkeyutils1 libkrb5-3
   libkrb5support0 libldap2 liblz4-1 libnuma1 libpam0g libpcre2-8-0 libpq5 libreadline8t64 libsasl2-2 libselinux1
   libssh2-1t64 libssl3t64 libstdc++6 libsystemd0 libtinfo6 liburing2 libuuid1 libxml2-16 libxslt1.1 libxxhash0 libzstd1
-  zlib1g)
+  util-linux zlib1g)
 
 build() {
   version=$(of_debian PostgreSQL postgresql-18)
@@ -17,6 +17,9 @@ arrange() {
   # Debian has the others, too, and a server tells its clients apart by these names.
   add_user postgres 999 /var/lib/postgresql
   add_user proxy 13 /bin
+  # Of util-linux only what busybox does not have.
+  find "$tool/usr/bin" "$tool/usr/sbin" ! -type d ! -name flock ! -name pgbackrest ! -name pgbouncer -delete
+  rm -rf "$tool/etc/pam.d" "$tool/usr/libexec" "$tool/usr/share/util-linux" "$tool/usr/share/postgresql/$1/man"
   mkdir -p "$tool/var/lib" "$tool/var/run"
   mkdir -m 1777 "$tool/var/lib/postgresql"
   mkdir -m 3777 "$tool/var/run/postgresql"
