@@ -16,6 +16,7 @@ mkfifo /tmp/fifo
 
 data=/var/lib/postgresql/try/docker
 initdb --pgdata "$data" --auth peer --encoding UTF8 --locale C --locale-provider builtin --builtin-locale C.UTF-8 --data-checksums
+initdb --pgdata /tmp/plain --no-sync >/dev/null
 postgres -D "$data" -c listen_addresses=127.0.0.1 &
 server=$!
 tries=50
