@@ -26,7 +26,7 @@ case $kind in
     suites=(trixie trixie-updates)
     security=trixie-security
     # The libraries at the end are what the compiled wheels are linked to.
-    include=(ca-certificates netbase tzdata python3 python3-venv python3-pip libuv1t64 libyaml-0-2)
+    include=(ca-certificates netbase tzdata python3 python3-venv python3-pip libpq5 libuv1t64 libyaml-0-2)
     ;;
   nginx)
     suites=(forky)

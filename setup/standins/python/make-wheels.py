@@ -21,6 +21,8 @@ SITE = "usr/lib/python3/dist-packages"
 # Files of a dist-info folder that a wheel has from elsewhere, or not at all.
 NOT_COPIED = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "METADATA", "PKG-INFO",
               "requires.txt", "dependency_links.txt", "not-zip-safe", "SOURCES.txt"}
+# What PyPI has by another name. psycopg looks for either module; a lock can name this wheel alone.
+RENAMED = {"psycopg-c": "psycopg-binary"}
 # (package, requirement) pairs that Debian does not keep either: see packages.txt, and the
 # time zones are those of the system.
 DROPPED_REQUIREMENTS = {("uvicorn", "httptools"), ("kombu", "tzdata")}
@@ -48,6 +50,8 @@ def read_metadata(info):
     # which `alembic==1.13.2` would not match.
     header = re.sub(r"(?m)^(Version: .*)\.dev0$", r"\1", header)
     name = re.search(r"(?m)^Name: (\S+)", header)[1]
+    if (renamed := RENAMED.get(name)) is not None:
+        header, name = re.sub(r"(?m)^Name: .*", f"Name: {renamed}", header), renamed
     version = re.search(r"(?m)^Version: (\S+)", header)[1]
     for package, requirement in DROPPED_REQUIREMENTS:
         if normal(name) == package:
