@@ -1,11 +1,11 @@
-"""The commands of the container: `python -m tarot [serve|migrate]`."""
+"""The commands of the container: `python -m tarot [serve|migrate|copy-database]`."""
 
 import os
 import signal
 import sys
 from types import FrameType
 
-USAGE = "usage: python -m tarot [serve|migrate]"
+USAGE = "usage: python -m tarot [serve|migrate|copy-database [--check|--verify]]"
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -24,16 +24,22 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, leave)
 
     # Imported only now: that takes half a second in which SIGTERM would go unheard.
-    from tarot import serve
     from tarot.settings import SettingsError
 
-    commands = {"serve": serve.serve, "migrate": serve.migrate_only}
     name = arguments[0] if arguments else "serve"
-    if len(arguments) > 1 or name not in commands:
+    if name not in ("serve", "migrate", "copy-database") or (
+        len(arguments) > 1 and name != "copy-database"
+    ):
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        return commands[name]()
+        if name == "copy-database":
+            from tarot import copy_database
+
+            return copy_database.run(arguments[1:])
+        from tarot import serve
+
+        return serve.serve() if name == "serve" else serve.migrate_only()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

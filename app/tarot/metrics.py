@@ -5,9 +5,7 @@ them up. Without the folder, in tests, the numbers of the one process are shown.
 """
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 
 from prometheus_client import (
     REGISTRY,
@@ -21,6 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tarot import stores
 from tarot.metrics_folder import VARIABLE
 from tarot.settings import Settings
 
@@ -42,7 +41,7 @@ DB_POOL_SIZE = Gauge(
 DB_POOL_CHECKED_OUT = Gauge(
     "db_pool_checked_out", "Connections in use.", multiprocess_mode="livesum"
 )
-DB_ERRORS = Counter("db_errors", "Database errors; locked: a busy timeout ran out.", ("kind",))
+DB_ERRORS = Counter("db_errors", "Database errors; locked: others held it too long.", ("kind",))
 DB_LOCK_WAIT = Histogram(
     "db_lock_wait_seconds",
     "Wait for the write lock.",
@@ -72,11 +71,11 @@ class _Facts(Collector):
         self._settings = settings
 
     def collect(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("tarot_info", "Always 1.", labels=("release", "sqlite"))
-        info.add_metric((self._settings.release, sqlite3.sqlite_version), 1)
+        store = stores.of(self._settings)
+        info = GaugeMetricFamily("tarot_info", "Always 1.", labels=("release", "database"))
+        info.add_metric((self._settings.release, store.name), 1)
         yield info
         sizes = GaugeMetricFamily("db_file_bytes", "Size of the database.", labels=("file",))
-        for label, suffix in (("main", ""), ("wal", "-wal")):
-            path = Path(str(self._settings.database_path) + suffix)
-            sizes.add_metric((label,), path.stat().st_size if path.exists() else 0)
+        for label, size in store.sizes().items():
+            sizes.add_metric((label,), size)
         yield sizes

@@ -1,30 +1,17 @@
 """Bring the database's schema up to date, once, however many replicas start together."""
 
-import fcntl
 import logging
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Engine
 
+from tarot import stores
 from tarot.settings import CODE, Settings
-from tarot.sqlite import connect
-
-LOCK_TIMEOUT = 120.0
 
 log = logging.getLogger(__name__)
-
-
-class MigrationError(Exception):
-    """The schema could not be brought up to date."""
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -34,12 +21,8 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
 
 def migrate(settings: Settings) -> None:
     """Run the migrations that are missing; whoever comes second finds nothing to do."""
-    with _lock(settings.database_path.parent / ".migrate.lock"):
-        engine = _engine(settings)
-        try:
-            _upgrade(engine)
-        finally:
-            engine.dispose()
+    with stores.of(settings).migrating() as engine:
+        _upgrade(engine)
 
 
 def _upgrade(engine: Engine) -> None:
@@ -62,41 +45,3 @@ def _upgrade(engine: Engine) -> None:
         command.upgrade(config, "head")
     extra = {"from_revision": current, "revision": scripts.get_current_head()}
     log.info("database schema migrated", extra=extra)
-
-
-def _engine(settings: Settings) -> Engine:
-    path = settings.database_path
-    engine = create_engine(
-        "sqlite:///" + str(path),
-        creator=lambda: connect(path, settings, create=True),
-        poolclass=NullPool,
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection) -> None:  # noqa: ANN001
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a file's lock; the kernel frees it when the process dies, so it is never stale."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise MigrationError(f"lock file {path}: {error.strerror}") from error
-    try:
-        deadline = time.monotonic() + LOCK_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    message = f"lock file {path}: held by another for {LOCK_TIMEOUT:.0f} s"
-                    raise MigrationError(message) from None
-                time.sleep(0.1)
-        yield
-    finally:
-        os.close(descriptor)

@@ -2,10 +2,10 @@
 
 import logging.config
 import platform
-import sqlite3
 
-from tarot import logs, metrics_folder
+from tarot import logs, metrics_folder, stores
 from tarot import settings as environment
+from tarot.addresses import SQLiteAddress
 from tarot.migrate import migrate
 from tarot.settings import Settings
 from tarot.sqlite import has_wal_reset_bug
@@ -18,8 +18,8 @@ def serve() -> int:
     settings = environment.load()
     logging.config.dictConfig(logs.config(settings.log_level))
     logging.captureWarnings(True)
-    _report(settings)
     metrics_folder.prepare(settings.port)
+    _report(settings)
     if settings.migrate_on_start and not _migrate(settings):
         return 1
 
@@ -39,7 +39,7 @@ def _migrate(settings: Settings) -> bool:
     try:
         migrate(settings)
     except Exception:  # whatever it is, the log must be JSON and the exit code 1
-        log.exception("migration failed", extra={"database": str(settings.database_path)})
+        log.exception("migration failed", extra={"database": str(settings.database)})
         return False
     return True
 
@@ -51,12 +51,11 @@ def _report(settings: Settings) -> None:
             "release": settings.release,
             "workers": settings.workers,
             "python": platform.python_version(),
-            "sqlite": sqlite3.sqlite_version,
+            "database": stores.of(settings).name,
         },
     )
-    if has_wal_reset_bug():
+    if isinstance(settings.database, SQLiteAddress) and has_wal_reset_bug():
         log.warning(
             "this SQLite has the WAL-reset bug: with several writers, a crash at the wrong "
-            "moment can lose a commit; fixed in 3.51.3, 3.50.7 and 3.44.6",
-            extra={"sqlite": sqlite3.sqlite_version},
+            "moment can lose a commit; fixed in 3.51.3, 3.50.7 and 3.44.6"
         )

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tarot import addresses
+from tarot.addresses import Address, AddressError, SQLiteAddress
+
 CODE = Path(__file__).resolve().parent
-SQLITE = "sqlite:///"
 
 
 class SettingsError(Exception):
@@ -42,7 +44,7 @@ class Settings:
     host: str
     port: int
     workers: int
-    database_path: Path
+    database: Address
     debug: bool
     debugger_port: int | None
     log_level: str
@@ -77,7 +79,7 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
         host=read.text("HOST", "0.0.0.0"),
         port=read.integer("PORT", 8000, 1, 65535),
         workers=read.integer("WORKERS", 1, 1, 64),
-        database_path=read.database("DATABASE_URL", "sqlite:///./data/tarot.db"),
+        database=read.database("DATABASE_URL", "sqlite:///./data/tarot.db"),
         debug=(debug := read.boolean("DEBUG", False)),
         debugger_port=read.optional_port("DEBUGGER_PORT"),
         log_level=read.choice(
@@ -105,6 +107,15 @@ def load(environ: Mapping[str, str] | None = None, *, secrets: bool = True) -> S
     if read.faults:
         raise SettingsError(read.faults)
     return settings
+
+
+def load_addresses(environ: Mapping[str, str] | None = None) -> tuple[Address, Address]:
+    """The databases to copy from and to; raises SettingsError."""
+    read = _Reader(os.environ if environ is None else environ)
+    source, target = (read.database(name, None) for name in ("SOURCE_DATABASE_URL", "DATABASE_URL"))
+    if read.faults:
+        raise SettingsError(read.faults)
+    return source, target
 
 
 class _Reader:
@@ -160,17 +171,20 @@ class _Reader:
             self._fault(name, value, "a path that begins with / and does not end in one")
         return value
 
-    def database(self, name: str, default: str) -> Path:
-        value = self.text(name, default)
-        path = value.removeprefix(SQLITE)
-        # A database in memory would be another one in every worker.
-        if path == value or not path or path.startswith((":", "file:")) or "?" in path:
-            # What stands there may hold a password, so only the scheme is shown.
-            self._fault(name, value.split(":")[0] + ":…", "sqlite:///<path of a file>")
-            return Path()
-        if not Path(path).resolve().parent.is_dir():
-            self._fault(name, value, "a file in a folder that exists")
-        return Path(path).resolve()
+    def database(self, name: str, default: str | None) -> Address:
+        """The address that NAME has, or else the file that NAME_FILE names; default None: it is
+        needed."""
+        value = self._either(name)
+        if value is None:
+            return SQLiteAddress(Path())
+        if not (value := value or default or ""):
+            self.faults.append(f"{name} is not set: allowed is {addresses.ALLOWED}")
+            return SQLiteAddress(Path())
+        try:
+            return addresses.parse(value)
+        except AddressError as error:
+            self._fault(name, addresses.scheme(value), str(error))
+            return SQLiteAddress(Path())
 
     def networks(self, name: str, default: str) -> tuple[str, ...]:
         value = self.text(name, default)
@@ -183,11 +197,8 @@ class _Reader:
             return ()
 
     def redis(self, name: str) -> RedisAddress | None:
-        """The address that NAME has, or else the file that NAME_FILE names; None: neither is set.
-
-        The contract gives both, with the same in them.
-        """
-        value = self._environ.get(name) or self._content(name)
+        """The address that NAME or NAME_FILE's file has; None: neither is set."""
+        value = self._either(name)
         if value is None or not (value or self.text(name + "_FILE", "")):
             return None
         try:
@@ -201,9 +212,15 @@ class _Reader:
         except ValueError:  # the port is no number, or too large a one
             pass
         # What stands there may hold a password, so only the scheme is shown.
-        shown = value.split(":")[0] + ":…" if "://" in value else "…"
-        self._fault(name, shown, "redis://USER:PASSWORD@HOST:PORT/DATABASE")
+        self._fault(name, addresses.scheme(value), "redis://USER:PASSWORD@HOST:PORT/DATABASE")
         return None
+
+    def _either(self, name: str) -> str | None:
+        """NAME, or else the content of NAME_FILE's file; None after a fault.
+
+        The contract gives both, with the same in them.
+        """
+        return self.text(name, "") or self._content(name)
 
     def _content(self, name: str) -> str | None:
         """The content of the file that NAME_FILE names, or NAME itself; None after a fault."""

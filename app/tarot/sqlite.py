@@ -23,12 +23,7 @@ def has_wal_reset_bug(version: tuple[int, ...] = sqlite3.sqlite_version_info) ->
 
 def connect(path: Path, settings: Settings, *, create: bool = False) -> sqlite3.Connection:
     """Open the file; only a migration may create it, or a lost volume would go unseen."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}",
-        uri=True,
-        isolation_level=None,  # the transactions are begun here, not by the driver
-        check_same_thread=False,  # the pool hands a connection to one thread at a time
-    )
+    connection = open_file(path, create=create)
     # First, since the pragmas below may meet a lock.
     connection.execute(f"PRAGMA busy_timeout={settings.db_busy_timeout_ms}")
     connection.execute("PRAGMA journal_mode=WAL")
@@ -36,3 +31,13 @@ def connect(path: Path, settings: Settings, *, create: bool = False) -> sqlite3.
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
     return connection
+
+
+def open_file(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open the file as it is, without a word about how."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        isolation_level=None,  # the transactions are begun here, not by the driver
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+    )

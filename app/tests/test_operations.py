@@ -2,18 +2,20 @@ import dataclasses
 import json
 import logging
 import re
-import sqlite3
 import threading
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from tarot import lifecycle
 from tarot.application import create
+from tarot.database import Database
 from tarot.logs import JsonFormatter, request_id
 from tarot.sqlite import WAL_LIMIT, connect, has_wal_reset_bug
 
 
+@pytest.mark.databases
 def test_health(client):
     answer = client.get("/health")
     assert answer.status_code == 200
@@ -34,18 +36,20 @@ def test_health_while_draining(client, monkeypatch):
 
 def test_health_without_database(client, settings):
     client.post("/api/v1/readings", json={})  # a connection is in the pool
-    moved = settings.database_path.rename(settings.database_path.with_suffix(".moved"))
+    moved = settings.database.path.rename(settings.database.path.with_suffix(".moved"))
     answer = client.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
-    assert not settings.database_path.exists()  # nobody made an empty one
-    settings.database_path.write_bytes(moved.read_bytes())
+    assert not settings.database.path.exists()  # nobody made an empty one
+    settings.database.path.write_bytes(moved.read_bytes())
     assert "replaced" in client.get("/health").json()["database"]
 
 
+@pytest.mark.databases
 def test_health_without_tables(settings):
-    connection = sqlite3.connect(settings.database_path)
-    connection.execute("DROP TABLE alembic_version")
-    connection.close()
+    database = Database(settings)
+    with database.write() as session:
+        session.execute(text("DROP TABLE alembic_version"))
+    database.dispose()
     with TestClient(create(settings)) as client:
         assert client.get("/health").status_code == 503
 
@@ -96,9 +100,10 @@ def test_metrics(client):
         'http_requests_total{method="GET",route="/api/v1/cards/{card_id}",status="200"}',
         'http_request_duration_seconds_bucket{le="0.005",method="GET"',
         'http_requests_total{method="GET",route="unmatched",status="404"}',
-        'tarot_info{release="r1"',
+        'tarot_info{database="SQLite ',
         'db_file_bytes{file="main"}',
         'db_errors_total{kind="locked"}',
+        'db_errors_total{kind="gone"}',
         "db_lock_wait_seconds_count",
         "db_pool_size 15.0",
         "db_pool_checked_out 0.0",
@@ -112,14 +117,14 @@ def test_faults_exist_only_for_tests(client, path):
 
 
 def test_a_wal_that_has_grown_shrinks_again(settings):
-    connection = connect(settings.database_path, settings)
-    reader = connect(settings.database_path, settings)
+    connection = connect(settings.database.path, settings)
+    reader = connect(settings.database.path, settings)
     connection.execute("CREATE TABLE filler (data BLOB)")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM filler").fetchall()  # holds the WAL as it is
     for _ in range(24):
         connection.execute("INSERT INTO filler VALUES (zeroblob(1048576))")
-    wal = settings.database_path.with_name(settings.database_path.name + "-wal")
+    wal = settings.database.path.with_name(settings.database.path.name + "-wal")
     assert wal.stat().st_size > WAL_LIMIT
     reader.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(RESTART)")

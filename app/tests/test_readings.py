@@ -12,6 +12,7 @@ from tarot.database import Database
 URL = "/api/v1/readings"
 
 
+@pytest.mark.databases
 def test_create_and_get(client):
     answer = client.post(URL, json={"question": "Will it rain?", "spread": "cross"})
     assert answer.status_code == 201
@@ -26,11 +27,14 @@ def test_create_and_get(client):
     assert client.get(f"{URL}/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("body", [{"spread": "seven"}, {"question": "x" * 501}, {"q": "x"}, []])
+@pytest.mark.parametrize(
+    "body", [{"spread": "seven"}, {"question": "x" * 501}, {"question": "a\0b"}, {"q": "x"}, []]
+)
 def test_bad_request(client, body):
     assert client.post(URL, json=body).status_code == 422
 
 
+@pytest.mark.databases
 def test_idempotency(client):
     key = {"Idempotency-Key": "a-key"}
     first = client.post(URL, json={"question": "?"}, headers=key)
@@ -44,10 +48,12 @@ def test_idempotency(client):
     assert client.post(URL, json={}, headers={"Idempotency-Key": "a b"}).status_code == 422
 
 
+@pytest.mark.databases
 def test_without_key_each_request_is_a_reading(client):
     assert client.post(URL, json={}).json()["id"] != client.post(URL, json={}).json()["id"]
 
 
+@pytest.mark.databases
 def test_two_replicas_race_with_one_key(settings):
     replicas = [Database(settings), Database(settings)]
 
@@ -65,6 +71,7 @@ def test_two_replicas_race_with_one_key(settings):
         replica.dispose()
 
 
+@pytest.mark.databases
 def test_list_is_for_the_administrator(client, token):
     assert client.get(URL).status_code == 401
     made = [client.post(URL, json={}).json()["id"] for _ in range(3)]
@@ -76,7 +83,7 @@ def test_list_is_for_the_administrator(client, token):
 
 def test_a_writer_has_the_lock_from_its_begin(settings):
     database = Database(settings)
-    other = sqlite3.connect(settings.database_path, isolation_level=None, timeout=0)
+    other = sqlite3.connect(settings.database.path, isolation_level=None, timeout=0)
     with database.write() as session:
         session.connection()
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -89,7 +96,7 @@ def test_a_writer_has_the_lock_from_its_begin(settings):
 
 
 def test_busy_database_is_503(settings):
-    other = sqlite3.connect(settings.database_path, isolation_level=None)
+    other = sqlite3.connect(settings.database.path, isolation_level=None)
     with TestClient(create(replace(settings, db_busy_timeout_ms=50))) as client:
         other.execute("BEGIN IMMEDIATE")
         answer = client.post(URL, json={})
@@ -99,6 +106,7 @@ def test_busy_database_is_503(settings):
         assert client.post(URL, json={}).status_code == 201
 
 
+@pytest.mark.databases
 def test_a_smoke_test_tidies_up_and_nothing_else(client, token):
     smoke = {"X-Smoke-Test": "true"}
     users = client.post("/api/v1/readings", json={}).headers["Location"]

@@ -237,4 +237,4 @@ def test_migrate_command(environ, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["revision"] == "0002"
-    assert (tmp_path / "test.db").exists()
+    assert Path(environ["DATABASE_URL"].removeprefix("sqlite:///")).exists()

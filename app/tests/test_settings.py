@@ -77,7 +77,7 @@ def test_all_faults_at_once(environ):
 def test_secrets_are_never_told(environ, tmp_path):
     assert "correct horse" not in repr(load(environ))
     (tmp_path / "jwt").write_text("short-secret")
-    password = "postgresql://user:hunter2@host/db"
+    password = "mysql://user:hunter2@host/db"
     with pytest.raises(SettingsError) as caught:
         load(environ | {"DATABASE_URL": password})
     assert "short-secret" not in str(caught.value)

@@ -8,8 +8,9 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tarot import lifecycle, metrics
-from tarot.database import Database, DatabaseGoneError
+from tarot.database import Database
 from tarot.settings import Settings
+from tarot.stores import DatabaseGoneError
 
 # The contract says: an answer within a second.
 PATIENCE = 0.8

@@ -1,7 +1,6 @@
 """The pages for people: the landing page and the administrator's."""
 
 import platform
-import sqlite3
 import time
 from typing import Any
 
@@ -17,7 +16,6 @@ from tarot.routes.operations import health_of
 from tarot.routes.readings import public
 from tarot.security import require_password
 from tarot.settings import CODE
-from tarot.sqlite import has_wal_reset_bug
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=CODE / "templates")
@@ -66,16 +64,14 @@ async def admin(request: Request) -> Response:
 
 
 def _from_database(request: Request) -> dict[str, Any]:
-    settings, store = request.app.state.settings, request.app.state.database
-    bug = " (WAL-reset bug: update)" if has_wal_reset_bug() else ""
+    settings, database = request.app.state.settings, request.app.state.database
     return {
-        "readings": [public(reading) for reading in readings.recent(store, 20)],
+        "readings": [public(reading) for reading in readings.recent(database, 20)],
         "facts": {
             "Worker up for": f"{time.time() - lifecycle.STARTED:.0f} s",
             "Workers": settings.workers,
             "Python": platform.python_version(),
-            "SQLite": sqlite3.sqlite_version + bug,
             "Cache": request.app.state.cache.state,
-            "Journal": f"{store.journal_mode()}, synchronous {settings.db_synchronous}",
-        },
+        }
+        | database.facts(),
     }

@@ -26,7 +26,8 @@ class ReadingRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field("", max_length=500)
+    # PostgreSQL has no NUL in a text.
+    question: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
     spread: Literal["single", "three", "cross"] = "three"
 
 
