@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, MetaData, Table
 
-from tarot.rows import BATCH, Digest, Fault, Json, Row, columns, misfits, read
+from tarot.rows import BATCH, Digest, Fault, Json, Row, columns, is_json, misfits, read
 
 # What others keep in a database: the migrations' own table, and that of a replicator.
 NOT_OURS = ("alembic_version", "sqlite_", "_litestream_")
@@ -77,12 +77,11 @@ def _copy(metadata: MetaData, source: Connection, target: Connection) -> list[Re
     for table in metadata.sorted_tables:
         if target.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
             raise CopyError(f"the target's table {table.name} has rows already")
-        faults: list[Fault] = []
         digests.append(Digest())
         strict = target.dialect.name == "postgresql"
-        rows = read(source, table, faults)
-        _write(target, table, _looked_at(rows, table, digests[-1], faults, strict=strict))
-        found += faults  # and what follows is looked at, too, so that all is told at once
+        rows = read(source, table, found)
+        # After a fault nothing more is written, but all is looked at, so that all is told at once.
+        _write(target, table, _looked_at(rows, table, digests[-1], found, strict=strict))
     if found:
         raise _FaultsError(found)
     reports = []
@@ -173,7 +172,11 @@ def _digest(connection: Connection, table: Table, faults: list[Fault]) -> Digest
 def _write(connection: Connection, table: Table, rows: Iterator[Row]) -> None:
     dialect = connection.dialect
     mine = columns(table)
-    writers = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in mine]
+    writers = [
+        # JSON is written as it was read; its type would make JSON's null of none.
+        None if is_json(column.type) else column.type.dialect_impl(dialect).bind_processor(dialect)
+        for column in mine
+    ]
     names = [column.name for column in mine]
 
     def values(row: Row) -> list[Any]:
