@@ -6,7 +6,7 @@ tarot/copying.py.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,17 +14,19 @@ from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.types import NullType, TypeEngine
 
 BATCH = 5000
+_LARGEST = 2**256
 _POSTGRES = PGDialect_psycopg()
 # The largest whole numbers of its types.
 _WHOLE = ((sa.SmallInteger, 2**15 - 1), (sa.BigInteger, 2**63 - 1), (sa.Integer, 2**31 - 1))
 
 Row = dict[str, Any]
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class Digest:
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        text = json.dumps({name: canonical(value) for name, value in row.items()}, sort_keys=True)
+        text = _encode({name: canonical(value) for name, value in row.items()})
         number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-        self.rows, self.total = self.rows + 1, (self.total + number) % 2**256
+        self.rows, self.total = self.rows + 1, (self.total + number) % _LARGEST
 
     def line(self) -> dict[str, Any]:
         """For the report."""
@@ -69,27 +71,42 @@ class Digest:
 
 @dataclass(frozen=True)
 class Json:
-    """What a JSON column holds, as it is written there: two writings of the same are equal, and
-    JSON's null is not SQL's."""
+    """What a JSON column holds. JSON's null is not SQL's."""
 
     text: str
+    value: Any  # the same, whichever way it is written
+
+    @classmethod
+    def of(cls, text: str) -> "Json":
+        """Read it; raises ValueError."""
+        return cls(text, _decode(text))
+
+
+def _whole_or_not(text: str) -> int | float:
+    number = float(text)  # jsonb makes 100 of 1e2
+    return int(number) if number.is_integer() else number
+
+
+_decode = json.JSONDecoder(parse_float=_whole_or_not).decode
+
+_PLAIN = frozenset((str, int, bool, type(None)))
 
 
 def canonical(value: Any) -> Any:
     """The value as JSON, the same from whichever database it comes."""
+    if type(value) in _PLAIN:
+        return value
     match value:
-        case None | bool() | str():
-            return value
         case Json():
-            return ["json", _sorted(json.loads(value.text, parse_float=Decimal, parse_int=Decimal))]
-        case int() | Decimal():
-            return _number(value)
-        case float():
-            return repr(value)
+            return ["json", value.value]
         case datetime():
             if value.tzinfo:
                 value = value.astimezone(UTC).replace(tzinfo=None)
             return value.isoformat()
+        case Decimal():
+            return _number(value)
+        case float():
+            return repr(value)
         case date() | time():
             return value.isoformat()
         case timedelta():
@@ -103,18 +120,12 @@ def canonical(value: Any) -> Any:
     return str(value)
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _sorted(item) for name, item in sorted(value.items())}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return _number(value) if isinstance(value, Decimal) else value
-
-
-def _number(value: int | Decimal) -> str:
+def _number(value: Decimal) -> int | str:
     """Without the zeros at its end, which a database may have added."""
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return int(text) if text.lstrip("-").isdecimal() else text
 
 
 def columns(table: Table) -> list[sa.Column]:
@@ -145,37 +156,28 @@ def read(connection: Connection, table: Table, faults: list[Fault]) -> Iterator[
     result = connection.execute(query.select_from(table), execution_options={"yield_per": BATCH})
     codes = [description[1] for description in result.cursor.description]
     readers = [
-        None if is_json(column.type) else _reader(column.type, connection.dialect, code)
+        (column.name, Json.of if is_json(column.type) else _reader(column.type, connection, code))
         for column, code in zip(mine, codes, strict=True)
     ]
     for values in result:
         row = {}
-        for column, reader, value in zip(mine, readers, values, strict=True):
+        for (name, reader), value in zip(readers, values, strict=True):
             try:
-                row[column.name] = _read_one(column.type, reader, value)
+                if type(value) is str and not value.isascii():
+                    value.encode()  # or it is no UTF-8
+                row[name] = value if value is None or reader is None else reader(value)
             except (ValueError, TypeError, ArithmeticError) as error:
-                there = dict(zip((one.name for one in mine), values, strict=True))
+                there = dict(zip((column.name for column in mine), values, strict=True))
                 reason = f"can't be read: {str(error).splitlines()[0]}"
-                faults.append(Fault(table.name, key(table, there), column.name, reason))
+                faults.append(Fault(table.name, key(table, there), name, reason))
                 break
         else:
             yield row
 
 
-def _reader(kind: TypeEngine, dialect: Dialect, code: Any) -> Any:
-    return kind.dialect_impl(dialect).result_processor(dialect, code)
-
-
-def _read_one(kind: TypeEngine, reader: Any, value: Any) -> Any:
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("not UTF-8") from None
-    if value is not None and is_json(kind):
-        json.loads(value)
-        return Json(value)
-    return reader(value) if reader else value
+def _reader(kind: TypeEngine, connection: Connection, code: Any) -> Callable[[Any], Any] | None:
+    """What makes the driver's value the model's, where they are not the same."""
+    return kind.dialect_impl(connection.dialect).result_processor(connection.dialect, code)
 
 
 def key(table: Table, row: Row) -> Row:
