@@ -4,7 +4,7 @@ It knows SQLAlchemy and nothing of this application: another one takes it over a
 tarot/rows.py, and calls `copy`, `verify` and `check` with its own metadata.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -48,14 +48,19 @@ def verify(metadata: MetaData, source: Engine, target: Engine) -> Iterator[Repor
             yield {"table": table.name, "source": ours.line(), "target": theirs.line()}
 
 
-def copy(metadata: MetaData, source: Engine, target: Engine) -> Iterator[Report]:
+def copy(
+    metadata: MetaData, source: Engine, target: Engine, seeded: Collection[Table] = ()
+) -> Iterator[Report]:
     """Copy everything, or nothing: also nothing where one value has a fault, which is told.
 
-    The target has the schema and no rows. What was written is read back and compared before it
-    is committed.
+    The target has the schema and no rows, but in the tables that migrations fill (`seeded`),
+    which are emptied first. What was written is read back and compared before it is committed.
     """
     try:
         with _reading(source) as left, target.begin() as right:
+            _prepare(right)
+            for table in reversed([one for one in metadata.sorted_tables if one in seeded]):
+                right.execute(sa.delete(table))
             reports = _copy(metadata, left, right)
     except _FaultsError as error:
         yield from _lines(error.faults)
@@ -72,7 +77,6 @@ class _FaultsError(Exception):
 
 
 def _copy(metadata: MetaData, source: Connection, target: Connection) -> list[Report]:
-    _prepare(target)
     found, digests = list(_strays(metadata, source)), []
     for table in metadata.sorted_tables:
         if target.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():

@@ -168,7 +168,8 @@ def read(connection: Connection, table: Table, faults: list[Fault]) -> Iterator[
                 row[name] = value if value is None or reader is None else reader(value)
             except (ValueError, TypeError, ArithmeticError) as error:
                 there = dict(zip((column.name for column in mine), values, strict=True))
-                reason = f"can't be read: {str(error).splitlines()[0]}"
+                text = isinstance(error, UnicodeEncodeError)
+                reason = "is not UTF-8" if text else f"can't be read: {str(error).splitlines()[0]}"
                 faults.append(Fault(table.name, key(table, there), name, reason))
                 break
         else:

@@ -271,6 +271,18 @@ def test_the_next_number_is_above_all(engine, target):
 
 
 @pytest.mark.parametrize("target", KINDS)
+def test_a_table_that_migrations_fill(engine, target):
+    old, new = engine("sqlite"), engine(target)
+    fill(old)
+    with new.begin() as connection:
+        connection.execute(sa.insert(PEOPLE), {"id": 1, "active": False})
+    with pytest.raises(CopyError, match="the target's table people has rows already"):
+        list(copying.copy(METADATA, old, new))
+    people, _ = copying.copy(METADATA, old, new, seeded=[PEOPLE])
+    assert people["target"]["rows"] == 3
+
+
+@pytest.mark.parametrize("target", KINDS)
 def test_all_or_nothing(engine, target, monkeypatch):
     old, new = engine("sqlite"), engine(target)
     fill(old)

@@ -24,6 +24,11 @@ type Application struct {
 	// Migrate and Smoke are as in Backend.
 	Migrate []string `yaml:"migrate" json:"migrate"`
 	Smoke   Smoke    `yaml:"smoke" json:"smoke"`
+	// Databases are the kinds that it runs on: "sqlite", "postgresql". Empty: whatever it is given.
+	Databases []string `yaml:"databases" json:"databases,omitempty"`
+	// CopyDatabase are the words of a command that copies all that is in one database into another,
+	// of another kind: docs/application.md. Empty: it has none.
+	CopyDatabase []string `yaml:"copyDatabase" json:"copyDatabase,omitempty"`
 }
 
 // ReadApplication reads the file in the backend's folder; none is nothing said. A
@@ -49,10 +54,22 @@ func (cfg Config) ReadApplication() (Application, error) {
 	}
 	c := &checker{}
 	app.Smoke.check(c)
+	app.check(c)
 	if err := c.err(); err != nil {
 		return app, fmt.Errorf("%s: %w", path, err)
 	}
 	return app, nil
+}
+
+func (app Application) check(c *checker) {
+	for _, kind := range app.Databases {
+		if kind != "sqlite" && kind != "postgresql" {
+			c.add(fmt.Errorf("databases: %q is not allowed; allowed: sqlite, postgresql", kind))
+		}
+	}
+	if slices.Contains(app.CopyDatabase, "") {
+		c.add(errors.New(`copyDatabase: "" is not allowed; allowed: the words of a command, none of which is empty`))
+	}
 }
 
 // With fills in what the stack file leaves open. Code that is mounted changes
