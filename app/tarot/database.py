@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tarot import metrics, stores
 from tarot.settings import Settings
 from tarot.stores import Store
+from tarot.turns import NoTurnError
 
 
 class Database:
@@ -51,7 +52,18 @@ class Database:
 
 
 def _instrument(engine: Engine, store: Store) -> None:
-    """Count what happens."""
+    """Begin transactions as their option says, and count what happens."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        try:
+            waited = store.begin(connection, writes=writes)
+        except NoTurnError:
+            metrics.DB_ERRORS.labels("locked").inc()
+            raise
+        if waited is not None:
+            metrics.DB_LOCK_WAIT.observe(waited)
 
     @event.listens_for(engine, "handle_error")
     def count_error(context: ExceptionContext) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -54,6 +54,9 @@ class PostgresStore:
             pool_pre_ping=True,
             connect_args=_arguments() | {"options": LIMITS},
         )
+
+    def begin(self, connection: Connection, *, writes: bool) -> float | None:
+        """The driver begins it, with its first statement."""
 
     @contextmanager
     def migrating(self) -> Iterator[Engine]:

@@ -16,12 +16,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, QueuePool
 
-from tarot import metrics
 from tarot.addresses import SQLiteAddress
 from tarot.settings import Settings
 from tarot.sqlite import connect, has_wal_reset_bug
 from tarot.stores import DatabaseGoneError, MigrationError
-from tarot.turns import NoTurnError, Turns
+from tarot.turns import Turns
 
 LOCK_TIMEOUT = 120.0
 
@@ -38,8 +37,8 @@ class SQLiteStore:
         self._turns = Turns(settings.db_busy_timeout_ms / 1000)
 
     def pool(self) -> Engine:
-        """A pool of connections; the writers among them take turns."""
-        engine = create_engine(
+        """A pool of connections, which begin no transaction by themselves."""
+        return create_engine(
             f"sqlite:///{self._path}",
             creator=self._connect,
             poolclass=QueuePool,
@@ -47,8 +46,6 @@ class SQLiteStore:
             max_overflow=self._settings.db_max_overflow,
             pool_timeout=self._settings.db_pool_timeout,
         )
-        event.listen(engine, "begin", self._begin)
-        return engine
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path, self._settings)
@@ -56,17 +53,14 @@ class SQLiteStore:
             self._inode = self._path.stat().st_ino
         return connection
 
-    def _begin(self, connection: Connection) -> None:
-        if not connection.get_execution_options().get("writes"):
+    def begin(self, connection: Connection, *, writes: bool) -> float | None:
+        """Readers begin at once; writers wait for their turn, and may raise a NoTurnError."""
+        if not writes:
             connection.exec_driver_sql("BEGIN")
-            return
+            return None
         started = time.perf_counter()
-        try:
-            self._turns.begin(connection.connection.dbapi_connection)
-        except NoTurnError:
-            metrics.DB_ERRORS.labels("locked").inc()
-            raise
-        metrics.DB_LOCK_WAIT.observe(time.perf_counter() - started)
+        self._turns.begin(connection.connection.dbapi_connection)
+        return time.perf_counter() - started
 
     @contextmanager
     def migrating(self) -> Iterator[Engine]:

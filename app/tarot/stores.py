@@ -1,14 +1,14 @@
 """What differs from one kind of database to another.
 
 The module of a kind is imported where it is asked for: psycopg costs memory that nobody with
-a file needs.
+a file needs. None imports tarot.metrics, since the start asks them before there is a worker.
 """
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from tarot.addresses import PostgresAddress
@@ -30,10 +30,12 @@ class Store(Protocol):
     name: str
 
     def pool(self) -> Engine:
-        """An engine for the requests of one worker.
+        """An engine for the requests of one worker."""
+        ...
 
-        A connection with the execution option `writes` begins transactions that write.
-        """
+    def begin(self, connection: Connection, *, writes: bool) -> float | None:
+        """Begin a transaction of the pool's, if its driver does not; the seconds that it waited
+        for others to have written, where only one may at a time."""
         ...
 
     def migrating(self) -> AbstractContextManager[Engine]:

@@ -14,10 +14,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from conftest import POSTGRES, ask
-from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql import JSONB
 
-from tarot import copy_database, copying, readings
+from tarot import addresses, copy_database, copying, readings
 from tarot import settings as environment
 from tarot.copying import CopyError
 from tarot.database import Database
@@ -220,8 +219,10 @@ def engine(new_database):
     engines = []
 
     def make(kind: str) -> sa.Engine:
-        url = new_database(kind).replace("postgresql:", "postgresql+psycopg:")
-        engines.append(create_engine(url))
+        url = new_database(kind)
+        if kind == "sqlite":
+            Path(url.removeprefix("sqlite:///")).touch()
+        engines.append(copy_database._engine(addresses.parse(url)))
         METADATA.create_all(engines[-1])
         return engines[-1]
 

@@ -41,10 +41,12 @@ def end_sessions(url: str) -> int:
 
 def test_a_server_that_was_restarted_costs_no_request(client, url):
     made = client.post(URL, json={}).json()
+    before = errors("gone")
     assert end_sessions(url) > 0
     assert client.get(f"{URL}/{made['id']}").json() == made
     assert end_sessions(url) > 0
     assert client.post(URL, json={}).status_code == 201
+    assert errors("gone") == before
 
 
 def test_a_session_that_ends_midway_is_503(client, url, monkeypatch):
