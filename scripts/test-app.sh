@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 image=tarot-app-test:latest
-# Here already, or built from Debian: PostgreSQL is no image that every stack needs.
-setup/base-images.sh only postgres
+# Here already, pulled, or built from Debian. PostgreSQL is no image that every stack needs.
+setup/base-images.sh only python postgres
 postgres=$(awk '$2 == "postgres" { print $3; exit }' setup/images.txt setup/test-images.txt)
 # Plain `docker build`: a client without buildx has the classic builder.
 docker build --target development --tag "$image" app >&2
