@@ -37,6 +37,9 @@ func chooseRelease(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.CheckRunsOn(args.Application); err != nil {
+		return nil, err
+	}
 	args.Config = cfg.With(args.Application)
 	if args.Volumes, err = state.Volumes(ctx.Context(), stackName(ctx)); err != nil {
 		return nil, fmt.Errorf("which volumes the stack has can't be told, and so not whether this update would remove one: %w", err)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tarot-platform/components/part"
-	"tarot-platform/components/storage"
 )
 
 // onlyNewScript runs the migration where there is no database. It looks into the
@@ -23,8 +22,9 @@ exec "$@"
 // migrationTime is how long a migration may take.
 const migrationTime = 15 * time.Minute
 
-// migration is a replica with another command. What has no effect on it is left out, or it
-// would run again for every such change.
+// migration is a replica with another command, which comes after what a replica comes after: its
+// account in the database, say. What has no effect on it is left out, or it would run again for
+// every such change.
 //
 // A pinned release has run before. What the database was brought to since then is not its
 // business: only one that is not there yet is migrated. Whether it is, can't be seen where
@@ -35,7 +35,7 @@ func migration(c part.Context, replica part.Service) []part.Job {
 		return nil
 	}
 	s := replica
-	s.Name, s.Logging, s.After = "migrate", c.Log("migrate"), storage.Jobs(c)
+	s.Name, s.Logging = "migrate", c.Log("migrate")
 	s.Command = command
 	if c.Release.Pinned {
 		s.Command = slices.Concat([]string{"/bin/sh", "-c", onlyNewScript, s.Name, file}, command)

@@ -106,13 +106,13 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	if c.Volumes.Uploads != "" {
 		s.Application = append(s.Application, part.Variable{Name: "UPLOADS_DIR", Value: c.Backend.UploadsDir()})
 	}
-	switch address := c.Secrets[config.DatabaseURLSecret]; {
-	case address != "":
-		s.Secrets = []part.Secret{{Name: config.DatabaseURLSecret, Given: address}}
+	switch plain, secret := c.DatabaseURL(); {
+	case secret != "":
+		s.Secrets = []part.Secret{{Name: secret, Given: c.Secrets[secret]}}
 		// Exported, as hardly a program reads its file.
-		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Secret: config.DatabaseURLSecret, Export: true})
-	case c.Backend.DatabaseURL != "":
-		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Value: c.Backend.DatabaseURL})
+		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Secret: secret, Export: true})
+	case plain != "":
+		s.Application = append(s.Application, part.Variable{Name: "DATABASE_URL", Value: plain})
 	}
 	return s, nil
 }

@@ -45,8 +45,8 @@ func TestAnApplicationSaysWhatTheStackFileLeavesOpen(t *testing.T) {
 		"": "", "# nothing\n": "", "migrat: [x]\n": "field migrat not found", "migrate: x\n": "cannot unmarshal",
 		"smoke: {read: a}\n": `tarot:backend.smoke.read: "a" is not allowed`,
 		"databases: [sqlite, postgresql]\ncopyDatabase: [./copy]\n": "",
-		"databases: [postgres]\n": `databases: "postgres" is not allowed; allowed: sqlite, postgresql`,
-		"copyDatabase: [./copy, '']\n": `copyDatabase: "" is not allowed`,
+		"databases: [postgres]\n":                                   `databases: "postgres" is not allowed; allowed: sqlite, postgresql`,
+		"copyDatabase: [./copy, '']\n":                              `copyDatabase: "" is not allowed`,
 	} {
 		_, err := write(text).ReadApplication()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ApplicationFile)) {

@@ -39,6 +39,8 @@ type Config struct {
 	Releases Releases `key:"releases"`
 	// Metrics, alerts and dashboards. No part of a release.
 	Monitoring Monitoring `key:"monitoring"`
+	// Where the application's database is. No part of a release.
+	Database Database `key:"database"`
 	// A Valkey for the application. No part of a release.
 	Cache Cache `key:"cache"`
 	// Copies of what users have stored, and rehearsals of bringing it back. No part of a release.
@@ -113,7 +115,8 @@ type Backend struct {
 	StaticDir string `key:"staticDir" allowed:"a folder's path, of none of the system's folders and not workingDir itself, that nothing else is mounted at"`
 	// The database (`DATABASE_URL`). A SQLite file has to be in a volume: inside the working
 	// folder's data, or inside one of `volumes`. One with a password is the secret
-	// `databaseUrl`, which goes before this. Empty: there is none.
+	// `databaseUrl`, which goes before this. Empty: there is none. Not used where `database.kind`
+	// is postgres.
 	DatabaseURL string `key:"databaseUrl" allowed:"empty, or a URL; the file of a sqlite: one inside a volume, such as sqlite:///./data/prod.db inside /app/data"`
 	// Further volumes, by names of your own, for what must survive a container: uploads, say.
 	// No update removes one. What the image has at the path is what it begins with.
@@ -201,6 +204,8 @@ type SecretVersions struct {
 	GrafanaPassword int `key:"grafanaPassword" least:"8" allowed:"a whole number from 0 to 1000000"`
 	// Of `cachePassword`.
 	CachePassword int `key:"cachePassword" least:"16" allowed:"a whole number from 0 to 1000000"`
+	// Of the password of the application's account in PostgreSQL.
+	DatabasePassword int `key:"databasePassword" least:"32" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Paths are the URL paths of the application that the outputs point at.
@@ -386,6 +391,7 @@ func Defaults() Config {
 		Releases:   Releases{Keep: 5},
 		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
 		Monitoring: monitoringDefaults(),
+		Database:   databaseDefaults(),
 		Cache:      cacheDefaults(),
 		Backup:     backupDefaults(),
 		Volumes:    Volumes{Driver: "local", Data: "tarot_db_data", Static: "tarot_static_data", Logs: "tarot_logs", Retain: true},

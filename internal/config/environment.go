@@ -11,7 +11,7 @@ import (
 // can't set them. Each has what does.
 var fixed = map[string]string{
 	"PORT":                "is set by " + Namespace + ":backend.port",
-	"DATABASE_URL":        "is set by " + Namespace + ":backend.databaseUrl, or by the secret " + Namespace + ":databaseUrl where it has a password",
+	"DATABASE_URL":        "is set by " + Namespace + ":backend.databaseUrl, by the secret " + Namespace + ":databaseUrl where it has a password, or by " + Namespace + ":database.kind postgres",
 	"DATABASE_URL_FILE":   "is set by the secret " + Namespace + ":databaseUrl",
 	"JWT_SECRET_KEY_FILE": "is set by the secret " + Namespace + ":jwtSecretKey",
 	"ADMIN_PASSWORD_FILE": "is set by the secret " + Namespace + ":adminPassword",
@@ -33,6 +33,8 @@ var changeable = map[string]string{
 	"STATIC_URL":          "",
 	"UPLOADS_DIR":         "",
 	"MIGRATE_ON_START":    "",
+	"DB_POOL_SIZE":        "database.pool",
+	"DB_MAX_OVERFLOW":     "database.overflow",
 	"REDIS_URL":           "",
 	"REDIS_URL_FILE":      "",
 }

@@ -10,7 +10,7 @@ func TestEveryVariableOfThePlatformIsTheUsersOrNamesItsKey(t *testing.T) {
 		"FORWARDED_ALLOW_IPS": "", "LOG_LEVEL": "", "WORKERS": "", "WEB_CONCURRENCY": "", "DEBUG": "", "GRACEFUL_TIMEOUT": "", "RELEASE": "", "OTHER": "",
 		"HOST": "", "DEBUGGER_PORT": "", "STATIC_DIR": "", "STATIC_URL": "", "MIGRATE_ON_START": "",
 		"PORT":                "PORT is set by tarot:backend.port",
-		"DATABASE_URL":        "DATABASE_URL is set by tarot:backend.databaseUrl, or by the secret tarot:databaseUrl where it has a password",
+		"DATABASE_URL":        "DATABASE_URL is set by tarot:backend.databaseUrl, by the secret tarot:databaseUrl where it has a password, or by tarot:database.kind postgres",
 		"DATABASE_URL_FILE":   "DATABASE_URL_FILE is set by the secret tarot:databaseUrl",
 		"JWT_SECRET_KEY_FILE": "JWT_SECRET_KEY_FILE is set by the secret tarot:jwtSecretKey",
 		"ADMIN_PASSWORD_FILE": "ADMIN_PASSWORD_FILE is set by the secret tarot:adminPassword",

@@ -6,6 +6,7 @@ import "reflect"
 // there may be several.
 func Everything() Config {
 	cfg := Defaults()
+	cfg.Database.Kind = Postgres
 	switchOn(reflect.ValueOf(&cfg).Elem())
 	return cfg
 }

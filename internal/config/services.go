@@ -69,6 +69,10 @@ type Service struct {
 	StopSignal string `key:"stopSignal" allowed:"a signal such as SIGINT, or empty"`
 	// Services that have to run before it starts.
 	DependsOn []string `key:"dependsOn" allowed:"a list of names in services, each once, of which none depends on this one in its turn"`
+	// How many connections to the database one container of it may open, where
+	// `database.kind` is postgres. 0: with the backend's image as many as one of the backend's
+	// processes, and otherwise none.
+	Connections int `key:"connections" allowed:"a whole number from 0 to 1000"`
 	// Where Prometheus finds its metrics, with `monitoring.enabled`.
 	Scrape Scrape `key:"scrape"`
 	// How a changed one takes the place of the one that runs: `rolling` starts the new
@@ -133,6 +137,7 @@ var Reserved = []string{
 	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", CheckSQLite, "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
 	"node-exporter", OwnVolumes, "prometheus", "publish-scheduler", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
 	"backup-rehearsal", "backup-replicator", "cron-backup-files", "cron-backup-rehearsal", "own-backup", "publish-backup", "publish-litestream", "publish-state",
+	"postgres", "postgres-exporter", "postgres-layout", "postgres-users", "postgres-users-only",
 	"release", "uses", "volume", // as these begin the names of volumes
 }
 
@@ -175,6 +180,7 @@ func (s Service) check(c *checker, key string, folders []string) {
 	s.checkImage(c, key)
 	c.between(key+"replicas", s.Replicas, 1, 100)
 	c.between(key+"port", s.Port, 0, 65535)
+	c.between(key+"connections", s.Connections, 0, 1000)
 	for name := range s.Environment {
 		c.want(variableName.MatchString(name) && name != "PORT", key+"environment", name)
 	}

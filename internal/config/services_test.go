@@ -29,7 +29,7 @@ func TestWhatIsWrongWithAService(t *testing.T) {
 		"null":                       {raw("services", `null`), `tarot:services: "null" is not allowed; allowed: ` + names},
 		"a service that is null":     {service(`null`), `tarot:services.worker: null is not allowed; allowed: an object with the keys image, context, `},
 		"a service that is a list":   {service(`["a"]`), `tarot:services.worker: ["a"] is not allowed; allowed: an object with the keys image, context, `},
-		"an unknown key":             {service(`{"replica":2}`), `tarot:services.worker.replica: there is no such key; allowed: command, context, cpus, `},
+		"an unknown key":             {service(`{"replica":2}`), `tarot:services.worker.replica: there is no such key; allowed: command, connections, context, cpus, `},
 		"an unknown key further in":  {service(`{"health":{"paht":"/x"}}`), `tarot:services.worker.health.paht: there is no such key; allowed: command, interval, none, path, port, `},
 		"a text for a number":        {service(`{"replicas":"two"}`), `tarot:services.worker.replicas: "two" is not allowed; allowed: a whole number from 1 to 100`},
 		"an upper case name":         {raw("services", `{"Worker":{}}`), `tarot:services: "Worker" is not allowed; allowed: ` + names},

@@ -72,6 +72,7 @@ func (cfg Config) Validate() error {
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
 	cfg.Monitoring.check(c, cfg)
+	cfg.Database.check(c, cfg)
 	cfg.Cache.check(c, cfg)
 	cfg.Backup.check(c, cfg)
 	cfg.Networks.check(c, cfg)
@@ -180,10 +181,11 @@ func (cfg Config) databaseInVolume(address string) bool {
 // DatabaseFile is the path of the database in the container; empty: it is none that
 // lives in a file.
 func (cfg Config) DatabaseFile() string {
-	if address := cfg.Secrets["databaseUrl"]; address != "" {
-		return cfg.Backend.databaseFile(address)
+	plain, secret := cfg.DatabaseURL()
+	if secret != "" {
+		plain = cfg.Secrets[secret]
 	}
-	return cfg.Backend.databaseFile(cfg.Backend.DatabaseURL)
+	return cfg.Backend.databaseFile(plain)
 }
 
 func (b Backend) databaseFile(address string) string {
