@@ -40,11 +40,14 @@ const (
 
 // holdsData is true for what a stack that does not use it any more may want back.
 func holdsData(kind string) bool {
-	return cmp.Or(kind, kindData) == kindData || kind == kindUploads || kind == kindLeft || strings.HasPrefix(kind, kindFurther)
+	return cmp.Or(kind, kindData) == kindData || kind == kindUploads || kind == kindDatabase || kind == kindLeft || strings.HasPrefix(kind, kindFurther)
 }
 
 // key is the configuration's of the volume.
 func (u Use) key() string {
+	if u.Kind == kindDatabase {
+		return "database.kind"
+	}
 	if strings.HasPrefix(u.Kind, kindFurther) {
 		return u.Kind
 	}
@@ -57,14 +60,15 @@ const dataFolder = "/app/data"
 // Use is what a stack has a volume for.
 type Use struct {
 	Volume string
-	// Kind is data, static or logs, as in the configuration, or the key of another volume.
+	// Kind is data, static or logs, as in the configuration, database of a PostgreSQL's, or the key
+	// of another volume.
 	Kind string
 	// Stack is the prefix, and Project the part of it that is the project's name.
 	Stack, Project string
 	// Application is the name that the application gives itself in deploy.yaml; empty:
 	// none. Place is where it comes from: its folder, or the repository of its image.
 	Application, Place string
-	// Database is the file; empty: the database is in none.
+	// Database is the file, or postgresql- and the version; empty: the database is in neither.
 	Database string
 }
 
@@ -83,6 +87,9 @@ func Uses(cfg config.Config, application config.Application, prefix, project str
 	for _, v := range cfg.Backend.FurtherVolumes() {
 		name := cmp.Or(v.Engine, config.VolumeName(prefix, v.Name))
 		all = append(all, Use{name, kindFurther + v.Name, prefix, project, application.Name, place, ""})
+	}
+	if cfg.RunsPostgres() {
+		all = append(all, databaseUse(cfg, Use{Stack: prefix, Project: project, Application: application.Name, Place: place}))
 	}
 	slices.SortFunc(all, func(a, b Use) int { return strings.Compare(a.Kind, b.Kind) })
 	return all
@@ -130,6 +137,9 @@ func (e *Engine) CheckUses(ctx context.Context, wanted []Use) (warnings []string
 				m.Project, wanted[0].Project, m.Stack)}, nil
 		}
 	}
+	if fault := checkDatabase(there, marks, wanted); fault != nil {
+		faults = append(faults, fault)
+	}
 	for _, u := range wanted {
 		if !there[u.Volume] {
 			continue
@@ -143,18 +153,21 @@ func (e *Engine) CheckUses(ctx context.Context, wanted []Use) (warnings []string
 			}
 		}
 		for _, m := range marks {
-			if m.Volume != u.Volume || u.Kind != kindData || m.Kind != kindData && m.Kind != kindLeft || !sameFile(m.Database, u.Database) {
+			if m.Volume != u.Volume || u.Kind != kindData && u.Kind != kindDatabase || m.Kind != u.Kind && m.Kind != kindLeft || !sameFile(m.Database, u.Database) {
 				continue
 			}
 			text := fmt.Sprintf("holds %s of %s, and this stack has %s", m.Database, m.whose(), u.whose())
 			mend := "docker volume rm " + m.mark()
+			others, own := "another volume, or another file in backend.databaseUrl", fmt.Sprintf("a volume of its own (%s:volumes.data)", config.Namespace)
+			if u.Kind == kindDatabase { // its name follows from the stack's
+				others, own = "another name for the stack", "a stack of its own"
+			}
 			switch compare(m, u) {
 			case another:
-				faults = append(faults, fault("volumes.data", u.Volume, text,
-					"another volume, or another file in backend.databaseUrl; or, if the data are this application's all the same: "+mend+", and again"))
+				faults = append(faults, fault(u.key(), u.Volume, text, others+"; or, if the data are this application's all the same: "+mend+", and again"))
 			case moved:
-				warnings = append(warnings, fmt.Sprintf("volume %s %s: that is taken for the same application at another place. If it is another one, give it a volume of its own (%s:volumes.data); "+
-					"a name in %s would tell them apart", u.Volume, text, config.Namespace, config.ApplicationFile))
+				warnings = append(warnings, fmt.Sprintf("volume %s %s: that is taken for the same application at another place. If it is another one, give it %s; "+
+					"a name in %s would tell them apart", u.Volume, text, own, config.ApplicationFile))
 			}
 		}
 	}
