@@ -38,6 +38,8 @@ var graphs = map[string]struct {
 	"containers-own-secrets": {stack: "prod with own secrets", changes: []func(*config.Config){asContainers, watched, toldAndRotated, func(c *config.Config) { c.Networks.BackendEgress = true }}},
 	"prod-cached":            {stack: "prod, watched", changes: []func(*config.Config){cached("queue")}},
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
+	"swarm-postgres":         {stack: "prod, watched", changes: []func(*config.Config){onPostgres}},
+	"containers-postgres":    {stack: "prod as containers", changes: []func(*config.Config){onPostgres, func(c *config.Config) { c.Database.Version = 17 }}},
 	"swarm-backup":           {stack: "prod, watched", changes: []func(*config.Config){backedUp}},
 	"containers-backup":      {stack: "containers, watched", changes: []func(*config.Config){backedUp, cached("queue"), toAServer}},
 	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},
@@ -56,6 +58,9 @@ var graphs = map[string]struct {
 
 // backedUp has backups, in a volume.
 func backedUp(c *config.Config) { c.Backup.Enabled = true }
+
+// onPostgres has a PostgreSQL.
+func onPostgres(c *config.Config) { c.Database.Kind = config.Postgres }
 
 // toAServer has them elsewhere.
 func toAServer(c *config.Config) {

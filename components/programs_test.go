@@ -368,22 +368,26 @@ func TestReservedNamesAreThoseOfThePlatform(t *testing.T) {
 	inProject(t)
 	cfg := config.Everything()
 	cfg.Services, cfg.Schedules, cfg.Backend.Migrate = nil, map[string]config.Schedule{"x": {Enabled: true, Service: config.BackendName}}, []string{"migrate"}
-	c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Release: part.Release{Name: "r1", Image: "app:1"}}
-	all, err := part.Collect(parts.All, c)
-	if err != nil {
-		t.Fatal(err)
-	}
 	names := []string{"candidate", "release", "uses", "volume"}
-	for _, d := range all {
-		for _, s := range d.Services {
-			names = append(names, s.Name)
+	for _, kind := range []string{config.SQLite, config.Postgres} {
+		cfg.Database.Kind = kind
+		c := part.Context{Config: cfg, Stack: "tarot-test", Site: part.Site{URL: "https://localhost"}, Release: part.Release{Name: "r1", Image: "app:1"}}
+		all, err := part.Collect(parts.All, c)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, j := range d.Jobs {
-			names = append(names, j.Name)
+		for _, d := range all {
+			for _, s := range d.Services {
+				names = append(names, s.Name)
+			}
+			for _, j := range d.Jobs {
+				names = append(names, j.Name)
+			}
 		}
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == config.ScheduleWorkload("x") })
 	slices.Sort(names)
+	names = slices.Compact(names)
 	reserved := slices.Sorted(slices.Values(config.Reserved))
 	if !slices.Equal(names, reserved) {
 		t.Errorf("the platform has\n%v, and reserved are\n%v", names, reserved)

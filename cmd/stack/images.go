@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -101,6 +103,12 @@ func describe(cfg config.Config, platform string) ([]part.Described, error) {
 	return part.Collect(parts.All, c)
 }
 
+// need is who needs the images of a configuration.
+type need struct {
+	who string
+	cfg config.Config
+}
+
 // writeImages writes a line for each image that set-up knows: who needs it, what its stand-in
 // is called (setup/standins), and its name. Nothing works without what is required, there is
 // no monitoring without what is optional, and the rest is for some stacks only.
@@ -110,11 +118,14 @@ func writeImages(to io.Writer) error {
 	if _, err := fmt.Fprintln(to, "# Made of the parts' descriptions by `make docs`. Do not edit."); err != nil {
 		return err
 	}
-	written := map[string]bool{"": true}
-	for _, of := range []struct {
-		need string
-		cfg  config.Config
-	}{{"required", config.Defaults()}, {"optional", watched}, {"some", config.Everything()}} {
+	written, kinds := map[string]bool{"": true}, map[string]bool{}
+	needs := []need{{"required", config.Defaults()}, {"optional", watched}, {"some", config.Everything()}}
+	for _, version := range slices.Sorted(maps.Keys(config.DatabaseVersions)) {
+		other := config.Everything()
+		other.Database.Version = version
+		needs = append(needs, need{"some", other})
+	}
+	for _, of := range needs {
 		described, err := describe(of.cfg, "")
 		if err != nil {
 			return err
@@ -124,8 +135,13 @@ func writeImages(to io.Writer) error {
 				continue
 			}
 			written[image] = true
-			kind, _, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
-			if _, err := fmt.Fprintln(to, of.need, kind, image); err != nil {
+			kind, tag, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+			if kinds[kind] { // another version of it
+				major, _, _ := strings.Cut(tag, ".")
+				kind += major
+			}
+			kinds[kind] = true
+			if _, err := fmt.Fprintln(to, of.who, kind, image); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"tarot-platform/components/nginx"
 	"tarot-platform/components/nodeexporter"
 	"tarot-platform/components/part"
+	"tarot-platform/components/postgres"
 	"tarot-platform/components/prometheus"
 	"tarot-platform/components/schedules"
 	"tarot-platform/components/services"
@@ -26,6 +27,7 @@ var All = []part.Part{
 	static.Part{},
 	backend.Part{},
 	services.Dependencies{}, services.Part{},
+	postgres.Server{}, postgres.Users{}, postgres.Exporter{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	backup.Ground{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{},
 	nginx.Part{},
