@@ -49,6 +49,7 @@ type Status struct {
 	Workloads   []Workload   `json:"workloads"`
 	Endpoints   []Endpoint   `json:"endpoints"`
 	Certificate *Certificate `json:"certificate,omitempty"`
+	Database    *Database    `json:"database,omitempty"`
 	// Alerts are what the stack's monitoring says, where it has one. Backups are the platform's
 	// own, and those that the monitoring has heard of.
 	Alerts  []Alert  `json:"alerts,omitempty"`
@@ -124,6 +125,7 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	s.writes(ctx, prefix, docker, out.Services["backend"].Writes)
 	s.endpoints(ctx, out)
 	s.certificate(ctx, out.URL, now)
+	s.asksDatabase(ctx, prefix, out, docker)
 	s.backedUp(ctx, prefix, out, docker, now)
 	s.watched(ctx, prefix, out, docker, now)
 	return s, nil

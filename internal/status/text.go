@@ -54,6 +54,9 @@ func (s Status) Write(w io.Writer) error {
 		}
 		fmt.Fprintf(table, "certificate\t%s, until %s\t%d days\n", kind, c.Until.Format(time.DateOnly), c.Days)
 	}
+	if s.Database != nil {
+		fmt.Fprintf(table, "database\t%s\t\n", s.Database)
+	}
 	for _, b := range s.Backups {
 		if b.Text == "" {
 			fmt.Fprintf(table, "backup\t%s\t%s old\n", cut(b.Name, 50), age(b.Seconds))
