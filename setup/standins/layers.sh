@@ -39,7 +39,7 @@ applets=(sh ash wget cat ls ps id env date sleep echo printf test true false '['
 base_packages=(base-files busybox ca-certificates libc6 tzdata)
 
 [ -e "$here/$kind/recipe.sh" ] || fail "layers.sh: no stand-in is called '$kind'"
-stable=() owned=() version=''
+packages=() stable=() owned=() version=''
 # shellcheck source=/dev/null
 . "$here/$kind/recipe.sh"
 
