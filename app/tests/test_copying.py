@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -25,6 +25,7 @@ from tarot.rows import Digest, Json
 
 APP = Path(__file__).resolve().parent.parent
 KINDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]
+SHANGHAI = timezone(timedelta(hours=8))
 PAIRS = [("sqlite", other) for other in KINDS] + [(other, "sqlite") for other in KINDS[1:]]
 
 # --- the sample's own, by its command ----------------------------------------------------------
@@ -346,6 +347,7 @@ def test_a_hash_is_of_the_rows_and_not_of_their_order():
         (Json.of("[true]"), Json.of("[1]"), False),
         (Json.of("null"), None, False),
         (datetime(2026, 1, 1, 8, tzinfo=UTC), datetime(2026, 1, 1, 8), True),
+        (datetime(2026, 1, 1, 16, tzinfo=SHANGHAI), datetime(2026, 1, 1, 8), True),
         (datetime(2026, 1, 1, 8), datetime(2026, 1, 1, 8, 0, 0, 1), False),
         (
             Decimal("12345678901234567890123456789012.1"),
