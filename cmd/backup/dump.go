@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/backup/sqlite"
 )
@@ -26,6 +27,8 @@ type manifest struct {
 	// which are in the snapshot as they were found, too.
 	Database *dumped  `json:"database,omitempty"`
 	Others   []dumped `json:"others,omitempty"`
+	// Postgres is the copy that a PostgreSQL's own job has made, in one of the volumes.
+	Postgres *postgres.Manifest `json:"postgres,omitempty"`
 	// Volumes are counts by the volume's name: of the folders below Source. Exclude are the
 	// patterns of what was left out of them.
 	Volumes map[string]counted `json:"volumes"`

@@ -20,6 +20,10 @@ type filesOptions struct {
 	State, Source string
 	// Database is the file below Source that is copied consistently; empty: there is none.
 	Database string
+	// Dump is the folder below Source with the copy of a database of PostgreSQL, which may be as old
+	// as DumpAge; empty: there is no such database.
+	Dump    string
+	DumpAge time.Duration
 	// Exclude are restic's patterns. One that begins with a slash begins at the volumes.
 	Exclude []string
 	Keep    policy
@@ -39,6 +43,8 @@ func filesFlags(args []string) (o filesOptions, err error) {
 	set.StringVar(&o.State, "state", "/state", "the folder for what is remembered")
 	set.StringVar(&o.Source, "source", "/source", "the folder with a folder for each volume")
 	set.StringVar(&o.Database, "database", "", "the database's file below the source; empty: there is none in a file")
+	set.StringVar(&o.Dump, "dump", "", "the folder below the source with the copy of a database of PostgreSQL; empty: there is none")
+	set.DurationVar(&o.DumpAge, "dump-age", 26*time.Hour, "how old that copy may be")
 	set.String("replicator", "", "where the replicator answers; what it knows is in the state, too")
 	set.Func("exclude", "a pattern of restic's; it can be given again", func(text string) error {
 		o.Exclude = append(o.Exclude, text)
@@ -53,8 +59,10 @@ func filesFlags(args []string) (o filesOptions, err error) {
 	if err = set.Parse(args); err != nil {
 		return o, err
 	}
-	if o.Database != "" && !strings.HasPrefix(o.Database, strings.TrimSuffix(o.Source, "/")+"/") {
-		return o, fmt.Errorf("--database: %s is not below %s", o.Database, o.Source)
+	for name, path := range map[string]string{"database": o.Database, "dump": o.Dump} {
+		if path != "" && !strings.HasPrefix(path, strings.TrimSuffix(o.Source, "/")+"/") {
+			return o, fmt.Errorf("--%s: %s is not below %s", name, path, o.Source)
+		}
 	}
 	o.Target, err = where()
 	return o, err
@@ -130,8 +138,16 @@ func (n *nightly) run(ctx context.Context) error {
 	if err := n.locks(ctx); err != nil {
 		return err
 	}
+	release, err := n.keepDump(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	found, err := n.survey()
 	if err != nil {
+		return err
+	}
+	if err := n.copied(&found); err != nil {
 		return err
 	}
 	if err := n.dump(ctx, &found); err != nil {
@@ -142,6 +158,10 @@ func (n *nightly) run(ctx context.Context) error {
 		return err
 	}
 	if err := n.spot(ctx, made, found.sample); err != nil {
+		return err
+	}
+	release()
+	if err := n.fresh(found.manifest); err != nil {
 		return err
 	}
 	if err := n.emptied(found.manifest); err != nil {

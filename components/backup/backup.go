@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"tarot-platform/components/part"
+	"tarot-platform/components/schedules"
 	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/backup/target"
@@ -48,6 +49,7 @@ const (
 	scratchFolder = "/scratch"
 	toolsFolder   = "/run/backup"
 	sourceFolder  = "/source"
+	roomFolder    = "/run/rehearsal"
 )
 
 // The secrets, of which the first has a value in any case.
@@ -120,6 +122,38 @@ func helperTag(c part.Context) string {
 func helper(c part.Context, folder string, words ...string) []string {
 	return append([]string{path.Join(folder, helperName(c))}, words...)
 }
+
+// What other parts need for a cron job of theirs that has the helper.
+const (
+	// Publisher is the job that has put it there before.
+	Publisher = publisher
+	// DatabasePassword is the secret of the stack's own PostgreSQL.
+	DatabasePassword = "databasePassword"
+	// RoomVolume has the server that a rehearsal stands on, and what its room answers.
+	RoomVolume = "rehearsal-postgres"
+	// DumpVolume has the newest copy of a PostgreSQL's database, which the nightly backup takes along.
+	DumpVolume = "postgres-dump"
+)
+
+// Helper is the words that start the helper in what Scheduled returns.
+func Helper(c part.Context, words ...string) []string { return helper(c, schedules.Folder, words...) }
+
+// Scheduled is a service that runs when it is due, as schedules.Wrap makes it, with the programs of
+// the backup.
+func Scheduled(c part.Context, name string, t schedules.Timetable, s part.Service) part.Service {
+	return schedules.Wrap(c, name, t, s, toolsVolume, schedulerName(c))
+}
+
+// Scratch is the volume that a rehearsal restores into, for the room with a server, and Tools are the
+// programs of the backup; Standing is that room's command, and Healthy how it is asked.
+func Scratch(folder string) part.Mount { return volume(scratchVolume, folder, true) }
+func Tools() part.Mount                { return volume(toolsVolume, toolsFolder, true) }
+
+func Standing(c part.Context, words ...string) []string { return helper(c, toolsFolder, words...) }
+func Healthy(c part.Context) workload.Health            { return healthy(c, toolsFolder) }
+
+// Off says why what belongs to backups is not used.
+const Off = off
 
 // networks are the backend's, and where a target is elsewhere one with a way out.
 func networks(targets ...target.Target) []string {

@@ -12,6 +12,7 @@ import (
 	"tarot-platform/components/schedules"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/cron"
 )
 
 // The scheduler's containers of the backup.
@@ -39,14 +40,17 @@ func (Files) Spec(c part.Context) (part.Spec, error) {
 	if !c.Backup.Enabled {
 		return part.Spec{}, nil
 	}
+	run, err := backUp(c)
+	if err != nil {
+		return part.Spec{}, err
+	}
 	service := schedules.Wrap(c, config.BackupFilesSchedule, schedules.Timetable{
 		Cron: c.Backup.Files.Cron, TimeZone: c.Backup.TimeZone, Overlap: "skip", Limit: 6 * time.Hour, Grace: filesGrace, Retries: 2, Pause: 10 * time.Minute,
-	}, backUp(c), toolsVolume, schedulerName(c))
+	}, run, toolsVolume, schedulerName(c))
 	s := part.Spec{Component: component, Follows: true, Services: []part.Service{service}, Jobs: []part.Job{seal(c)}, Scrapes: []prometheus.Job{schedules.Scrape(service)}}
 	if !c.Monitoring.Enabled {
 		return s, nil
 	}
-	var err error
 	s.Alerts, err = alerts(c, config.BackupFilesSchedule, filesRules, c.Backup.Files.Cron)
 	return s, err
 }
@@ -69,7 +73,7 @@ func restics(c part.Context, command ...string) part.Service {
 	}
 }
 
-func backUp(c part.Context) part.Service {
+func backUp(c part.Context) (part.Service, error) {
 	files := FilesPlace(c.Config, c.Stack)
 	cfg := c.Backup.Files
 	words := append([]string{"files", "--state=" + stateFolder, "--source=" + sourceFolder,
@@ -77,6 +81,13 @@ func backUp(c part.Context) part.Service {
 		told(c, files.String())...)
 	if m, there := DatabaseVolume(c); there {
 		words = append(words, "--database="+sourceOf(m, c.DatabaseFile()), "--replicator="+replicatorURL)
+	}
+	if c.RunsPostgres() {
+		longest, err := cron.Longest(c.Database.Dump.Cron, c.Backup.TimeZone)
+		if err != nil {
+			return part.Service{}, err
+		}
+		words = append(words, "--dump="+path.Join(sourceFolder, DumpVolume), "--dump-age="+(longest+late).String())
 	}
 	if cfg.AppendOnly {
 		words = append(words, "--append-only")
@@ -93,7 +104,7 @@ func backUp(c part.Context) part.Service {
 	if slices.ContainsFunc(c.Offered.Volumes, func(v part.Volume) bool { return v.Owner != "" && v.Owner != c.Backend.User }) {
 		readingAll(c, &s)
 	}
-	return s
+	return s, nil
 }
 
 // replicatorURL is where the helper of the replicator answers.

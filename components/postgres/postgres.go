@@ -83,9 +83,6 @@ func warnings(c part.Context) []string {
 	if said := c.Database.MemoryWarning(); said != "" {
 		all = append(all, said)
 	}
-	if c.Backup.Enabled {
-		all = append(all, "backup.enabled backs up nothing of what is in PostgreSQL yet: docs/database.md says how to do it by hand")
-	}
 	if c.Secrets[config.DatabaseURLSecret] != "" {
 		all = append(all, fmt.Sprintf("the secret %s:%s is not used, as database.kind is %s", config.Namespace, config.DatabaseURLSecret, c.Database.Kind))
 	}

@@ -187,15 +187,10 @@ func TestTheApplicationGetsAnAddress(t *testing.T) {
 }
 
 func TestWhatIsToldOfADatabase(t *testing.T) {
-	alone := func(c *config.Config) { c.Backup.Enabled = false }
-	if said := spec(t, Server{}, with(alone)).Warnings; len(said) != 0 {
+	if said := spec(t, Server{}, with()).Warnings; len(said) != 0 {
 		t.Errorf("%q", said)
 	}
-	// Who has switched backups on takes everything for backed up.
-	if said := spec(t, Server{}, with()).Warnings; len(said) != 1 || !strings.Contains(said[0], "backs up nothing of what is in PostgreSQL") {
-		t.Errorf("%q", said)
-	}
-	said := spec(t, Server{}, with(alone, func(c *config.Config) {
+	said := spec(t, Server{}, with(func(c *config.Config) {
 		c.Database.Connections, c.Secrets = 300, map[string]string{"databaseUrl": "postgresql://u:very-own@db/x"}
 	})).Warnings
 	if len(said) != 2 || !strings.Contains(said[0], "tarot:database.memory") || said[1] != "the secret tarot:databaseUrl is not used, as database.kind is postgres" {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tarot-platform/internal/cron"
 )
 
 // Database says where the application's database is: docs/database.md. It is no part of a
@@ -40,9 +42,20 @@ type Database struct {
 	// Extensions to make in the database that the application may not make itself. Those that
 	// PostgreSQL calls trusted it may.
 	Extensions []string `key:"extensions" allowed:"a list of names that the image has: small letters, digits, _ and -"`
+	// The nightly copy of the database, where `backup.enabled` is true.
+	Dump DatabaseDump `key:"dump"`
 	// Further settings of the server.
 	Settings map[string]string `key:"settings" allowed:"a map of names of postgresql.conf to values; none that the platform relies on"`
 }
+
+// DatabaseDump is the copy of the database that the nightly backup takes along.
+type DatabaseDump struct {
+	// When, as hours of `backup.timeZone`: before `backup.files.cron`.
+	Cron string `key:"cron" allowed:"five fields such as 0 2 * * * that some day has, or @daily, @weekly or @hourly"`
+}
+
+// PostgresDumpSchedule is the schedule of that copy, which has a container as a user's has.
+const PostgresDumpSchedule = "postgres-dump"
 
 // The kinds of databases.
 const (
@@ -57,6 +70,7 @@ func databaseDefaults() Database {
 	return Database{
 		Kind: SQLite, Version: 18, ExporterImage: "prometheuscommunity/postgres-exporter:v0.19.1",
 		CPUs: 1, Memory: 1 << 30, Connections: 150, Reserve: 15, Pool: 2, Overflow: 3, Scheme: "postgresql",
+		Dump: DatabaseDump{Cron: "0 2 * * *"},
 	}
 }
 
@@ -127,6 +141,8 @@ func (d Database) check(c *checker, cfg Config) {
 	c.between("database.pool", d.Pool, 1, 100)
 	c.between("database.overflow", d.Overflow, 0, 100)
 	c.oneOf("database.scheme", d.Scheme, "postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg")
+	_, err := cron.Parse(d.Dump.Cron, "UTC")
+	c.want(err == nil, "database.dump.cron", d.Dump.Cron)
 	for i, name := range d.Extensions {
 		c.want(extension.MatchString(name) && !slices.Contains(d.Extensions[:i], name), "database.extensions", name)
 	}
@@ -146,6 +162,9 @@ func (d Database) check(c *checker, cfg Config) {
 	}
 	if driver := cfg.Volumes.Driver; driver != "local" {
 		c.add(Fault{Namespace, "volumes.driver", quote(driver), "local where database.kind is postgres: a PostgreSQL on a volume of another machine loses what it has written when that is away for a moment"})
+	}
+	if _, taken := cfg.Schedules[PostgresDumpSchedule]; taken && cfg.Backup.Enabled {
+		c.because("schedules", PostgresDumpSchedule, "the platform has one of that name where backup.enabled is true and database.kind is postgres")
 	}
 	cfg.checkBudget(c)
 }
