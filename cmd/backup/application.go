@@ -51,10 +51,50 @@ func (a application) smoke() smoke.Test {
 	}
 }
 
+// stage is what the release stands on.
+type stage interface {
+	// open has the release find it, until it is closed.
+	open() (closing func(), err error)
+	// migrated looks whether the release's migration has left it as it is, and whole whether it is
+	// whole after the release.
+	migrated(ctx context.Context) error
+	whole(ctx context.Context) error
+}
+
+// inFile is a database in a file.
+type inFile struct {
+	room *standing
+	one  database
+}
+
+func (inFile) open() (func(), error) { return func() {}, nil }
+
+func (f inFile) migrated(ctx context.Context) error {
+	db, err := sqlite.Open(below(f.room.Scratch, f.one.File), sqlite.Own)
+	if err != nil {
+		return judged(err)
+	}
+	defer db.Close()
+	return f.room.schema(ctx, db, f.one, " after the release's migration: the live one's is not the release's")
+}
+
+func (f inFile) whole(ctx context.Context) error {
+	db, err := sqlite.Open(below(f.room.Scratch, f.one.File), sqlite.Own)
+	if err != nil {
+		return judged(fmt.Errorf("after the release: %w", err))
+	}
+	return judged(errors.Join(db.Check(ctx), db.Close()))
+}
+
 // perform has the release run on a database that was restored: it migrates it, which has to leave it
 // as it is, and starts and answers as it has to for users. took is how long it took until it did.
-func (s *standing) perform(ctx context.Context, one database) (took time.Duration, err error) {
-	if err := s.migrate(ctx, one); err != nil {
+func (s *standing) perform(ctx context.Context, on stage) (took time.Duration, err error) {
+	closing, err := on.open()
+	if err != nil {
+		return 0, err
+	}
+	defer closing()
+	if err := s.migrate(ctx, on); err != nil {
 		return 0, err
 	}
 	began := time.Now()
@@ -84,16 +124,12 @@ func (s *standing) perform(ctx context.Context, one database) (took time.Duratio
 		}
 		return took, wrongf("the release does not work on what was restored: %w", err)
 	}
-	db, err := sqlite.Open(below(s.Scratch, one.File), sqlite.Own)
-	if err != nil {
-		return took, judged(fmt.Errorf("after the release: %w", err))
-	}
-	return took, judged(errors.Join(db.Check(ctx), db.Close()))
+	return took, on.whole(ctx)
 }
 
 // migrate runs the release's migration. Of what was restored nothing is to be migrated: the live
 // database has the same schema.
-func (s *standing) migrate(ctx context.Context, one database) error {
+func (s *standing) migrate(ctx context.Context, on stage) error {
 	if len(s.Application.Migrate) == 0 {
 		return nil
 	}
@@ -116,12 +152,7 @@ func (s *standing) migrate(ctx context.Context, one database) error {
 	case migration.err != nil:
 		return wrongf("the release's migration fails on what was restored: %w", migration.err)
 	}
-	db, err := sqlite.Open(below(s.Scratch, one.File), sqlite.Own)
-	if err != nil {
-		return judged(err)
-	}
-	defer db.Close()
-	return s.schema(ctx, db, one, " after the release's migration: the live one's is not the release's")
+	return on.migrated(ctx)
 }
 
 func (a application) signal() syscall.Signal {

@@ -17,21 +17,22 @@ import (
 
 // commands are what it does, by the first word. Each says itself what it wants further.
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"adopt":         adopt,        // begins a history beside another database's
-	"as":            as,           // USER -- COMMAND: runs it as another user, who may read all files
-	"dump-postgres": dumpPostgres, // flags: copies a database of PostgreSQL into a folder
-	"emptied":       emptied,      // DATABASE: empties its log, before each start of Litestream
-	"files":         files,        // flags: backs up the volumes, encrypted
-	"guard":         guard,        // runs Litestream for one database, and never beside another one
-	"health":        health,       // whether the guard of this container lives
-	"install":       installed,    // FOLDER TAG: puts this program and the scheduler into a volume
-	"keep":          keep,         // FROM TO NAME...: copies files from a folder to another
-	"mark":          mark,         // waits until all that is committed is on the target, and prints that
-	"rehearse":      rehearse,     // flags: restores what is newest, and asks the other room
-	"restore":       restoring,    // STEP: one of a restore, which the file /run/restore/request.json describes
-	"rows":          rows,         // DATABASE: prints what it holds
-	"stand":         stand,        // flags -- COMMAND: has the release stand on what was restored
-	"status":        status,       // prints the state of the backups, as JSON
+	"adopt":          adopt,         // begins a history beside another database's
+	"as":             as,            // USER -- COMMAND: runs it as another user, who may read all files
+	"dump-postgres":  dumpPostgres,  // flags: copies a database of PostgreSQL into a folder
+	"emptied":        emptied,       // DATABASE: empties its log, before each start of Litestream
+	"files":          files,         // flags: backs up the volumes, encrypted
+	"guard":          guard,         // runs Litestream for one database, and never beside another one
+	"health":         health,        // whether the guard of this container lives
+	"install":        installed,     // FOLDER TAG: puts this program and the scheduler into a volume
+	"keep":           keep,          // FROM TO NAME...: copies files from a folder to another
+	"mark":           mark,          // waits until all that is committed is on the target, and prints that
+	"rehearse":       rehearse,      // flags: restores what is newest, and asks the other room
+	"restore":        restoring,     // STEP: one of a restore, which the file /run/restore/request.json describes
+	"rows":           rows,          // DATABASE: prints what it holds
+	"stand":          stand,         // flags -- COMMAND: has the release stand on what was restored
+	"stand-postgres": standPostgres, // flags: has a server stand on what was restored
+	"status":         status,        // prints the state of the backups, as JSON
 }
 
 // The exit codes beside 0 and 1 (of sysexits.h, where it has one).

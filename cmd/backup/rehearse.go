@@ -27,6 +27,9 @@ type rehearseOptions struct {
 	// Database is the database's file as the application knows it; empty: there is none in a
 	// file. Source is where it is when files are backed up: Sources/VOLUME/PATH.
 	Database, Source, Sources string
+	// Dump is the folder below Sources with the copy of a PostgreSQL's database, and Room the one with
+	// what the room with a server says; empty: there is no such database.
+	Dump, Room string
 	// Replicator is where the guard answers, and Litestream its program.
 	Replicator, Litestream string
 	// Target is the database's, and Files the files'.
@@ -47,6 +50,8 @@ func rehearseFlags(args []string) (o rehearseOptions, err error) {
 	set.StringVar(&o.Database, "database", "", "the database's file, as the application knows it")
 	set.StringVar(&o.Source, "source", "", "the same, where files are backed up")
 	set.StringVar(&o.Sources, "sources", "/source", "the folder with a folder for each volume, there")
+	set.StringVar(&o.Dump, "dump", "", "the folder below the sources with the copy of a database of PostgreSQL; empty: there is none")
+	set.StringVar(&o.Room, "room", "/run/rehearsal", "the folder with what the room with a server answers")
 	set.StringVar(&o.Replicator, "replicator", "", "where the replicator answers")
 	set.StringVar(&o.Litestream, "litestream", "litestream", "Litestream's program")
 	set.StringVar(&o.Program, "restic", "restic", "restic's program")
@@ -158,20 +163,30 @@ func (h *rehearsal) run(ctx context.Context) error {
 			q.Databases = append(q.Databases, one)
 		}
 	}
-	id, dump, err := h.nightly(ctx)
+	id, dump, m, err := h.nightly(ctx)
 	h.found(partFiles, err)
 	if err == nil && dump != nil {
 		q.Databases = append(q.Databases, *dump)
 	}
-	if len(q.Databases) > 0 && ctx.Err() == nil {
+	if m.Postgres != nil && h.Dump != "" && err == nil {
+		if q.Server, err = h.serve(ctx, q.ID, *m.Postgres); err != nil {
+			return err
+		}
+	}
+	if (len(q.Databases) > 0 || q.Server) && ctx.Err() == nil {
 		if err := h.ask(ctx, q); err != nil {
+			return err
+		}
+	}
+	if q.Server && ctx.Err() == nil {
+		if err := h.served(ctx, q.ID, *m.Postgres); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
-	if h.parts[partFiles] == nil {
+	if h.parts[partFiles] == nil && (h.Dump == "" || h.parts[partDatabase] == nil) {
 		if err := h.verified(ctx, id); err != nil {
 			return err
 		}

@@ -23,45 +23,47 @@ const roomFolder = ".rehearsal"
 // nightly restores the newest snapshot that is whole, and looks whether it holds what was written
 // down. What the database's volume holds beside the database goes to where the application looks
 // for it. It returns the copy of the database, nil: there is none in the snapshot.
-func (h *rehearsal) nightly(ctx context.Context) (id string, dump *database, err error) {
+func (h *rehearsal) nightly(ctx context.Context) (id string, dump *database, m manifest, err error) {
 	release, err := alone(ctx, below(h.State, filesLock), h.Busy)
 	if errors.Is(err, errTaken) {
-		return "", nil, fmt.Errorf("the nightly backup still runs after %s", h.Busy)
+		return "", nil, m, fmt.Errorf("the nightly backup still runs after %s", h.Busy)
 	}
 	if err != nil {
-		return "", nil, err
+		return "", nil, m, err
 	}
 	defer release()
 	newest, err := h.newest(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, m, err
 	}
 	to := below(h.Scratch, roomFolder, "restored")
 	sampled, err := h.restore(ctx, newest, to)
 	if err != nil {
-		return newest.ID, nil, err
+		return newest.ID, nil, m, err
 	}
-	var m manifest
 	if err := readJSON(below(to, h.State, dumpFolder, manifestFile), &m); err != nil {
-		return newest.ID, nil, wrong{err}
+		return newest.ID, nil, m, wrong{err}
 	}
 	if m.At.IsZero() {
-		return newest.ID, nil, wrongf("the snapshot has no manifest")
+		return newest.ID, nil, m, wrongf("the snapshot has no manifest")
 	}
 	if h.Database == "" {
 		h.figures["rehearsal_age_seconds"] = max(0, h.now().Sub(newest.Time).Seconds())
 	}
 	if err := h.counts(to, m, sampled); err != nil {
-		return newest.ID, nil, err
+		return newest.ID, nil, m, err
 	}
 	if err := h.opens(to); err != nil {
-		return newest.ID, nil, err
+		return newest.ID, nil, m, err
 	}
 	dump, err = h.dumps(ctx, to, m)
 	if err != nil {
-		return newest.ID, nil, err
+		return newest.ID, nil, m, err
 	}
-	return newest.ID, dump, h.furnish(to, dump)
+	if err := h.restoredCopy(to, m); err != nil {
+		return newest.ID, nil, m, err
+	}
+	return newest.ID, dump, m, h.furnish(to, dump)
 }
 
 // newest is the newest snapshot that is whole.
@@ -157,7 +159,7 @@ func (h *rehearsal) size(ctx context.Context, s snapshot) (total int64, err erro
 	})
 }
 
-// sample writes a list of files for restic: all that is in the state, and of the volumes as much as
+// sample writes a list of files for restic: all that is in the state, the copy of a database, and of the volumes as much as
 // is allowed, by the day. restic reads variables in such a list, and takes away spaces.
 func (h *rehearsal) sample(ctx context.Context, s snapshot, total int64, list string) (chosen int64, err error) {
 	file, err := os.Create(list)
@@ -166,9 +168,12 @@ func (h *rehearsal) sample(ctx context.Context, s snapshot, total int64, list st
 	}
 	out := bufio.NewWriter(file)
 	fmt.Fprintln(out, escaped(h.State))
+	if h.Dump != "" {
+		fmt.Fprintln(out, escaped(h.Dump))
+	}
 	day := h.now().UTC().Format("2006-01-02")
 	err = h.each(ctx, s, func(n node) error {
-		if strings.HasPrefix(n.Path, h.State+"/") {
+		if strings.HasPrefix(n.Path, h.State+"/") || h.Dump != "" && strings.HasPrefix(n.Path, h.Dump+"/") {
 			chosen += n.Size
 			return nil
 		}

@@ -10,7 +10,8 @@ import (
 	"tarot-platform/internal/backup/results"
 )
 
-// The two rooms of a rehearsal talk by files in the scratch volume, below roomFolder.
+// The rooms of a rehearsal talk by files in the scratch volume, below roomFolder; what the one with the
+// server answers is in its own volume.
 const (
 	questionFile = "request.json"
 	answerFile   = "answer.json"
@@ -21,6 +22,8 @@ type question struct {
 	ID string `json:"id"`
 	// Databases are what was restored. The release stands on the first one.
 	Databases []database `json:"databases"`
+	// Server is true where it stands on a server instead, which was looked at.
+	Server bool `json:"server,omitempty"`
 }
 
 // database is one that was restored.
@@ -69,40 +72,50 @@ func (f finding) err() error {
 // asking is the time between two looks for a file of the other room.
 const asking = 500 * time.Millisecond
 
-// ask has the other room look at what was restored, and waits for what it finds.
+// ask has the room in which the release stands look at what was restored, and waits for what it
+// finds.
 func (h *rehearsal) ask(ctx context.Context, q question) error {
 	folder := below(h.Scratch, roomFolder)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := writeJSON(below(folder, questionFile), q); err != nil {
+	a, answered, err := h.answered(ctx, below(folder, questionFile), below(folder, answerFile), q.ID, q)
+	if err != nil {
 		return err
+	}
+	if !answered {
+		err := fmt.Errorf("the standing room has not answered within %s: does backup-rehearsal run?", h.Patience)
+		for _, one := range q.Databases {
+			h.found(one.Name, err)
+		}
+		h.found(partApplication, err)
+		return nil
+	}
+	for part, found := range a.Found {
+		h.found(part, found.err())
+	}
+	if a.Took > 0 {
+		h.figures["rehearsal_application_duration_seconds"] = a.Took.Seconds()
+	}
+	return nil
+}
+
+// answered puts a question into a file, and waits for the answer in another one; false: there was
+// none within the patience.
+func (h *rehearsal) answered(ctx context.Context, to, from, id string, q any) (a answer, is bool, err error) {
+	if err := writeJSON(to, q); err != nil {
+		return a, false, err
 	}
 	for end := h.now().Add(h.Patience); ; {
-		var a answer
-		if err := readJSON(below(folder, answerFile), &a); err != nil {
-			return err
-		}
-		if a.ID == q.ID {
-			for part, found := range a.Found {
-				h.found(part, found.err())
-			}
-			if a.Took > 0 {
-				h.figures["rehearsal_application_duration_seconds"] = a.Took.Seconds()
-			}
-			return nil
+		if err := readJSON(from, &a); err != nil || a.ID == id {
+			return a, err == nil, err
 		}
 		if h.now().After(end) {
-			err := fmt.Errorf("the standing room has not answered within %s: does backup-rehearsal run?", h.Patience)
-			for _, one := range q.Databases {
-				h.found(one.Name, err)
-			}
-			h.found(partApplication, err)
-			return nil
+			return a, false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return a, false, ctx.Err()
 		case <-time.After(asking):
 		}
 	}

@@ -20,6 +20,9 @@ type standOptions struct {
 	Scratch string
 	// Socket is where it answers that it lives.
 	Socket string
+	// Server is the socket of a server, which the release finds at its usual port; empty: it stands on a
+	// file.
+	Server string
 	// Application is what is done with the release; nil: nothing is.
 	Application *application
 	// Start are the words that start the release.
@@ -30,6 +33,7 @@ func standFlags(args []string) (o standOptions, err error) {
 	set := flag.NewFlagSet("stand", flag.ContinueOnError)
 	set.StringVar(&o.Scratch, "scratch", "/scratch", "the folder with what was restored")
 	set.StringVar(&o.Socket, "socket", "/tmp/backup.sock", "where `health` asks")
+	set.StringVar(&o.Server, "server", "", "the socket of the server that the release stands on; empty: on a file")
 	set.String("database", "", "the database's file; a question names it, too")
 	text := set.String("application", "", "what is done with the release, as JSON; empty: it is not started")
 	if err := set.Parse(args); err != nil {
@@ -132,10 +136,18 @@ func (s *standing) answer(ctx context.Context, q question) answer {
 	for _, one := range q.Databases {
 		found(one.Name, s.whole(ctx, one))
 	}
-	if s.Application == nil || len(q.Databases) == 0 {
+	var on stage
+	switch {
+	case s.Application == nil:
+		return a
+	case q.Server:
+		on = server{s.Server}
+	case len(q.Databases) > 0:
+		on = inFile{s, q.Databases[0]}
+	default:
 		return a
 	}
-	took, err := s.perform(ctx, q.Databases[0])
+	took, err := s.perform(ctx, on)
 	a.Took = took
 	found(partApplication, err)
 	return a

@@ -5,6 +5,7 @@ import (
 	_ "embed" // the rules
 	"encoding/json"
 	"maps"
+	"net/url"
 	"path"
 	"strconv"
 	"time"
@@ -63,7 +64,13 @@ func fetch(c part.Context) part.Service {
 		words = append(words, "--database="+c.DatabaseFile(), "--source="+sourceOf(m, c.DatabaseFile()), "--replicator="+replicatorURL,
 			"--litestream="+path.Join(schedules.Folder, litestreamName(c)))
 	}
+	if c.RunsPostgres() {
+		words = append(words, "--dump="+path.Join(sourceFolder, DumpVolume), "--room="+roomFolder)
+	}
 	s := restics(c, words...)
+	if c.RunsPostgres() {
+		s.Mounts = append(s.Mounts, volume(RoomVolume, roomFolder, true))
+	}
 	s.Networks = networks(database, files)
 	s.Mounts = append(append(s.Mounts, volume(scratchVolume, scratchFolder, false)), targetMounts(true, database, files)...)
 	return s
@@ -85,6 +92,9 @@ func stand(c part.Context) (part.Service, error) {
 	if there {
 		words = append(words, "--database="+c.DatabaseFile())
 	}
+	if c.RunsPostgres() {
+		words = append(words, "--server="+path.Join(roomFolder, "socket", ".s.PGSQL.5432"))
+	}
 	s.Limits.Key = "backend"
 	if c.Backup.Rehearsal.Application {
 		asked, err := asked(c)
@@ -103,7 +113,28 @@ func stand(c part.Context) (part.Service, error) {
 	s.Networks, s.Ports, s.Writes, s.Upstream, s.Answers, s.Job, s.Explain = nil, nil, nil, false, nil, "", nil
 	s.After = ground(c)
 	s.Mounts = stages(c, folder)
+	if c.RunsPostgres() {
+		s.Mounts = append(s.Mounts, volume(RoomVolume, roomFolder, true))
+		onServer(c, &s)
+	}
 	return s, nil
+}
+
+// onServer has a replica find the server of the rehearsal in place of the live one, whose password
+// is not told here.
+func onServer(c part.Context, s *part.Service) {
+	address := (&url.URL{Scheme: c.Database.Scheme, User: url.UserPassword("app", "app"), Host: "127.0.0.1:5432", Path: "app"}).String()
+	var others []part.SecretFile
+	for _, file := range s.Secrets {
+		if file.Secret != DatabasePassword {
+			others = append(others, file)
+			continue
+		}
+		if file.Export != "" {
+			s.Environment[file.Export] = address
+		}
+	}
+	s.Secrets = others
 }
 
 // stages are what the release has in the places of its volumes: the scratch for the database's, its
