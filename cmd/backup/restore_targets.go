@@ -17,6 +17,7 @@ import (
 
 	"tarot-platform/internal/backup/journal"
 	"tarot-platform/internal/backup/place"
+	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/backup/target"
 	restores "tarot-platform/internal/restore/inside"
@@ -27,6 +28,7 @@ import (
 const (
 	snapshotVolumes = "/source"
 	snapshotDump    = "/state/dump"
+	dumpVolume      = "postgres-dump" // below the volumes
 )
 
 // targets are what is restored from: litestream's histories, and restic's snapshots.
@@ -45,12 +47,16 @@ func (t *targets) Find(ctx context.Context, want journal.Want, database *task.Da
 	at, err := time.Parse(time.RFC3339, want.At)
 	moment := err == nil
 	snapshot := !moment && want.At != "latest"
-	if snapshot || want.Has(journal.Files) {
+	server := t.request.Server != nil && want.Has(journal.Database)
+	if server && moment {
+		return o, fmt.Errorf("AT is %q, and a PostgreSQL is copied once a night: it can not be brought to a moment in between; allowed: latest, or the id of a snapshot (its time is shown). --only files takes a moment", want.At)
+	}
+	if snapshot || server || want.Has(journal.Files) {
 		s, err := t.snapshot(ctx, want.At, at, moment)
 		if err != nil {
 			return o, err
 		}
-		if want.Has(journal.Files) || database == nil {
+		if want.Has(journal.Files) || database == nil && !server {
 			if o.Bytes, err = t.bytes(ctx, s.ID); err != nil {
 				return o, err
 			}
@@ -59,6 +65,13 @@ func (t *targets) Find(ctx context.Context, want journal.Want, database *task.Da
 			return o, err
 		}
 		o.Snapshot, o.Taken, o.Exclude = s.ID, s.Time, held.Exclude
+	}
+	if server {
+		if held.Postgres == nil {
+			return o, fmt.Errorf("the snapshot %.8s holds no copy of a PostgreSQL's database: --only files restores the others", o.Snapshot)
+		}
+		o.Moment, o.DatabaseBytes = held.Postgres.At, held.Postgres.Size+held.Postgres.Bytes
+		return o, nil
 	}
 	if database == nil {
 		return o, nil
@@ -195,6 +208,23 @@ func (t *targets) copied(ctx context.Context, snapshot, file string) error {
 	}
 	err = t.restic.run(ctx, out, "dump", "--no-lock", snapshot, path.Join(snapshotDump, held.Database.File))
 	return errors.Join(err, out.Sync(), out.Close())
+}
+
+// Copy implements restores.Source.
+func (t *targets) Copy(ctx context.Context, o restores.Origin, folder string) (m postgres.Manifest, err error) {
+	held, err := t.manifest(ctx, o.Snapshot)
+	if err != nil {
+		return m, err
+	}
+	if held.Postgres == nil {
+		return m, fmt.Errorf("the snapshot %.8s holds no copy of a PostgreSQL's database", o.Snapshot)
+	}
+	out, err := os.OpenFile(filepath.Join(folder, held.Postgres.File), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return m, err
+	}
+	err = t.restic.run(ctx, out, "dump", "--no-lock", o.Snapshot, path.Join(snapshotVolumes, dumpVolume, held.Postgres.File))
+	return *held.Postgres, errors.Join(err, out.Sync(), out.Close())
 }
 
 // manifest is what a snapshot says of itself.

@@ -15,6 +15,7 @@ import (
 	"tarot-platform/components/backup"
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
+	"tarot-platform/components/postgres"
 	"tarot-platform/internal/backup/target"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
@@ -166,6 +167,7 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	if request.Volumes, request.Database, err = volumesOf(c, described); err != nil {
 		return restore.Stack{}, err
 	}
+	request.Server = postgres.Restored(c)
 	base := engine.Once{Name: restore.Kind + "-step", Image: cfg.Backup.FilesImage, User: "0:0", Command: []string{path.Join(task.Tools, "backup"), "restore"},
 		Mounts: []engine.OnceMount{{Source: prefix + "-backup-tools", Target: task.Tools, ReadOnly: true}}, Memory: int64(cfg.Backup.Memory)}
 	ask := base
@@ -177,7 +179,15 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	for _, v := range request.Volumes {
 		work.Mounts = append(work.Mounts, engine.OnceMount{Source: v.Engine, Target: v.Folder()})
 	}
+	if s := request.Server; s != nil {
+		work.Mounts = append(work.Mounts, engine.OnceMount{Source: prefix + "-" + s.Volume, Target: path.Join(task.Volumes, s.Volume)})
+	}
 	fetch := work
+	if s := request.Server; s != nil { // its programs are in its image, and let in its user alone
+		work.Image = cfg.Database.ServerImage()
+		work.Mounts = append(slices.Clone(work.Mounts), engine.OnceMount{Source: prefix + "-" + postgres.Socket, Target: s.Socket, ReadOnly: true})
+		work.Capabilities = append(slices.Clone(work.Capabilities), "SETGID", "SETUID")
+	}
 	fetch.Again, fetch.Files = true, map[string][]byte{}
 	for file, value := range map[string]string{"backup_key": key, "backup_secret": secrets["backupSecret"], "backup_ssh_key": secrets["backupSshKey"], "backup_files_secret": secrets["backupFilesSecret"]} {
 		if value != "" {
@@ -191,9 +201,9 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 		}
 	}
 	if mount, local := targetMount(prefix, places); local {
-		fetch.Mounts = append(slices.Clone(work.Mounts), mount)
+		fetch.Mounts = append(slices.Clone(fetch.Mounts), mount)
 	}
-	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Ask: ask,
+	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Ask: ask, Clients: clientsOf(described),
 		Order: func(workload string) int { return order(cfg, workload) }, Serves: func(workload string) bool { return serves(cfg, workload) }}
 	if cfg.Nginx.Enabled {
 		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
@@ -211,7 +221,7 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 func volumesOf(c part.Context, described []part.Described) (all []task.Volume, database *task.Database, err error) {
 	for _, d := range described {
 		for _, v := range d.Volumes {
-			if v.Backup && v.Unused == "" {
+			if v.Backup && v.Unused == "" && v.Name != backup.DumpVolume { // of which the database is loaded
 				all = append(all, task.Volume{Name: v.Name, Engine: v.Engine, Gains: v.Name == "static"})
 			}
 		}
@@ -225,6 +235,18 @@ func volumesOf(c part.Context, described []part.Described) (all []task.Volume, d
 		database = &task.Database{Volume: m.Source, File: strings.TrimPrefix(file, m.Target+"/"), Live: file}
 	}
 	return all, database, nil
+}
+
+// clientsOf are the workloads that log in to the stack's own PostgreSQL.
+func clientsOf(described []part.Described) (all []string) {
+	for _, d := range described {
+		for _, s := range d.Services {
+			if slices.ContainsFunc(s.Secrets, func(f part.SecretFile) bool { return f.Secret == backup.DatabasePassword }) {
+				all = append(all, s.Name)
+			}
+		}
+	}
+	return all
 }
 
 // told are the words by which the helper knows a target.

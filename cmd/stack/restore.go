@@ -175,12 +175,18 @@ func shown(s restore.Shown) []string {
 		if d.Exact > 0 {
 			exact = fmt.Sprintf(", to within %s", d.Exact)
 		}
-		say("database: from %s, as it was %s%s (%d MB); it goes on as %s", d.From, moment(d.Moment), exact, d.Bytes>>20, d.Next)
+		next := ""
+		if d.Next != "" {
+			next = "; it goes on as " + d.Next
+		}
+		say("database: from %s, as it was %s%s (%d MB)%s", d.From, moment(d.Moment), exact, d.Bytes>>20, next)
 		switch {
 		case d.Unreadable != "":
 			say("  the one that is there can not be read: %s", d.Unreadable)
 		case d.Live == nil:
 			say("  there is none now")
+		case d.Written.IsZero(): // a server does not tell when
+			say("  what was written to the one that is there since then goes: %s ago", time.Since(d.Moment).Round(time.Second))
 		default:
 			newer := ""
 			if d.Written.After(d.Moment) {
@@ -200,6 +206,9 @@ func shown(s restore.Shown) []string {
 		}
 		if d.Migrate {
 			say("  its tables are of another release: they are migrated by the one that runs")
+		}
+		if d.Grants != "" {
+			say("  not all of its grants could be made: %s", d.Grants)
 		}
 		if d.Broken > d.LiveBroken {
 			say("  %d of its rows refer to rows that are not there (now: %d)", d.Broken, d.LiveBroken)

@@ -12,6 +12,7 @@ import (
 	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/restore/task"
 )
 
 const (
@@ -74,3 +75,14 @@ func giving(c part.Context, name, volume string) part.Job {
 	j.Mounts = append(j.Mounts, inPlaceOfImages(c.Database.Version, "")...)
 	return j
 }
+
+// Restored is what a restore of the database has to know; nil: it is in no server of the stack's.
+func Restored(c part.Context) *task.Server {
+	if !c.RunsPostgres() {
+		return nil
+	}
+	return &task.Server{Database: database, Owner: owner, Volume: backup.DumpVolume, UID: uid, GID: uid, Programs: programs(c), Socket: socketFolder}
+}
+
+// uid is the number of the server's user, and of its group.
+const uid = 999

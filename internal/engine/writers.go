@@ -17,9 +17,9 @@ import (
 	"tarot-platform/internal/backup/journal"
 )
 
-// WritersOf are a stack's running programs that have one of the volumes, whichever way: plain
-// containers, and services of Swarm with their number of replicas. Sorted by their names.
-func (e *Engine) WritersOf(ctx context.Context, prefix string, volumes []string) ([]journal.Stopped, error) {
+// WritersOf are a stack's running programs that have one of the volumes, or are among the
+// workloads: plain containers, and services of Swarm with their number of replicas. Sorted by their names.
+func (e *Engine) WritersOf(ctx context.Context, prefix string, volumes, workloads []string) ([]journal.Stopped, error) {
 	found, err := e.api.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", StackLabel+"="+prefix), filters.Arg("label", WorkloadLabel))})
 	if err != nil {
 		return nil, fmt.Errorf("docker engine at %s: list containers: %w", e.Address, err)
@@ -28,7 +28,7 @@ func (e *Engine) WritersOf(ctx context.Context, prefix string, volumes []string)
 	for _, c := range found {
 		_, task := c.Labels[taskLabel]
 		_, job := c.Labels[AttemptLabel]
-		if task || job || !hasOneOf(c, volumes) {
+		if task || job || !hasOneOf(c, volumes) && !slices.Contains(workloads, c.Labels[WorkloadLabel]) {
 			continue
 		}
 		now, err := e.api.ContainerInspect(ctx, c.ID)
@@ -43,7 +43,7 @@ func (e *Engine) WritersOf(ctx context.Context, prefix string, volumes []string)
 	}
 	for _, s := range services {
 		spec, mode := s.Spec.TaskTemplate.ContainerSpec, s.Spec.Mode.Replicated
-		if spec == nil || !slices.ContainsFunc(spec.Mounts, func(m mount.Mount) bool { return m.Type == mount.TypeVolume && slices.Contains(volumes, m.Source) }) {
+		if spec == nil || !slices.Contains(workloads, spec.Labels[WorkloadLabel]) && !slices.ContainsFunc(spec.Mounts, func(m mount.Mount) bool { return m.Type == mount.TypeVolume && slices.Contains(volumes, m.Source) }) {
 			continue
 		}
 		if mode == nil || mode.Replicas == nil {

@@ -42,8 +42,14 @@ func TestWritersAreWhatHasAVolume(t *testing.T) {
 	api := &fakeAPI{containers: []container.Summary{has("backend", "b", "data"), has("cache", "c", "cache"), has("worker", "t", "data", taskLabel), has("migrate", "m", "data", AttemptLabel)},
 		container: []container.InspectResponse{runningAs(container.StateRunning, "always", "")}, services: []swarm.Service{s, none}}
 	e := &Engine{api: api, Info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true}}}
-	got, err := e.WritersOf(t.Context(), "p-s", []string{"data", "uploads"})
+	got, err := e.WritersOf(t.Context(), "p-s", []string{"data", "uploads"}, nil)
 	want := []journal.Stopped{{Workload: "backend", Name: "b", ID: "b", Policy: "always"}, {Workload: "worker", Name: "p-s-worker", Replicas: 3}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
+	}
+	// What has a database by a server is found by its name, whatever it mounts.
+	got, err = e.WritersOf(t.Context(), "p-s", nil, []string{"cache", "worker", "migrate"})
+	want = []journal.Stopped{{Workload: "cache", Name: "c", ID: "c", Policy: "always"}, {Workload: "worker", Name: "p-s-worker", Replicas: 3}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 	}

@@ -28,9 +28,9 @@ const Kind = "restoring"
 type Engine interface {
 	// RunOnce runs a container to its end, and passes on what it prints.
 	RunOnce(ctx context.Context, prefix string, o engine.Once, out io.Writer) error
-	// Writers are the stack's programs that have one of the volumes, in the order of stopping,
+	// Writers are the stack's programs that have one of the volumes, or are among the workloads,
 	// StopWriters returns when none of them runs, and StartWriters when all do, and well.
-	WritersOf(ctx context.Context, prefix string, volumes []string) ([]journal.Stopped, error)
+	WritersOf(ctx context.Context, prefix string, volumes, workloads []string) ([]journal.Stopped, error)
 	StopWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error
 	StartWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error
 	// Mounting are the running containers, of whatever stack but one, that have one of the
@@ -64,6 +64,8 @@ type Stack struct {
 	// what has to be there before users are asked back.
 	Order  func(workload string) int
 	Serves func(workload string) bool
+	// Clients are the workloads that have the database by its server.
+	Clients []string
 	// Nginx is the workload with the maintenance page, and Close and Open are the commands that
 	// show it and take it away; Nginx is empty where there is none, and Open where it is to stay.
 	Nginx       string

@@ -16,6 +16,9 @@ import (
 
 func (r *Restore) fetch(ctx context.Context, j journal.Journal) (journal.Journal, error) {
 	answer, err := r.step(ctx, r.Stack.Fetch, j, "fetch", nil)
+	if err == nil && answer.Journal.Stage == journal.Fetching { // a server takes it
+		answer, err = r.step(ctx, r.Stack.Work, answer.Journal, "load", nil)
+	}
 	return answer.Journal, err
 }
 
@@ -56,7 +59,7 @@ func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, 
 	if held.Run != j.Run {
 		return j, r.open(held.Who, held.Since)
 	}
-	writers, err := r.Engine.WritersOf(ctx, r.Stack.Prefix, r.exclusive(j.Want))
+	writers, err := r.Engine.WritersOf(ctx, r.Stack.Prefix, r.exclusive(j.Want), r.clients(j.Want))
 	if err != nil {
 		return j, err
 	}
@@ -78,6 +81,14 @@ func (r *Restore) exclusive(want journal.Want) []string {
 		}
 	}
 	return all
+}
+
+// clients are the programs that have the database by a server.
+func (r *Restore) clients(want journal.Want) []string {
+	if r.Stack.Request.Server == nil || !want.Has(journal.Database) {
+		return nil
+	}
+	return r.Stack.Clients
 }
 
 // replace stops what has the volumes, and has what was fetched in place of what is there.

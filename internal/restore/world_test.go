@@ -16,6 +16,7 @@ import (
 	"tarot-platform/internal/backup/durable"
 	"tarot-platform/internal/backup/journal"
 	"tarot-platform/internal/backup/place"
+	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/restore/inside"
 	"tarot-platform/internal/restore/task"
@@ -259,6 +260,10 @@ func (w *world) history() string {
 
 // The target.
 
+func (w *world) Copy(context.Context, inside.Origin, string) (postgres.Manifest, error) {
+	return postgres.Manifest{}, errors.New("there is none")
+}
+
 func (w *world) Find(_ context.Context, want journal.Want, d *task.Database) (inside.Origin, error) {
 	o := inside.Origin{Snapshot: "5eed", Taken: time.Unix(900, 0), Bytes: 100, Used: 1, TargetID: "target"}
 	if d != nil {
@@ -323,7 +328,7 @@ func (w *world) RunOnce(ctx context.Context, _ string, o engine.Once, out io.Wri
 	return json.NewEncoder(out).Encode(answer)
 }
 
-func (w *world) WritersOf(context.Context, string, []string) ([]journal.Stopped, error) {
+func (w *world) WritersOf(context.Context, string, []string, []string) ([]journal.Stopped, error) {
 	w.step("writers")
 	var all []journal.Stopped
 	for _, p := range programs {

@@ -26,9 +26,6 @@ func (r *Room) alone() (release func(), err error) {
 			_ = f.Close()
 		}
 	}
-	if !r.database() {
-		return free, nil
-	}
 	defer func() {
 		if err != nil {
 			free()

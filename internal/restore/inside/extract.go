@@ -2,7 +2,6 @@ package inside
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -20,7 +19,7 @@ func (r *Room) Extract(ctx context.Context, folder string) (task.Found, error) {
 	if r.database() {
 		database = r.Request.Database
 	}
-	if r.Want.Only == journal.Database && database == nil {
+	if r.Want.Only == journal.Database && r.kind() == (nowhere{}) {
 		return found, errNoDatabase
 	}
 	o, err := r.From.Find(ctx, r.Want, database)
@@ -37,23 +36,14 @@ func (r *Room) Extract(ctx context.Context, folder string) (task.Found, error) {
 	if need := o.Bytes + o.DatabaseBytes; has < need+reserve {
 		return found, fmt.Errorf("the engine's disk has %d MB free, and what is restored takes %d MB: make room first", has>>20, need>>20)
 	}
-	if database != nil {
-		file := filepath.Join(folder, "database", filepath.Base(database.File))
-		if err := durable.MkdirAll(filepath.Dir(file)); err != nil {
+	into := filepath.Join(folder, "database")
+	if r.store() != (nowhere{}) {
+		if err := durable.MkdirAll(into); err != nil {
 			return found, err
 		}
-		if err := r.From.Database(ctx, o, *database, file); err != nil {
-			return found, fmt.Errorf("the database: %w", err)
-		}
-		told := &task.FoundDatabase{From: o.From(), Moment: o.Moment, Exact: o.Exact}
-		if _, err := r.look(ctx, file, func(rows map[string]int64, broken int) { told.Rows, told.Broken = rows, broken }); err != nil {
-			return found, fmt.Errorf("what was fetched from %s is not whole: %w", told.From, err)
-		}
-		told.Bytes, err = size(file)
-		found.Database = told
-		if err := errors.Join(err, settle(file)); err != nil {
-			return found, err
-		}
+	}
+	if found.Database, err = r.store().extract(ctx, o, into); err != nil {
+		return found, fmt.Errorf("the database: %w", err)
 	}
 	if !r.Want.Has(journal.Files) || o.Snapshot == "" {
 		return found, nil

@@ -42,55 +42,73 @@ func (r *Room) Fetch(ctx context.Context) (task.Answer, error) {
 			return task.Answer{}, err
 		}
 	}
-	found, err := r.fetch(ctx)
+	found, ready, err := r.fetch(ctx)
 	if err != nil {
 		return task.Answer{Journal: j}, errors.Join(err, r.empty())
 	}
 	if j.Found, err = json.Marshal(found); err != nil {
 		return task.Answer{}, err
 	}
-	j.Stage = journal.Asked
+	if ready {
+		j.Stage = journal.Asked
+	}
 	return task.Answer{Journal: j}, r.save(&j)
+}
+
+// Load has the database's server take what was fetched, and tells what it would replace.
+func (r *Room) Load(ctx context.Context) (task.Answer, error) {
+	return r.step([]journal.Stage{journal.Fetching, journal.Asked}, func(j *journal.Journal) error {
+		if j.Stage == journal.Asked {
+			return nil
+		}
+		var found task.Found
+		err := json.Unmarshal(j.Found, &found)
+		if err == nil && found.Database != nil {
+			err = r.store().load(ctx, found.Database)
+		}
+		if err != nil {
+			return fmt.Errorf("what was fetched: %w", err)
+		}
+		if j.Found, err = json.Marshal(found); err != nil {
+			return err
+		}
+		j.Stage = journal.Asked
+		return r.save(j)
+	})
 }
 
 var errNoDatabase = errors.New("this stack's database is in no file of a volume that is backed up: there is none to restore here")
 
-func (r *Room) fetch(ctx context.Context) (task.Found, error) {
-	var found task.Found
+func (r *Room) fetch(ctx context.Context) (found task.Found, ready bool, err error) {
 	if err := r.empty(); err != nil {
-		return found, err
+		return found, true, err
 	}
-	if r.Want.Only == journal.Database && r.Request.Database == nil {
-		return found, errNoDatabase
+	if r.Want.Only == journal.Database && r.kind() == (nowhere{}) {
+		return found, true, errNoDatabase
 	}
 	var database *task.Database
 	if r.database() {
 		database = r.Request.Database
-		if err := r.plain(); err != nil {
-			return found, err
-		}
 	}
 	o, err := r.From.Find(ctx, r.Want, database)
 	if err != nil {
-		return found, err
+		return found, true, err
 	}
 	if err := r.room(o); err != nil {
-		return found, err
+		return found, true, err
 	}
-	if database != nil {
-		if found.Database, err = r.fetchDatabase(ctx, o); err != nil {
-			return found, fmt.Errorf("the database: %w", err)
-		}
+	if found.Database, ready, err = r.store().fetch(ctx, o); err != nil {
+		return found, ready, fmt.Errorf("the database: %w", err)
 	}
 	if !r.Want.Has(journal.Files) || o.Snapshot == "" {
-		return found, nil
+		return found, ready, nil
 	}
 	found.Snapshot, found.Taken, found.Exclude = o.Snapshot, o.Taken, o.Exclude
 	r.Exclude = append(r.Exclude[:len(r.Exclude):len(r.Exclude)], o.Exclude...)
 	for _, v := range r.Volumes {
 		folder := r.beside(v.Name, incoming, r.Run, "files")
 		if err := durable.MkdirAll(folder); err != nil {
-			return found, err
+			return found, ready, err
 		}
 		has, err := r.From.Files(ctx, o, v.Name, folder)
 		if err == nil && !has { // nothing is known of it, so nothing of it is replaced
@@ -102,10 +120,10 @@ func (r *Room) fetch(ctx context.Context) (task.Found, error) {
 			found.Volumes = append(found.Volumes, told)
 		}
 		if err != nil {
-			return found, fmt.Errorf("the files of the volume %s: %w", v.Name, err)
+			return found, ready, fmt.Errorf("the files of the volume %s: %w", v.Name, err)
 		}
 	}
-	return found, nil
+	return found, ready, nil
 }
 
 // plain refuses a database that is a link: what it leads to may be on another file system, and
@@ -135,14 +153,12 @@ func (r *Room) room(o Origin) error {
 		on[uint64(s.Dev)] = volume
 		return nil
 	}
-	if r.database() {
-		has, err := size(r.live())
-		if err == nil {
-			err = add(r.Request.Database.Volume, max(has, o.DatabaseBytes)*11/10)
-		}
-		if err != nil {
-			return err
-		}
+	volume, bytes, err := r.store().need(o)
+	if err == nil && volume != "" {
+		err = add(volume, bytes)
+	}
+	if err != nil {
+		return err
 	}
 	if r.Want.Has(journal.Files) && o.Snapshot != "" && len(r.Volumes) > 0 {
 		// They share one disk nearly always; where not, each has to have room for all.

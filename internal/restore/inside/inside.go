@@ -16,6 +16,7 @@ import (
 	"tarot-platform/internal/backup/durable"
 	"tarot-platform/internal/backup/journal"
 	"tarot-platform/internal/backup/place"
+	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/restore/task"
 )
 
@@ -37,6 +38,8 @@ type Room struct {
 	Folders string
 	// From fetches; nil: this step doesn't.
 	From Source
+	// Postgres is the server of a stack that has one; nil: as Request says.
+	Postgres databases
 	// Now is the time.
 	Now func() time.Time
 }
@@ -47,6 +50,8 @@ type Source interface {
 	Find(ctx context.Context, want journal.Want, database *task.Database) (Origin, error)
 	// Database brings the database to a new file, checked as a whole.
 	Database(ctx context.Context, o Origin, database task.Database, file string) error
+	// Copy brings the copy of a PostgreSQL's database into a folder, and says what it holds.
+	Copy(ctx context.Context, o Origin, folder string) (postgres.Manifest, error)
 	// Files brings a volume's files to a new folder, with owners and modes; false where the
 	// snapshot has no such volume.
 	Files(ctx context.Context, o Origin, volume, folder string) (bool, error)
@@ -128,24 +133,26 @@ func (r *Room) Do(ctx context.Context, step string) (task.Answer, error) {
 	switch step {
 	case "fetch":
 		return r.Fetch(ctx)
+	case "load":
+		return r.Load(ctx)
 	case "take":
 		return r.Take()
 	case "list":
-		return r.List()
+		return r.List(ctx)
 	case "note":
 		return r.Note()
 	case "switch":
-		return r.Switch()
+		return r.Switch(ctx)
 	case "undo":
-		return r.Undo()
+		return r.Undo(ctx)
 	case "check":
 		return r.Check(ctx)
 	case "started":
 		return r.Started()
 	case "finish":
-		return r.Finish()
+		return r.Finish(ctx)
 	case "forget":
-		return r.Forget()
+		return r.Forget(ctx)
 	}
 	return task.Answer{}, fmt.Errorf("restore %q: there is no such step", step)
 }
@@ -214,7 +221,7 @@ func (r *Room) Started() (task.Answer, error) {
 }
 
 // Finish ends a restore: what was fetched and is not used goes, what was replaced stays.
-func (r *Room) Finish() (task.Answer, error) {
+func (r *Room) Finish(ctx context.Context) (task.Answer, error) {
 	if there, err := exists(r.state(current)); err != nil || !there {
 		return task.Answer{}, err // it never began
 	}
@@ -222,7 +229,7 @@ func (r *Room) Finish() (task.Answer, error) {
 		if j.Stage != journal.Opening {
 			j.Back = true // nothing was changed
 		}
-		if err := r.empty(); err != nil {
+		if err := errors.Join(r.empty(), r.store().drop(ctx)); err != nil {
 			return err
 		}
 		j.Ended = r.Now().UTC()
@@ -238,7 +245,7 @@ func (r *Room) Finish() (task.Answer, error) {
 
 // empty removes what was fetched and is at no other place by now.
 func (r *Room) empty() error {
-	var all []error
+	all := []error{r.kind().sweep()}
 	for _, v := range r.Volumes {
 		if there, err := durable.There(r.beside(v.Name, incoming)); err != nil || there {
 			all = append(all, err, durable.RemoveAll(r.beside(v.Name, incoming)))

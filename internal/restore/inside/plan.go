@@ -25,13 +25,9 @@ var sides = []string{"-wal", "-shm", "-journal"}
 // plan is what has to be moved. What is there goes to a place beside it, and nothing is
 // removed. It changes nothing.
 func (r *Room) plan() ([]journal.Move, error) {
-	var all []journal.Move
-	if r.database() {
-		moves, err := r.planDatabase()
-		if err != nil {
-			return nil, err
-		}
-		all = moves
+	all, err := r.store().plan()
+	if err != nil {
+		return nil, err
 	}
 	if !r.Want.Has(journal.Files) {
 		return all, nil

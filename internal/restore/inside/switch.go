@@ -20,7 +20,7 @@ import (
 // Switch puts what was fetched in the place of what is there, which is moved aside. The moves
 // are written down as a whole before the first of them, so that one that was ended in between
 // is finished by calling it again, or undone by Undo.
-func (r *Room) Switch() (task.Answer, error) {
+func (r *Room) Switch(ctx context.Context) (task.Answer, error) {
 	return r.step([]journal.Stage{journal.Stopping, journal.Switching, journal.Checking}, func(j *journal.Journal) error {
 		if j.Back {
 			return errors.New("this restore is being taken back: finish that (--back)")
@@ -28,7 +28,7 @@ func (r *Room) Switch() (task.Answer, error) {
 		if j.Stage == journal.Checking {
 			return nil
 		}
-		release, err := r.alone()
+		release, err := r.store().alone()
 		if err != nil {
 			return err
 		}
@@ -46,6 +46,9 @@ func (r *Room) Switch() (task.Answer, error) {
 			if err := r.save(j); err != nil {
 				return err
 			}
+		}
+		if err := r.store().replace(ctx); err != nil {
+			return err
 		}
 		if err := do(j.Moves); err != nil {
 			return err
@@ -69,14 +72,14 @@ func do(moves []journal.Move) error {
 
 // Undo brings back what was there before, at whatever move the restore was. What had been
 // restored, with all that was written to it since, is moved aside and kept as well.
-func (r *Room) Undo() (task.Answer, error) {
+func (r *Room) Undo(ctx context.Context) (task.Answer, error) {
 	stages := []journal.Stage{journal.Stopping, journal.Switching, journal.Checking, journal.Starting, journal.Opening}
 	return r.step(stages, func(j *journal.Journal) error {
 		if j.Back && j.Stage == journal.Starting || j.Back && j.Stage == journal.Opening {
 			return nil // it has been
 		}
 		if j.Planned { // before that, nothing was moved
-			release, err := r.alone()
+			release, err := r.store().alone()
 			if err != nil {
 				return err
 			}
@@ -89,6 +92,11 @@ func (r *Room) Undo() (task.Answer, error) {
 			}
 			j.Stage, j.Back, j.UndoPlanned = journal.Switching, true, true
 			if err := r.save(j); err != nil {
+				return err
+			}
+		}
+		if j.Planned {
+			if err := r.store().undo(ctx); err != nil {
 				return err
 			}
 		}
@@ -176,10 +184,12 @@ func (r *Room) Check(ctx context.Context) (task.Answer, error) {
 		if j.Stage == journal.Starting {
 			return nil
 		}
-		if r.database() {
-			if err := r.checkDatabase(ctx); err != nil {
-				return fmt.Errorf("the restored database: %w", err)
-			}
+		var found task.Found
+		if err := json.Unmarshal(j.Found, &found); err != nil {
+			return fmt.Errorf("what was fetched: %w", err)
+		}
+		if err := r.store().check(ctx, found.Database); err != nil {
+			return fmt.Errorf("the restored database: %w", err)
 		}
 		j.Stage = journal.Starting
 		return r.save(j)
@@ -219,7 +229,7 @@ func (r *Room) checkDatabase(ctx context.Context) error {
 }
 
 // Forget removes what a restore has put aside, for good.
-func (r *Room) Forget() (task.Answer, error) {
+func (r *Room) Forget(ctx context.Context) (task.Answer, error) {
 	unlock, err := lock(r.state(lockName))
 	if err != nil {
 		return task.Answer{}, err
@@ -235,7 +245,10 @@ func (r *Room) Forget() (task.Answer, error) {
 	if there && j.Run == r.Kept {
 		return task.Answer{}, &ErrOpen{j}
 	}
-	found := false
+	found, err := r.kind().forget(ctx, r.Kept)
+	if err != nil {
+		return task.Answer{}, err
+	}
 	for _, v := range r.Volumes {
 		for _, aside := range []string{replaced, undone} {
 			folder := r.beside(v.Name, aside, r.Kept)
@@ -252,16 +265,22 @@ func (r *Room) Forget() (task.Answer, error) {
 	if !found {
 		return task.Answer{}, fmt.Errorf("RUN is %q, and nothing of it is kept here; `stack restore STACK --list` shows what is", r.Kept)
 	}
-	return r.List()
+	return r.List(ctx)
 }
 
 // List tells of the restore that is open, and of what earlier ones have put aside.
-func (r *Room) List() (task.Answer, error) {
+func (r *Room) List(ctx context.Context) (task.Answer, error) {
 	j, _, err := journal.Load(r.state(current))
 	if err != nil {
 		return task.Answer{}, err
 	}
-	bytes := map[string]int64{}
+	bytes, err := r.kind().kept(ctx)
+	if err != nil {
+		return task.Answer{}, err
+	}
+	if bytes == nil {
+		bytes = map[string]int64{}
+	}
 	for _, v := range r.Volumes {
 		for _, aside := range []string{replaced, undone} {
 			runs, err := os.ReadDir(r.beside(v.Name, aside))

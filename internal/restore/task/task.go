@@ -43,6 +43,20 @@ type Database struct {
 	Live string `json:"live"`
 }
 
+// Server is a PostgreSQL of the stack's own.
+type Server struct {
+	// Database is what is restored, and Owner the role that all in it belongs to.
+	Database string `json:"database"`
+	Owner    string `json:"owner"`
+	// Volume is one for copies of it, and UID and GID the server's user.
+	Volume string `json:"volume"`
+	UID    uint32 `json:"uid"`
+	GID    uint32 `json:"gid"`
+	// Programs is the folder with the server's programs, and Socket that with its socket.
+	Programs string `json:"programs"`
+	Socket   string `json:"socket"`
+}
+
 // Request is what a one-off is asked to do.
 type Request struct {
 	Run    string       `json:"run"`
@@ -53,6 +67,8 @@ type Request struct {
 	// Volumes are all that are backed up; Database is nil where it is in none of them.
 	Volumes  []Volume  `json:"volumes"`
 	Database *Database `json:"database,omitempty"`
+	// Server is where the database is instead; nil: in no server of the stack's.
+	Server *Server `json:"server,omitempty"`
 	// Exclude are the paths that backups leave out, below a volume's folder: they stay.
 	Exclude []string `json:"exclude,omitempty"`
 	// Stopped is for Note.
@@ -117,8 +133,10 @@ type FoundDatabase struct {
 	LiveBroken int `json:"liveBroken,omitempty"`
 	// Migrate is true where its tables are others than those of the release that runs.
 	Migrate bool `json:"migrate,omitempty"`
-	// Next is the history that it begins.
-	Next string `json:"next"`
+	// Next is the history that it begins; empty: it has none.
+	Next string `json:"next,omitempty"`
+	// Grants says which could not be made, as their roles are not there any more.
+	Grants string `json:"grants,omitempty"`
 }
 
 // FoundVolume is what becomes of a volume's files.
