@@ -115,7 +115,7 @@ core() {
 }
 
 long() {
-  setup/base-images.sh for prod
+  setup/base-images.sh tests
   borrow_swarm
   end_to_end long testname 80
 }
