@@ -39,7 +39,7 @@ var graphs = map[string]struct {
 	"prod-cached":            {stack: "prod, watched", changes: []func(*config.Config){cached("queue")}},
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
 	"swarm-postgres":         {stack: "prod, watched", changes: []func(*config.Config){onPostgres}},
-	"containers-postgres":    {stack: "prod as containers", changes: []func(*config.Config){onPostgres, func(c *config.Config) { c.Database.Version = 17 }}},
+	"containers-postgres":    {stack: "prod as containers", changes: []func(*config.Config){onPostgres, backedUp, func(c *config.Config) { c.Database.Version = 17 }}},
 	"swarm-backup":           {stack: "prod, watched", changes: []func(*config.Config){backedUp}},
 	"containers-backup":      {stack: "containers, watched", changes: []func(*config.Config){backedUp, cached("queue"), toAServer}},
 	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"time"
+
 	"tarot-platform/components/backup"
 	"tarot-platform/components/part"
 	"tarot-platform/components/workload"
@@ -47,6 +49,7 @@ func stand(c part.Context) part.Service {
 			User:      user,
 			Exclusive: true,
 			Isolated:  true,
+			StopGrace: 20 * time.Second, // what the server has goes away
 		},
 		Image: Name,
 		Files: []part.File{{Name: "postgresql.conf", Text: part.Plain(settings(c.Database))}},

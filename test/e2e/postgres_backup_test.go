@@ -40,7 +40,7 @@ func TestPostgresBackups(t *testing.T) {
 
 	tr.stopped()
 	s.sql("DELETE FROM readings")
-	does(1, "copied once a night", "restore", s.name, "--only", "database", "--at", time.Now().UTC().Format(time.RFC3339), "--yes")
+	does(2, "copied once a night", "restore", s.name, "--only", "database", "--at", time.Now().UTC().Format(time.RFC3339), "--yes")
 	folder := filepath.Join(t.TempDir(), "restored")
 	does(0, "database", "restore", s.name, "--only", "database", "--into", folder)
 	if found, err := filepath.Glob(filepath.Join(folder, "database", "app-*.dump")); err != nil || len(found) != 1 {
@@ -54,7 +54,7 @@ func TestPostgresBackups(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = restoring.Wait()
-	does(1, "CONTINUE=yes", "restore", s.name, "--yes")
+	does(2, "CONTINUE=yes", "restore", s.name, "--yes")
 	if text, code := look("restore", s.name, "--continue", "--yes"); code != 0 {
 		t.Fatalf("exit code %d\n%s\nbefore it was killed:\n%s", code, text, restoring.said())
 	}
