@@ -22,8 +22,6 @@ func with(changes ...func(*config.Config)) part.Context {
 	return part.Context{Config: cfg, Stack: "tarot-test"}
 }
 
-func older(c *config.Config) { c.Database.Version = 17 }
-
 func spec(t *testing.T, p part.Part, c part.Context) part.Spec {
 	t.Helper()
 	s, err := p.Spec(c)
