@@ -29,7 +29,6 @@ func onPostgres(t *testing.T, runtime string) {
 		"runtime": runtime, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s", "nginx.tls.mode": "off",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "60s", "backend.health.timeout": "3s",
 		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"},
-		"build.baseRegistry":  "s13-pgapp/",
 		"database.kind":       "postgres", "database.memory": "512m", "database.connections": 70, "database.extensions": []string{"pg_stat_statements"},
 		"database.settings": map[string]any{"log_min_duration_statement": "2s"},
 	})
