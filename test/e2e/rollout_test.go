@@ -117,7 +117,7 @@ type bad struct {
 }
 
 var badReleases = []bad{
-	{"fails its migration", "tarot/migrate.py", `    with _lock(`, "    raise RuntimeError(\"no such table\")\n    with _lock(", []string{"migrate", "no such table"}},
+	{"fails its migration", "tarot/migrate.py", `    with stores.of(settings)`, "    raise RuntimeError(\"no such table\")\n    with stores.of(settings)", []string{"migrate", "no such table"}},
 	{"crashes", "tarot/serve.py", `    return server.run(settings)`, `    raise SystemExit("broken start")`, []string{"broken start"}},
 	{"is never healthy", "tarot/routes/operations.py", `code = 200 if content["status"] == "ok" else 503`, `code = 503`, []string{"not healthy"}},
 	{"fails the smoke test", "tarot/routes/readings.py", "    \"\"\"Draw cards and store the reading.", "    raise RuntimeError(\"broken write\")\n    \"\"\"Draw cards and store the reading.",
