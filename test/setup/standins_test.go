@@ -158,6 +158,12 @@ func TestStandInsOfTwoEngines(t *testing.T) {
 	if has("valkey_valkey_9.1.2") || has("node_24-slim") {
 		t.Error("an image that no stack asks for was got")
 	}
+	if out, err := m.run(t, nil, script, "only", "valkey"); err != nil || !has("valkey_valkey_9.1.2") || has("node_24-slim") {
+		t.Errorf("a single one: %v\n%s", err, out)
+	}
+	if out, err := m.run(t, nil, script, "only", "postgre"); err == nil || !strings.Contains(out, "no image's stand-in is called postgre") {
+		t.Errorf("one that there is not: %v\n%s", err, out)
+	}
 	if out, err := m.run(t, nil, script, "tests"); err != nil || !has("valkey_valkey_9.1.2") || !has("node_24-slim") {
 		t.Errorf("those that the tests ask for besides: %v\n%s", err, out)
 	}
