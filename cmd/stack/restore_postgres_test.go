@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"tarot-platform/internal/config"
@@ -45,16 +42,5 @@ func TestStackOfAPostgres(t *testing.T) {
 	}
 	if !slices.Contains(s.Clients, config.BackendName) || slices.Contains(s.Clients, "backup-rehearsal") || slices.Contains(s.Clients, "postgres") {
 		t.Errorf("%q have the database", s.Clients)
-	}
-}
-
-// main passes another command's exit code on, and says nothing.
-func TestWhatAStepHasSaidIsRead(t *testing.T) {
-	err := readable(fmt.Errorf("container x: %w", &engine.ExitError{Code: 1, Said: "wrong key"}))
-	if errors.As(err, new(*engine.ExitError)) || !strings.Contains(err.Error(), "wrong key") {
-		t.Errorf("%v", err)
-	}
-	if err := readable(errWrong); !errors.Is(err, errWrong) {
-		t.Errorf("%v", err)
 	}
 }
