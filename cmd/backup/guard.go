@@ -21,6 +21,8 @@ import (
 type guardOptions struct {
 	// Database is the file, and State the folder that others read from.
 	Database, State string
+	// Archive is the folder with the results of a PostgreSQL's archive; empty: there is none.
+	Archive string
 	// Litestream is the program.
 	Litestream string
 	Target     target.Target
@@ -54,6 +56,7 @@ func guard(ctx context.Context, args []string) error {
 	set := flag.NewFlagSet("guard", flag.ContinueOnError)
 	set.StringVar(&o.Database, "database", "", "the database's file")
 	set.StringVar(&o.State, "state", "/state", "the folder for marks and results")
+	set.StringVar(&o.Archive, "archive", "", "the folder with the results of a PostgreSQL's archive; empty: there is none")
 	set.StringVar(&o.Litestream, "litestream", "/usr/local/bin/litestream", "the program")
 	set.DurationVar(&o.Retention, "retention", 720*time.Hour, "how long a point in time can be returned to")
 	set.DurationVar(&o.L0, "l0-retention", time.Hour, "how long that is exact to the second")

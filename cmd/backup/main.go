@@ -18,6 +18,7 @@ import (
 // commands are what it does, by the first word. Each says itself what it wants further.
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"adopt":          adopt,         // begins a history beside another database's
+	"archive":        archiving,     // stanza, night, rehearse or adopt, and flags: what is regular of a PostgreSQL's archive
 	"as":             as,            // USER -- COMMAND: runs it as another user, who may read all files
 	"dump-postgres":  dumpPostgres,  // flags: copies a database of PostgreSQL into a folder
 	"emptied":        emptied,       // DATABASE: empties its log, before each start of Litestream

@@ -300,6 +300,10 @@ func (r *replicator) mayAdopt() bool {
 // status is what `make status` shows.
 func (r *replicator) status() results.Status {
 	found, err := results.All(r.results())
+	if r.Archive != "" {
+		one, wrong := results.One(r.Archive, results.Archive)
+		found, err = append(found, one), errors.Join(err, wrong)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {

@@ -117,7 +117,7 @@ func (m *moment) release() error {
 
 // content is what the database holds.
 func (m *moment) content(ctx context.Context) (results.Content, error) {
-	text, err := m.server.run(ctx, "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--snapshot="+m.snapshot, m.database)
+	text, err := m.server.Run(ctx, "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--snapshot="+m.snapshot, m.database)
 	if err != nil {
 		return results.Content{}, err
 	}

@@ -18,7 +18,7 @@ type Database struct {
 
 // Databases are those of the server, by their names.
 func (s Server) Databases(ctx context.Context) (map[string]Database, error) {
-	text, err := s.ask(ctx, "postgres", `SELECT coalesce(json_object_agg(datname, json_build_object('bytes', pg_database_size(oid), 'said', coalesce(shobj_description(oid, 'pg_database'), ''))), '{}')
+	text, err := s.Ask(ctx, "postgres", `SELECT coalesce(json_object_agg(datname, json_build_object('bytes', pg_database_size(oid), 'said', coalesce(shobj_description(oid, 'pg_database'), ''))), '{}')
   FROM pg_database WHERE datallowconn AND NOT datistemplate;`+"\n")
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (s Server) Databases(ctx context.Context) (map[string]Database, error) {
 
 // Say has a text be said of a database, which it keeps under another name.
 func (s Server) Say(ctx context.Context, database, text string) error {
-	_, err := s.ask(ctx, "postgres", "COMMENT ON DATABASE "+quoted(database)+" IS "+literal(text)+";\n")
+	_, err := s.Ask(ctx, "postgres", "COMMENT ON DATABASE "+quoted(database)+" IS "+literal(text)+";\n")
 	return err
 }
 
@@ -51,7 +51,7 @@ func (s Server) Rename(ctx context.Context, all ...Renaming) error {
 	}
 	script := "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname IN (" + strings.Join(names, ", ") + ") AND pid <> pg_backend_pid();\nBEGIN;\n" + strings.Join(renames, "") + "COMMIT;\n"
 	for try := 1; ; try++ {
-		_, err := s.ask(ctx, "postgres", script)
+		_, err := s.Ask(ctx, "postgres", script)
 		if err == nil || try == renameTries || ctx.Err() != nil || !strings.Contains(err.Error(), "is being accessed by other users") {
 			return err
 		}

@@ -68,14 +68,14 @@ func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, 
 	m.File = database + "-" + m.At.Format("20060102T150405Z") + ending
 	file := filepath.Join(folder, m.File+unwhole)
 	defer func() { err = errors.Join(err, durable.RemoveAll(file)) }()
-	_, err = s.run(ctx, "pg_dump", "--format=custom", "--compress=zstd:3", "--lock-wait-timeout=10min", "--snapshot="+held.snapshot, "--file="+file, database)
+	_, err = s.Run(ctx, "pg_dump", "--format=custom", "--compress=zstd:3", "--lock-wait-timeout=10min", "--snapshot="+held.snapshot, "--file="+file, database)
 	if err == nil {
 		m.Content, err = held.content(ctx)
 	}
 	if err := errors.Join(err, held.release()); err != nil {
 		return m, err
 	}
-	if _, err := s.run(ctx, "pg_restore", "--list", file); err != nil {
+	if _, err := s.Run(ctx, "pg_restore", "--list", file); err != nil {
 		return m, fmt.Errorf("the copy that was just made can not be read: %w", err)
 	}
 	if m.Bytes, m.SHA256, err = Sum(file); err != nil {
@@ -87,7 +87,7 @@ func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, 
 
 // measured asks for the database's size, and the server's version.
 func (s Server) measured(ctx context.Context, m *Manifest) error {
-	text, err := s.ask(ctx, "postgres", "SELECT json_build_object('size', pg_database_size("+literal(m.Database)+"), 'version', split_part(current_setting('server_version'), ' ', 1));")
+	text, err := s.Ask(ctx, "postgres", "SELECT json_build_object('size', pg_database_size("+literal(m.Database)+"), 'version', split_part(current_setting('server_version'), ' ', 1));")
 	if err != nil {
 		return err
 	}

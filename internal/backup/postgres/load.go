@@ -18,10 +18,10 @@ func (s Server) Load(ctx context.Context, file, database, owner, like string) (t
 	if err := s.Drop(ctx, database); err != nil {
 		return "", err
 	}
-	if _, err := s.ask(ctx, "postgres", "SET client_min_messages = warning;\nCREATE DATABASE "+quoted(database)+" OWNER "+quoted(owner)+" TEMPLATE template0;\nREVOKE ALL ON DATABASE "+quoted(database)+" FROM PUBLIC;\n"); err != nil {
+	if _, err := s.Ask(ctx, "postgres", "SET client_min_messages = warning;\nCREATE DATABASE "+quoted(database)+" OWNER "+quoted(owner)+" TEMPLATE template0;\nREVOKE ALL ON DATABASE "+quoted(database)+" FROM PUBLIC;\n"); err != nil {
 		return "", err
 	}
-	list, err := s.run(ctx, "pg_restore", "--list", file)
+	list, err := s.Run(ctx, "pg_restore", "--list", file)
 	if err != nil {
 		return "", err
 	}
@@ -42,14 +42,14 @@ func (s Server) Load(ctx context.Context, file, database, owner, like string) (t
 		if err := os.WriteFile(names, []byte(entries), 0o644); err != nil { //nolint:gosec // as above
 			return err
 		}
-		_, err := s.run(ctx, "pg_restore", append(words, "--no-owner", "--use-list="+names, "--dbname="+database, file)...)
+		_, err := s.Run(ctx, "pg_restore", append(words, "--no-owner", "--use-list="+names, "--dbname="+database, file)...)
 		return err
 	}
 	// Nobody but the superuser may make every extension.
 	if err := restore("superuser", superusers, "--exit-on-error"); err != nil {
 		return "", err
 	}
-	if _, err := s.ask(ctx, database, "SET client_min_messages = warning;\n"+fmt.Sprintf(schemas, literal(owner))); err != nil {
+	if _, err := s.Ask(ctx, database, "SET client_min_messages = warning;\n"+fmt.Sprintf(schemas, literal(owner))); err != nil {
 		return "", err
 	}
 	if err := restore("others", others, "--exit-on-error", "--role="+owner); err != nil {
@@ -62,18 +62,18 @@ func (s Server) Load(ctx context.Context, file, database, owner, like string) (t
 		told = err.Error()
 	}
 	if like != "" {
-		if _, err := s.ask(ctx, "postgres", strings.NewReplacer("LIKE_", literal(like), "NEW_", literal(database)).Replace(alike)); err != nil {
+		if _, err := s.Ask(ctx, "postgres", strings.NewReplacer("LIKE_", literal(like), "NEW_", literal(database)).Replace(alike)); err != nil {
 			return told, err
 		}
 	}
 	// How rows are spread is in no copy, and plans are made by it.
-	_, err = s.ask(ctx, database, "ANALYZE;\n")
+	_, err = s.Ask(ctx, database, "ANALYZE;\n")
 	return told, err
 }
 
 // Drop removes a database, with whoever is in it.
 func (s Server) Drop(ctx context.Context, database string) error {
-	_, err := s.ask(ctx, "postgres", "SET client_min_messages = warning;\nDROP DATABASE IF EXISTS "+quoted(database)+" WITH (FORCE);\n")
+	_, err := s.Ask(ctx, "postgres", "SET client_min_messages = warning;\nDROP DATABASE IF EXISTS "+quoted(database)+" WITH (FORCE);\n")
 	return err
 }
 
@@ -117,6 +117,6 @@ SELECT format('ALTER %s SET %I = ' || CASE WHEN split_part(one, '=', 1) IN ('sea
 // Roles makes the role that all belongs to, where there is none; whoever runs a release on a copy
 // logs in as it.
 func (s Server) Roles(ctx context.Context, owner string) error {
-	_, err := s.ask(ctx, "postgres", "SELECT 'CREATE ROLE "+quoted(owner)+" LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "+literal(owner)+") \\gexec\n")
+	_, err := s.Ask(ctx, "postgres", "SELECT 'CREATE ROLE "+quoted(owner)+" LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "+literal(owner)+") \\gexec\n")
 	return err
 }

@@ -52,13 +52,13 @@ func (s Server) program(ctx context.Context, name string, words ...string) *exec
 	return cmd
 }
 
-// run is a program to its end, and what it has printed.
-func (s Server) run(ctx context.Context, name string, words ...string) (string, error) {
+// Run is a program to its end, and what it has printed.
+func (s Server) Run(ctx context.Context, name string, words ...string) (string, error) {
 	return ended(s.program(ctx, name, words...))
 }
 
-// ask has psql do what a script says.
-func (s Server) ask(ctx context.Context, database, script string) (string, error) {
+// Ask has psql do what a script says.
+func (s Server) Ask(ctx context.Context, database, script string) (string, error) {
 	cmd := s.program(ctx, "psql", asking(database)...)
 	cmd.Stdin = strings.NewReader(script)
 	return ended(cmd)

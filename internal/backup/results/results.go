@@ -28,6 +28,9 @@ const (
 const (
 	Files     = "files"
 	Rehearsal = "rehearsal"
+	// Archive is that of a PostgreSQL, which is written and rehearsed by a job of its own. Where there is none,
+	// there are no results of it.
+	Archive = "archive"
 )
 
 var all = []string{Files, Rehearsal}
@@ -51,13 +54,20 @@ var figures = map[string][]figure{
 		{"rehearsal_age_seconds", "How old the newest of what was restored was."},
 		{"rehearsal_application_duration_seconds", "How long the release took to start on it, and to answer."},
 	},
+	Archive: {
+		{"archive_added_bytes", "What the last backup in the archive has added to the repository."},
+		{"archive_first_timestamp_seconds", "The first moment that the archive can bring back."},
+		{"archive_restored_bytes", "What the last rehearsal of the archive has restored."},
+		{"archive_restored_rows", "How many rows the database has that was restored of the archive."},
+		{"archive_age_seconds", "How old the newest of that was."},
+	},
 }
 
 type figure struct{ name, help string }
 
 // Result is how a run of a cron job has ended.
 type Result struct {
-	// Of is Files or Rehearsal.
+	// Of is Files, Rehearsal or Archive.
 	Of      string `json:"of"`
 	Outcome string `json:"outcome"`
 	// Why says what was wrong, for people.
@@ -75,7 +85,7 @@ type Result struct {
 
 // Write writes the newest result of its kind into a folder, in one step.
 func Write(folder string, r Result) error {
-	if !slices.Contains(all, r.Of) {
+	if _, known := figures[r.Of]; !known {
 		return fmt.Errorf("there are no results of %q", r.Of)
 	}
 	for name := range r.Figures {
@@ -133,14 +143,20 @@ func All(folder string) ([]Result, error) {
 	var found []Result
 	var wrong []error
 	for _, of := range all {
-		r, err := read(folder, of)
-		if err != nil {
-			r = Result{Of: of, Outcome: Inconclusive, Why: err.Error()}
-			wrong = append(wrong, err)
-		}
+		r, err := One(folder, of)
+		wrong = append(wrong, err)
 		found = append(found, r)
 	}
 	return found, errors.Join(wrong...)
+}
+
+// One is the newest of a kind, as All has it.
+func One(folder, of string) (Result, error) {
+	r, err := read(folder, of)
+	if err != nil {
+		r = Result{Of: of, Outcome: Inconclusive, Why: err.Error()}
+	}
+	return r, err
 }
 
 func read(folder, of string) (Result, error) {
@@ -174,7 +190,11 @@ func Metrics(found []Result, replicated *time.Time) string {
 	for _, r := range found {
 		by[r.Of] = r
 	}
-	for _, of := range all {
+	kinds := slices.Clone(all)
+	if _, there := by[Archive]; there {
+		kinds = append(kinds, Archive)
+	}
+	for _, of := range kinds {
 		Sample(&text, "last_success_timestamp_seconds", "", Unix(by[of].Succeeded), "name", of)
 	}
 	head(&text, "files_result", "How the last snapshot has ended.")
@@ -193,7 +213,13 @@ func Metrics(found []Result, replicated *time.Time) string {
 		}
 	}
 	Sample(&text, "rehearsal_duration_seconds", "How long the last rehearsal took.", by[Rehearsal].Took.Seconds())
-	for _, of := range all {
+	if r, there := by[Archive]; there {
+		head(&text, "archive_result", "How the last backup into the archive, with its rehearsal, has ended.")
+		for _, outcome := range []string{OK, Failed, Inconclusive} {
+			Sample(&text, "archive_result", "", Boolean(r.Outcome == outcome), "result", outcome)
+		}
+	}
+	for _, of := range kinds {
 		for _, f := range figures[of] {
 			Sample(&text, f.name, f.help, by[of].Figures[f.name])
 		}

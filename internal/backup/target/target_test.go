@@ -145,6 +145,33 @@ func TestWhatResticIsTold(t *testing.T) {
 	}
 }
 
+func TestWhatPgBackRestIsTold(t *testing.T) {
+	for kind, told := range all(t) {
+		told.Credentials.HostKey = "ssh-ed25519 AAAA"
+		options, ok := told.PgBackRest()
+		want := map[Kind]map[string]string{
+			Volume: {"repo1-type": "posix", "repo1-path": "/target/tarot-prod/postgres"},
+			Folder: {"repo1-type": "posix", "repo1-path": "/target/tarot-prod/postgres"},
+			S3: {"repo1-type": "s3", "repo1-path": "/p/tarot-prod/postgres", "repo1-s3-bucket": "bucket", "repo1-s3-key": "AK",
+				"repo1-s3-region": "eu-1", "repo1-s3-endpoint": "s3.example.com", "repo1-s3-uri-style": "path"},
+			SFTP: {"repo1-type": "sftp", "repo1-path": "/srv/b/tarot-prod/postgres", "repo1-sftp-host": "host", "repo1-sftp-host-port": "2222", "repo1-sftp-host-user": "u",
+				"repo1-sftp-private-key-file": "/run/secrets/backup_ssh_key", "repo1-sftp-host-key-hash-type": "sha256", "repo1-sftp-host-key-check-type": "fingerprint",
+				"repo1-sftp-host-fingerprint": "709e80c88487a2411e1ee4dfb9f22a861492d20c4765150c0c794abd70f8147c"},
+		}[kind]
+		if ok != (want != nil) || !maps.Equal(options, want) {
+			t.Errorf("%s: %v, %v", kind, ok, options)
+		}
+	}
+	for name, other := range map[string]Target{
+		"without TLS":   {Kind: S3, Bucket: "b", Endpoint: "http://minio:9000"},
+		"by a password": {Kind: SFTP, Host: "h", Path: "/x", Credentials: Credentials{Secret: "s", HostKey: "ssh-ed25519 AAAA"}},
+	} {
+		if _, ok := other.PgBackRest(); ok {
+			t.Errorf("%s: it is told something that it can't", name)
+		}
+	}
+}
+
 // Another stack is another place; what opens it, and an AWS region, is not.
 func TestTheIDOfATarget(t *testing.T) {
 	ids := map[string]Kind{}

@@ -1,6 +1,10 @@
 package target
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"net/url"
 	"path"
 	"strconv"
@@ -93,4 +97,47 @@ func (t Target) KnownHosts() string {
 		name = "[" + name + "]:" + number
 	}
 	return name + " " + strings.TrimSpace(t.Credentials.HostKey) + "\n"
+}
+
+// PgBackRest are options that tell pgBackRest the repository, without what opens it but a key's
+// file; false: it knows no such target, which is WebDAV, S3 without TLS, SFTP by a password.
+func (t Target) PgBackRest() (options map[string]string, ok bool) {
+	c := t.Credentials
+	options = map[string]string{"repo1-type": "posix", "repo1-path": t.below("postgres")}
+	switch t.Kind {
+	case Volume, Folder:
+	case S3:
+		options["repo1-type"], options["repo1-path"] = "s3", "/"+t.below("postgres")
+		options["repo1-s3-bucket"], options["repo1-s3-key"] = t.Bucket, c.AccessKey
+		options["repo1-s3-region"], options["repo1-s3-endpoint"] = cmp.Or(t.Region, "us-east-1"), "s3."+cmp.Or(t.Region, "us-east-1")+".amazonaws.com"
+		if t.Endpoint != "" {
+			u, err := url.Parse(t.Endpoint)
+			if err != nil || u.Scheme != "https" {
+				return nil, false
+			}
+			options["repo1-s3-endpoint"], options["repo1-s3-uri-style"] = u.Hostname(), "path"
+			if u.Port() != "" {
+				options["repo1-storage-port"] = u.Port()
+			}
+		}
+	case SFTP:
+		blob := strings.Fields(c.HostKey)
+		if c.SSHKey == "" || len(blob) < 2 {
+			return nil, false
+		}
+		key, err := base64.StdEncoding.DecodeString(blob[1])
+		if err != nil {
+			return nil, false
+		}
+		sum := sha256.Sum256(key)
+		name, number := port(t.Host, "22")
+		for option, value := range map[string]string{"host": name, "host-port": number, "host-user": t.User, "private-key-file": c.SSHKey,
+			"host-key-hash-type": "sha256", "host-key-check-type": "fingerprint", "host-fingerprint": hex.EncodeToString(sum[:])} {
+			options["repo1-sftp-"+option] = value
+		}
+		options["repo1-type"] = "sftp"
+	default:
+		return nil, false
+	}
+	return options, true
 }
