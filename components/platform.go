@@ -93,8 +93,9 @@ type PlatformArgs struct {
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
 	// Scheduler makes what the scheduler's image is built from, for an os/architecture, and
-	// Helper what that of the backups is. nil: compile.Scheduler and compile.Backup.
-	Scheduler, Helper Compiler
+	// Helper what that of the backups is, and Archiving what that of a PostgreSQL is that is archived. nil:
+	// compile.Scheduler, compile.Backup and compile.Postgres.
+	Scheduler, Helper, Archiving Compiler
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

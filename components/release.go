@@ -2,6 +2,7 @@ package components
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -116,6 +117,7 @@ func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build
 const (
 	schedulerName = "scheduler"
 	helperName    = "backup"
+	archivingName = "postgres"
 )
 
 // scheduler is the image of the scheduler, where something is scheduled.
@@ -132,6 +134,17 @@ func (r *rollout) helper() (part.Built, error) {
 		return part.Built{}, nil
 	}
 	return r.tool(helperName, r.args.Helper, compile.Backup, "backup.enabled")
+}
+
+// archiving is the image of the stack's PostgreSQL with what archives it, where that is wanted.
+func (r *rollout) archiving() (part.Built, error) {
+	cfg := r.args.Config
+	if !cfg.Archives() {
+		return part.Built{}, nil
+	}
+	return r.tool(archivingName, r.args.Archiving, func(_ context.Context, platform string) (buildcontext.Build, error) {
+		return compile.Postgres(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
+	}, "backup.enabled")
 }
 
 // tool is an image of the platform's own, which a key of the configuration asks for. It is none
@@ -168,7 +181,7 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
 	var all []string
-	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper} {
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving} {
 		if built.Reference != "" {
 			all = append(all, built.Reference)
 		}
@@ -296,7 +309,7 @@ func (r *rollout) record(unfinished bool) error {
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
 		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(),
-		Tools: []string{r.repository(schedulerName), r.repository(helperName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Tools: []string{r.repository(schedulerName), r.repository(helperName), r.repository(archivingName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

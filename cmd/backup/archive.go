@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"tarot-platform/internal/backup/archive"
@@ -29,7 +30,8 @@ func archiveFlags(args []string) (o archiveOptions, err error) {
 	set.StringVar(&o.Include, "include", "/run/secrets", "the folder with those that open the repository")
 	set.StringVar(&o.Server.Programs, "programs", "", "the folder with the server's programs; empty: as PATH says")
 	set.StringVar(&o.Server.Socket, "socket", "/var/run/postgresql", "the folder with the server's socket")
-	set.IntVar(&o.Version, "version", 18, "the server's version")
+	version, _ := strconv.Atoi(os.Getenv("PG_MAJOR"))
+	set.IntVar(&o.Version, "version", version, "the server's version")
 	set.StringVar(&o.Database, "database", "app", "the application's database")
 	set.StringVar(&o.Root, "root", "/var/lib/postgresql", "the folder of the server's volume")
 	set.StringVar(&o.Room, "room", "/rehearsal", "the folder for what is restored, and for results")
@@ -170,6 +172,9 @@ func (a *archiver) whole(ctx context.Context) (string, error) {
 	var at time.Time
 	if err == nil {
 		at = dropped.ModTime()
+	}
+	if last, err := results.One(below(a.Room, resultsFolder), results.Archive); err == nil && last.Outcome == results.Failed {
+		return "the last rehearsal of the archive has failed", nil
 	}
 	return needed(all, segments, at, time.Now()), nil
 }

@@ -38,6 +38,11 @@ func restoring(ctx context.Context, args []string) error {
 	}
 	room := restores.Room{Request: request, Now: time.Now}
 	var from *targets
+	if request.Server.Archived(request.Want) && (args[0] == "load" || args[0] == "extract") {
+		if room.Archive, err = openArchive(request); err != nil {
+			return err
+		}
+	}
 	if args[0] == "fetch" || args[0] == "extract" || args[0] == "recall" {
 		work, err := os.MkdirTemp("", "restore")
 		if err != nil {

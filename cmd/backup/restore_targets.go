@@ -47,7 +47,7 @@ func (t *targets) Find(ctx context.Context, want journal.Want, database *task.Da
 	at, err := time.Parse(time.RFC3339, want.At)
 	moment := err == nil
 	snapshot := !moment && want.At != "latest"
-	server := t.request.Server != nil && want.Has(journal.Database)
+	server := t.request.Server != nil && want.Has(journal.Database) && !t.request.Server.Archived(want)
 	if server && moment {
 		return o, fmt.Errorf("AT is %q, and a PostgreSQL is copied once a night: it can not be brought to a moment in between; allowed: latest, or the id of a snapshot (its time is shown). --only files takes a moment", want.At)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,11 +10,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 // helperProgram is the helper in the containers of the backup: a link to the one that was
 // published last.
 const helperProgram = "/run/backup/backup"
+
+// archiver is the workload that looks after a PostgreSQL's archive, and scheduledHelper the helper in it.
+var archiver = config.ScheduleWorkload(config.PostgresArchiveSchedule)
+
+const scheduledHelper = "/run/scheduler/backup"
 
 func backupCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "backup", Short: "look after the backups of a stack"}
@@ -26,12 +33,32 @@ func backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runSchedule(cmd.Context(), d.docker, d.prefix, config.BackupRehearsalSchedule, os.Stdout, os.Stderr)
+			n, err := d.docker.Runs(cmd.Context(), d.prefix, archiver)
+			if err != nil {
+				return err
+			}
+			err = runSchedule(cmd.Context(), d.docker, d.prefix, config.BackupRehearsalSchedule, os.Stdout, os.Stderr)
+			if n > 0 {
+				// Whatever the one says, the other is looked at; what is wrong weighs more than what could not be told.
+				archived := d.docker.ExecTo(cmd.Context(), d.prefix, archiver, os.Stdout, os.Stderr, scheduledHelper, "archive", "rehearse")
+				var code *engine.ExitError
+				if err == nil || errors.As(archived, &code) && code.Code == 1 {
+					err = archived
+				}
+			}
+			return err
 		},
 	}
 	adopt := &cobra.Command{
 		Use: "adopt STACK", Short: "the database is new on purpose: begin a history beside those that the target has", Args: cobra.ExactArgs(1),
 		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error {
+			n, err := d.docker.Runs(ctx, d.prefix, archiver)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				return d.docker.ExecTo(ctx, d.prefix, archiver, os.Stdout, os.Stderr, scheduledHelper, "archive", "adopt")
+			}
 			return d.docker.ExecTo(ctx, d.prefix, replicator, os.Stdout, os.Stderr, helperProgram, "adopt")
 		}),
 	}

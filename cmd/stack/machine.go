@@ -69,6 +69,9 @@ func (d deployed) restoreMachine(ctx context.Context, yes bool) error {
 		return err
 	}
 	s, err := stackOf(cfg, d.name, d.prefix, cfg.Secrets["backupKey"])
+	if err == nil {
+		s, err = d.withServer(ctx, s)
+	}
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,22 @@ func (d deployed) restorable(ctx context.Context) (restore.Stack, error) {
 	if err != nil {
 		return restore.Stack{}, err
 	}
-	return stackOf(cfg, d.name, d.prefix, key)
+	s, err := stackOf(cfg, d.name, d.prefix, key)
+	if err != nil {
+		return s, err
+	}
+	return d.withServer(ctx, s)
+}
+
+// withServer has what needs the server's programs run in the image that it runs in, which is one of the stack's own
+// where it is archived.
+func (d deployed) withServer(ctx context.Context, s restore.Stack) (restore.Stack, error) {
+	if s.Request.Server == nil {
+		return s, nil
+	}
+	image, err := d.docker.ImageOf(ctx, d.prefix, s.Request.Server.Name)
+	s.Work.Image, s.Recover.Image = image, image
+	return s, err
 }
 
 // stackOf is the same of a configuration.
@@ -182,6 +197,9 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	if s := request.Server; s != nil {
 		work.Mounts = append(work.Mounts, engine.OnceMount{Source: prefix + "-" + s.Volume, Target: path.Join(task.Volumes, s.Volume)})
 	}
+	if s := request.Server; s != nil && s.Archive != "" {
+		work.Mounts = append(work.Mounts, engine.OnceMount{Source: prefix + "-" + s.Data, Target: path.Join(task.Volumes, s.Data)})
+	}
 	fetch := work
 	if s := request.Server; s != nil { // its programs are in its image, and let in its user alone
 		work.Image = cfg.Database.ServerImage()
@@ -203,7 +221,7 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	if mount, local := targetMount(prefix, places); local {
 		fetch.Mounts = append(slices.Clone(fetch.Mounts), mount)
 	}
-	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Ask: ask, Clients: clientsOf(described),
+	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Recover: recovering(c, work, fetch), Ask: ask, Clients: clientsOf(described),
 		Order: func(workload string) int { return order(cfg, workload) }, Serves: func(workload string) bool { return serves(cfg, workload) }}
 	if cfg.Nginx.Enabled {
 		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
@@ -215,6 +233,27 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 		s.Migrate, s.MigrateTime = "migrate", migrateTime
 	}
 	return s, nil
+}
+
+// recovering is the one-off that restores of the archive: it has the server's image, and what opens the archive. It starts
+// a server, as that one's user, and ends it.
+func recovering(c part.Context, work, fetch engine.Once) engine.Once {
+	if !c.Archives() {
+		return engine.Once{}
+	}
+	once := work
+	once.Again, once.Files = true, fetch.Files
+	once.Capabilities = append(slices.Clone(work.Capabilities), "KILL")
+	once.Memory = max(work.Memory, 512<<20)
+	switch t := postgres.ArchivePlace(c); t.Kind {
+	case target.Volume:
+		once.Mounts = append(slices.Clone(work.Mounts), engine.OnceMount{Source: c.Stack + "-" + postgres.ArchiveVolume, Target: task.Target, ReadOnly: true})
+	case target.Folder:
+		once.Mounts = append(slices.Clone(work.Mounts), engine.OnceMount{Source: t.Path, Target: task.Target, Host: true, ReadOnly: true})
+	default:
+		once.Network = c.Stack + "-" + networkOf(c.Config, part.Edge)
+	}
+	return once
 }
 
 // volumesOf are those that are backed up, and where the database is in them.

@@ -207,6 +207,9 @@ func shown(s restore.Shown) []string {
 		if d.Migrate {
 			say("  its tables are of another release: they are migrated by the one that runs")
 		}
+		if d.Unarchived != "" {
+			say("  what was written last may not be in the archive, and then is in what is replaced alone: %s", d.Unarchived)
+		}
 		if d.Grants != "" {
 			say("  not all of its grants could be made: %s", d.Grants)
 		}

@@ -135,6 +135,14 @@ const (
 	DumpVolume = "postgres-dump"
 )
 
+// What opens a target, for who archives: the secrets, and the name of a key's file.
+const (
+	Key        = key
+	Secret     = secret
+	SSHKey     = sshKey
+	SSHKeyFile = "backup_ssh_key"
+)
+
 // Helper is the words that start the helper in what Scheduled returns.
 func Helper(c part.Context, words ...string) []string { return helper(c, schedules.Folder, words...) }
 

@@ -3,6 +3,7 @@ package backup
 import (
 	_ "embed" // the rules and the dashboard
 	"fmt"
+	"path"
 	"time"
 
 	"tarot-platform/assets/prometheus"
@@ -101,6 +102,10 @@ func replicate(c part.Context) part.Service {
 	}
 	if m, there := DatabaseVolume(c); there {
 		s.Mounts = append(s.Mounts, m)
+	}
+	if c.Archives() { // whose job says there how it does
+		s.Command = append(s.Command, "--archive="+path.Join(roomFolder, "results"))
+		s.Mounts = append(s.Mounts, volume(RoomVolume, roomFolder, true))
 	}
 	s.Mounts = append(s.Mounts, targetMounts(false, at)...)
 	return s

@@ -46,6 +46,8 @@ type Context struct {
 	// Scheduler is the image that has the scheduler, where something is scheduled, and Helper
 	// the one that has what backs up, where that is wanted.
 	Scheduler, Helper Built
+	// Archiving is the image of the stack's PostgreSQL with what archives it, where that is wanted.
+	Archiving Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so

@@ -11,6 +11,7 @@ import (
 	"tarot-platform/components/schedules"
 	"tarot-platform/components/storage"
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/backup/target"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/restore/task"
 )
@@ -81,8 +82,20 @@ func Restored(c part.Context) *task.Server {
 	if !c.RunsPostgres() {
 		return nil
 	}
-	return &task.Server{Database: database, Owner: owner, Volume: backup.DumpVolume, UID: uid, GID: uid, Programs: programs(c), Socket: socketFolder}
+	s := &task.Server{Database: database, Owner: owner, Volume: backup.DumpVolume, UID: uid, GID: uid, Programs: programs(c), Socket: socketFolder,
+		Name: Name, Data: Name, Version: c.Database.Version, Accounts: Users{}.Name()}
+	if c.Archives() {
+		t, _ := place(c)
+		if t.Credentials.SSHKey != "" {
+			t.Credentials.SSHKey = path.Join(task.Opened, backup.SSHKeyFile)
+		}
+		s.Archive = ArchiveSettings(c, t, path.Join(task.Volumes, Name))
+	}
+	return s
 }
+
+// ArchivePlace is where the archive of a stack is.
+func ArchivePlace(c part.Context) target.Target { t, _ := place(c); return t }
 
 // uid is the number of the server's user, and of its group.
 const uid = 999

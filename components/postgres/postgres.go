@@ -57,22 +57,29 @@ func (Server) Spec(c part.Context) (part.Spec, error) {
 	data := part.Volume{Name: Name, Resource: component + "-" + Name, Engine: config.PostgresVolume(c.Stack), Data: true}
 	if !c.RunsPostgres() {
 		data.Unused = "database.kind is " + c.Database.Kind
-		return part.Spec{Component: component, Volumes: []part.Volume{data}}, nil
+		archive := part.Volume{Name: ArchiveVolume, Resource: component + "-" + ArchiveVolume, Engine: c.Stack + "-" + ArchiveVolume, Data: true, Unused: data.Unused}
+		return part.Spec{Component: component, Volumes: []part.Volume{data, archive}}, nil
 	}
-	return part.Spec{
+	s := part.Spec{
 		Component: component,
 		Services:  []part.Service{server(c)},
 		Jobs:      []part.Job{look(c, data.Engine)},
 		Volumes:   []part.Volume{data, {Name: Socket, Resource: component + "-" + Socket, Engine: c.Stack + "-" + Socket}},
 		Images:    []part.Image{image(c)},
 		Warnings:  warnings(c),
-	}, nil
+	}
+	archived(c, &s)
+	return s, nil
 }
 
 func image(c part.Context) part.Image {
 	i := part.Image{Name: Name, Reference: c.Database.ServerImage(), Component: component}
 	i.SetUp = i.Reference
-	if c.Database.Image != "" {
+	switch {
+	case c.Archives(): // an image of our own, of that one
+		build := c.Archiving.Build
+		i.Reference, i.Build = c.Archiving.Reference, &build
+	case c.Database.Image != "":
 		i.Key = "database.image"
 	}
 	return i

@@ -1,8 +1,10 @@
 # shellcheck shell=sh
-# start.sh VERSION: the server, on the volume, which is given a database where it never had one.
+# start.sh VERSION [SCRIPT]: the server, on the volume, which is given a database where it never had one. With
+# the name of a script, that sends what is written to the archive.
 set -eu
 umask 077
 version=$1
+script=${2:-}
 root=${ROOT:-/var/lib/postgresql}
 bin=${BIN:-/usr/lib/postgresql/$version/bin}
 config=${CONFIG:-/run/config}
@@ -35,6 +37,11 @@ fi
 
 # Whoever had these is dead: the lock is ours.
 rm -f "$data/postmaster.pid" "${SOCKETS:-/var/run/postgresql}"/.s.PGSQL.*
+set --
+if [ -n "$script" ]; then
+  # A piece of the log is sent when it is full, and in any case after a minute.
+  set -- -c archive_mode=on -c "archive_command=/bin/sh $config/$script %p" -c archive_library= -c wal_level=replica -c archive_timeout=60
+fi
 # What is said here goes before what a database has brought along in its postgresql.auto.conf.
 exec "$bin/postgres" -D "$data" -c "config_file=$config/postgresql.conf" -c "hba_file=$config/pg_hba.conf" -c "ident_file=$config/pg_ident.conf" \
-  -c listen_addresses=* -c fsync=on -c full_page_writes=on
+  -c listen_addresses=* -c fsync=on -c full_page_writes=on "$@"

@@ -44,6 +44,9 @@ type Database struct {
 	Extensions []string `key:"extensions" allowed:"a list of names that the image has: small letters, digits, _ and -"`
 	// The nightly copy of the database, where `backup.enabled` is true.
 	Dump DatabaseDump `key:"dump"`
+	// The continuous archive, where `backup.enabled` is true: the database can be brought back to any
+	// moment of `backup.retention`.
+	Archive DatabaseArchive `key:"archive"`
 	// Further settings of the server.
 	Settings map[string]string `key:"settings" allowed:"a map of names of postgresql.conf to values; none that the platform relies on"`
 }
@@ -54,8 +57,22 @@ type DatabaseDump struct {
 	Cron string `key:"cron" allowed:"five fields such as 0 2 * * * that some day has, or @daily, @weekly or @hourly"`
 }
 
-// PostgresDumpSchedule is the schedule of that copy, which has a container as a user's has.
-const PostgresDumpSchedule = "postgres-dump"
+// DatabaseArchive is what pgBackRest keeps on the target, encrypted: all that is written to the
+// database as it is written, and copies of the whole.
+type DatabaseArchive struct {
+	// When what has changed is copied into the archive, as hours of `backup.timeZone`: once a week, after
+	// a restore and where anything is missing it is all. What was archived is rehearsed then.
+	Cron string `key:"cron" allowed:"five fields such as 30 1 * * * that some day has, or @daily, @weekly or @hourly"`
+	// How much of what was written may wait on the disk of the database for a target that is away.
+	// What is beyond that is given up, rather than the disk: there is a gap until the next night.
+	Queue Bytes `key:"queue" allowed:"a size with a unit, at least 64m, such as 4g"`
+}
+
+// The schedules of the copy and of the archive, which have a container each, as a user's have.
+const (
+	PostgresDumpSchedule    = "postgres-dump"
+	PostgresArchiveSchedule = "postgres-archive"
+)
 
 // The kinds of databases.
 const (
@@ -70,7 +87,7 @@ func databaseDefaults() Database {
 	return Database{
 		Kind: SQLite, Version: 18, ExporterImage: "prometheuscommunity/postgres-exporter:v0.19.1",
 		CPUs: 1, Memory: 1 << 30, Connections: 150, Reserve: 15, Pool: 2, Overflow: 3, Scheme: "postgresql",
-		Dump: DatabaseDump{Cron: "0 2 * * *"},
+		Dump: DatabaseDump{Cron: "0 2 * * *"}, Archive: DatabaseArchive{Cron: "30 1 * * *", Queue: 4 << 30},
 	}
 }
 
@@ -79,6 +96,9 @@ func (d Database) ServerImage() string { return cmp.Or(d.Image, DatabaseVersions
 
 // RunsPostgres is true where the stack has a PostgreSQL of its own.
 func (cfg Config) RunsPostgres() bool { return cfg.Database.Kind == Postgres }
+
+// Archives is true where what is written to that goes to the target of the backups as it is written.
+func (cfg Config) Archives() bool { return cfg.RunsPostgres() && cfg.Backup.Enabled }
 
 // PostgresVolume is what the engine calls the volume of a stack's PostgreSQL.
 func PostgresVolume(stack string) string { return stack + "-postgres" }
@@ -141,8 +161,11 @@ func (d Database) check(c *checker, cfg Config) {
 	c.between("database.pool", d.Pool, 1, 100)
 	c.between("database.overflow", d.Overflow, 0, 100)
 	c.oneOf("database.scheme", d.Scheme, "postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg")
-	_, err := cron.Parse(d.Dump.Cron, "UTC")
-	c.want(err == nil, "database.dump.cron", d.Dump.Cron)
+	for key, expression := range map[string]string{"dump": d.Dump.Cron, "archive": d.Archive.Cron} {
+		_, err := cron.Parse(expression, "UTC")
+		c.want(err == nil, "database."+key+".cron", expression)
+	}
+	c.want(d.Archive.Queue >= 64<<20, "database.archive.queue", d.Archive.Queue)
 	for i, name := range d.Extensions {
 		c.want(extension.MatchString(name) && !slices.Contains(d.Extensions[:i], name), "database.extensions", name)
 	}
@@ -163,8 +186,10 @@ func (d Database) check(c *checker, cfg Config) {
 	if driver := cfg.Volumes.Driver; driver != "local" {
 		c.add(Fault{Namespace, "volumes.driver", quote(driver), "local where database.kind is postgres: a PostgreSQL on a volume of another machine loses what it has written when that is away for a moment"})
 	}
-	if _, taken := cfg.Schedules[PostgresDumpSchedule]; taken && cfg.Backup.Enabled {
-		c.because("schedules", PostgresDumpSchedule, "the platform has one of that name where backup.enabled is true and database.kind is postgres")
+	for _, name := range []string{PostgresDumpSchedule, PostgresArchiveSchedule} {
+		if _, taken := cfg.Schedules[name]; taken && cfg.Backup.Enabled {
+			c.because("schedules", name, "the platform has one of that name where backup.enabled is true and database.kind is postgres")
+		}
 	}
 	cfg.checkBudget(c)
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -174,6 +176,19 @@ func (e *Engine) restart(ctx context.Context, id string, policy container.Restar
 func (e *Engine) Runs(ctx context.Context, prefix, workload string) (int, error) {
 	found, err := e.workload(ctx, prefix, workload, false)
 	return len(found), err
+}
+
+// ImageOf is the image of the newest container of a stack's workload, whether it runs or not.
+func (e *Engine) ImageOf(ctx context.Context, prefix, workload string) (string, error) {
+	found, err := e.workload(ctx, prefix, workload, true)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("no container of %s is on this engine: `pulumi up` brings it back", workload)
+	}
+	if err != nil {
+		return "", err
+	}
+	newest := slices.MaxFunc(found, func(a, b container.Summary) int { return cmp.Compare(a.Created, b.Created) })
+	return newest.Image, nil
 }
 
 // Mounted is true where a healthy container of a stack's workload has the volume.

@@ -57,6 +57,8 @@ type Stack struct {
 	Name, Prefix string
 	// Request is what is the same in all steps.
 	Request task.Request
+	// Recover is the one-off that has the server's data, and the archive of it.
+	Recover engine.Once
 	// Fetch, Work and Ask are the one-offs that fetch, that have the volumes alone, and that ask
 	// the application by its network; their commands get the step's name.
 	Fetch, Work, Ask engine.Once

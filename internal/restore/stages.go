@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"tarot-platform/internal/backup/journal"
 	"tarot-platform/internal/engine"
@@ -17,7 +18,11 @@ import (
 func (r *Restore) fetch(ctx context.Context, j journal.Journal) (journal.Journal, error) {
 	answer, err := r.step(ctx, r.Stack.Fetch, j, "fetch", nil)
 	if err == nil && answer.Journal.Stage == journal.Fetching { // a server takes it
-		answer, err = r.step(ctx, r.Stack.Work, answer.Journal, "load", nil)
+		once := r.Stack.Work
+		if r.archived(j.Want) {
+			once = r.Stack.Recover
+		}
+		answer, err = r.step(ctx, once, answer.Journal, "load", nil)
 	}
 	return answer.Journal, err
 }
@@ -36,6 +41,15 @@ func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, 
 		there, err := r.Engine.JobEnded(ctx, r.Stack.Prefix, r.Stack.Migrate)
 		if err == nil && !there {
 			err = fmt.Errorf("its tables are of another release, and the job %s of this one, which would migrate them, is not on this engine: `pulumi up` brings it back", r.Stack.Migrate)
+		}
+		if err != nil {
+			return j, err
+		}
+	}
+	if r.archived(j.Want) {
+		there, err := r.Engine.JobEnded(ctx, r.Stack.Prefix, r.Stack.Request.Server.Accounts)
+		if err == nil && !there {
+			err = fmt.Errorf("its accounts are of another time, and the job %s, which sets today's, is not on this engine: `pulumi up` brings it back", r.Stack.Request.Server.Accounts)
 		}
 		if err != nil {
 			return j, err
@@ -71,6 +85,9 @@ func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, 
 	return answer.Journal, err
 }
 
+// archived is true where the server itself gets other data, and so has to be stopped.
+func (r *Restore) archived(want journal.Want) bool { return r.Stack.Request.Server.Archived(want) }
+
 // exclusive are the volumes that nobody may have while they are changed.
 func (r *Restore) exclusive(want journal.Want) []string {
 	var all []string
@@ -79,6 +96,9 @@ func (r *Restore) exclusive(want journal.Want) []string {
 		if database && want.Has(journal.Database) || want.Has(journal.Files) && !v.Gains {
 			all = append(all, v.Engine)
 		}
+	}
+	if r.archived(want) {
+		all = append(all, r.Stack.Prefix+"-"+r.Stack.Request.Server.Data)
 	}
 	return all
 }
@@ -162,6 +182,11 @@ func (r *Restore) start(ctx context.Context, j journal.Journal) (journal.Journal
 	if err := json.Unmarshal(j.Found, &found); err != nil {
 		return j, fmt.Errorf("what was fetched: %w", err)
 	}
+	if r.archived(j.Want) {
+		if err := r.serverFirst(ctx, j); err != nil {
+			return j, err
+		}
+	}
 	if d := found.Database; d != nil && d.Migrate && r.Stack.Migrate != "" && !j.Back {
 		r.tell("the tables are of another release: " + r.Stack.Migrate)
 		if err := r.Engine.RunAgain(ctx, r.Stack.Prefix, r.Stack.Migrate, r.Stack.MigrateTime); err != nil {
@@ -179,6 +204,32 @@ func (r *Restore) start(ctx context.Context, j journal.Journal) (journal.Journal
 	}
 	answer, err := r.step(ctx, r.Stack.Work, j, "started", nil)
 	return answer.Journal, err
+}
+
+// accountsTime is how long the job for the accounts may take.
+const accountsTime = 2 * time.Minute
+
+// serverFirst starts the server on the data that it has now, and tells it of the accounts of today, which those
+// that were restored may not know.
+func (r *Restore) serverFirst(ctx context.Context, j journal.Journal) error {
+	server := r.Stack.Request.Server
+	var first []journal.Stopped
+	for _, s := range j.Stopped {
+		if s.Workload == server.Name {
+			first = append(first, s)
+		}
+	}
+	if err := r.Engine.StartWriters(ctx, first, r.tell); err != nil {
+		return err
+	}
+	if j.Back {
+		return nil
+	}
+	r.tell("the accounts of today: " + server.Accounts)
+	if err := r.Engine.RunAgain(ctx, r.Stack.Prefix, server.Accounts, accountsTime); err != nil {
+		return fmt.Errorf("the accounts in what was restored: %w", err)
+	}
+	return nil
 }
 
 // reopen starts all else, and lets users in.

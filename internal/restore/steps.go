@@ -73,7 +73,23 @@ func (r *Restore) Recall(ctx context.Context) ([]byte, error) {
 // Into fetches what is wanted, and passes it on as an archive (tar) of the folder task.Out. The
 // stack is left alone.
 func (r *Restore) Into(ctx context.Context, want journal.Want, taken func(io.Reader) error) (task.Found, error) {
-	once := r.Stack.Fetch
+	if !r.archived(want) {
+		return r.into(ctx, r.Stack.Fetch, want, taken)
+	}
+	// Two images have what the two need.
+	database := want
+	database.Only = journal.Database
+	found, err := r.into(ctx, r.Stack.Recover, database, taken)
+	if err != nil || !want.Has(journal.Files) {
+		return found, err
+	}
+	want.Only = journal.Files
+	files, err := r.into(ctx, r.Stack.Fetch, want, taken)
+	files.Database = found.Database
+	return files, err
+}
+
+func (r *Restore) into(ctx context.Context, once engine.Once, want journal.Want, taken func(io.Reader) error) (task.Found, error) {
 	once.Name, once.Again = "restore-into", true
 	once.Take, once.Taken = task.Out, taken
 	var out bytes.Buffer

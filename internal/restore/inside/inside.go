@@ -40,8 +40,20 @@ type Room struct {
 	From Source
 	// Postgres is the server of a stack that has one; nil: as Request says.
 	Postgres databases
+	// Archive is that of such a server; nil: this step needs none.
+	Archive archives
 	// Now is the time.
 	Now func() time.Time
+}
+
+// places are the volumes in which something may be put aside: those that are backed up, and a server's
+// own.
+func (r *Room) places() []task.Volume {
+	all := r.Volumes
+	if s := r.Request.Server; s != nil && s.Archive != "" {
+		all = append(all[:len(all):len(all)], task.Volume{Name: s.Data, Engine: s.Data})
+	}
+	return all
 }
 
 // Source is what is restored from.

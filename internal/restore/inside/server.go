@@ -215,14 +215,17 @@ func (r inServer) kept(ctx context.Context) (map[string]int64, error) {
 			}
 		}
 	}
-	if errors.As(err, new(postgres.Unanswered)) && !r.Want.Has(journal.Database) {
-		return nil, nil // it is not touched
+	if errors.As(err, new(postgres.Unanswered)) && (!r.Want.Has(journal.Database) || r.Server.Archived(r.Want)) {
+		return nil, nil // it is not touched, or replaced as a whole
 	}
 	return kept, err
 }
 
 func (r inServer) forget(ctx context.Context, run string) (there bool, err error) {
 	all, err := r.server().Databases(ctx)
+	if errors.As(err, new(postgres.Unanswered)) {
+		err = fmt.Errorf("the database's server has to run for that: %w", err)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -41,6 +41,8 @@ type store interface {
 // kind is the stack's store, and store the same where the database is restored.
 func (r *Room) kind() store {
 	switch {
+	case r.Request.Server.Archived(r.Want):
+		return inArchive{inServer{r}}
 	case r.Request.Server != nil:
 		return inServer{r}
 	case r.Request.Database != nil:

@@ -162,7 +162,7 @@ func (r *Room) planUndo(moves []journal.Move) ([]journal.Move, error) {
 
 // inVolume tells which volume a path is in, and its name there.
 func (r *Room) inVolume(path string) (volume, name string, err error) {
-	for _, v := range r.Volumes {
+	for _, v := range r.places() {
 		if within(r.folder(v.Name), path) {
 			name, err := filepath.Rel(r.folder(v.Name), path)
 			return v.Name, name, err
@@ -249,7 +249,7 @@ func (r *Room) Forget(ctx context.Context) (task.Answer, error) {
 	if err != nil {
 		return task.Answer{}, err
 	}
-	for _, v := range r.Volumes {
+	for _, v := range r.places() {
 		for _, aside := range []string{replaced, undone} {
 			folder := r.beside(v.Name, aside, r.Kept)
 			there, err := exists(folder)
@@ -281,7 +281,7 @@ func (r *Room) List(ctx context.Context) (task.Answer, error) {
 	if bytes == nil {
 		bytes = map[string]int64{}
 	}
-	for _, v := range r.Volumes {
+	for _, v := range r.places() {
 		for _, aside := range []string{replaced, undone} {
 			runs, err := os.ReadDir(r.beside(v.Name, aside))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -4,6 +4,7 @@ package task
 
 import (
 	"path"
+	"regexp"
 	"time"
 
 	"tarot-platform/internal/backup/journal"
@@ -23,6 +24,8 @@ const (
 	Tools  = "/run/backup"
 	Target = "/target"
 	Out    = "/restored"
+	// Opened is where the helper puts what opens the archive, for the server's user.
+	Opened = "/tmp/archive"
 )
 
 // Volume is one with what is restored.
@@ -55,6 +58,21 @@ type Server struct {
 	// Programs is the folder with the server's programs, and Socket that with its socket.
 	Programs string `json:"programs"`
 	Socket   string `json:"socket"`
+	// Name is what the stack calls the server, Version its version, Data the volume with its data, and
+	// Accounts the job that tells it of the accounts that there are now.
+	Name     string `json:"name"`
+	Version  int    `json:"version"`
+	Data     string `json:"data"`
+	Accounts string `json:"accounts"`
+	// Archive are pgBackRest's settings; empty: what is written is not archived.
+	Archive string `json:"archive,omitempty"`
+}
+
+var snapshotID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
+
+// Archived is true where what is wanted of the database is in the archive, and not in a snapshot.
+func (s *Server) Archived(want journal.Want) bool {
+	return s != nil && s.Archive != "" && want.Has(journal.Database) && !snapshotID.MatchString(want.At)
 }
 
 // Request is what a one-off is asked to do.
@@ -135,6 +153,8 @@ type FoundDatabase struct {
 	Migrate bool `json:"migrate,omitempty"`
 	// Next is the history that it begins; empty: it has none.
 	Next string `json:"next,omitempty"`
+	// Unarchived says why what was written last may not be in the archive; empty: it is.
+	Unarchived string `json:"unarchived,omitempty"`
 	// Grants says which could not be made, as their roles are not there any more.
 	Grants string `json:"grants,omitempty"`
 }
