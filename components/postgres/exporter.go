@@ -14,7 +14,7 @@ import (
 const job = Name
 
 // metrics is what is kept of the exporter's.
-const metrics = `pg_up|pg_settings_max_connections|pg_stat_activity_(count|max_tx_duration)|pg_stat_database_(xact_commit|xact_rollback|tup_(inserted|updated|deleted)|deadlocks|blks_hit|blks_read|temp_bytes)|pg_database_size_bytes|pg_stat_user_tables_(n_dead_tup|n_live_tup)|pg_replication_slot_(slot_is_active|safe_wal_size_bytes)|pg_wal_size_bytes|pg_stat_archiver_(archived_count|failed_count|last_archive_age)|pg_database_wraparound_age_datfrozenxid_seconds`
+const metrics = `pg_up|pg_settings_max_connections|pg_stat_activity_(count|max_tx_duration)|pg_stat_database_(xact_commit|xact_rollback|tup_(inserted|updated|deleted)|deadlocks|blks_hit|blks_read|temp_bytes)|pg_database_size_bytes|pg_stat_user_tables_(n_dead_tup|n_live_tup)|pg_replication_slot_(slot_is_active|safe_wal_size_bytes)|pg_wal_size_bytes|pg_stat_archiver_(failed_count|last_archive_age)|pg_database_wraparound_age_datfrozenxid_seconds`
 
 //go:embed rules.yml.tmpl
 var rules string

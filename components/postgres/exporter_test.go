@@ -46,11 +46,12 @@ func TestTheExporterComesByTheSocket(t *testing.T) {
 }
 
 // ofOthers are those that panels ask for, and that are not the exporter's.
-var ofOthers = []string{"platform_release_info", "platform_deployed_timestamp_seconds"}
+var ofOthers = []string{"platform_release_info", "platform_deployed_timestamp_seconds", "backup_archive_result", "backup_last_success_timestamp_seconds"}
 
 // Whatever a rule or a panel asks for is kept, and nothing else.
 func TestWhatIsAskedForIsKept(t *testing.T) {
 	s := spec(t, Exporter{}, with())
+	s.Alerts[0].YAML += spec(t, Archive{}, with()).Alerts[0].YAML
 	var file struct {
 		Groups []struct{ Rules []struct{ Expr string } }
 	}
@@ -58,8 +59,10 @@ func TestWhatIsAskedForIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []string
-	for _, r := range file.Groups[0].Rules {
-		asked = append(asked, r.Expr)
+	for _, group := range file.Groups {
+		for _, r := range group.Rules {
+			asked = append(asked, r.Expr)
+		}
 	}
 	var board struct {
 		Panels []struct{ Targets []struct{ Expr string } }
@@ -99,4 +102,5 @@ func TestWhatIsAskedForIsKept(t *testing.T) {
 // expanded is what the pattern keeps, name by name.
 const expanded = `pg_up pg_settings_max_connections pg_stat_activity_count pg_stat_activity_max_tx_duration pg_stat_database_xact_commit pg_stat_database_xact_rollback
 pg_stat_database_deadlocks pg_stat_database_blks_hit pg_stat_database_blks_read pg_stat_database_temp_bytes pg_database_size_bytes pg_stat_user_tables_n_dead_tup
-pg_stat_user_tables_n_live_tup pg_replication_slot_slot_is_active pg_replication_slot_safe_wal_size_bytes pg_wal_size_bytes pg_database_wraparound_age_datfrozenxid_seconds`
+pg_stat_user_tables_n_live_tup pg_replication_slot_slot_is_active pg_replication_slot_safe_wal_size_bytes pg_stat_archiver_failed_count
+pg_stat_archiver_last_archive_age pg_stat_database_tup_inserted pg_stat_database_tup_updated pg_stat_database_tup_deleted pg_wal_size_bytes pg_database_wraparound_age_datfrozenxid_seconds`

@@ -63,7 +63,7 @@ func TestNobodyIsSuperuserByTheNetwork(t *testing.T) {
 }
 
 func TestTheServerHasNoPasswordAndNoSecondOne(t *testing.T) {
-	s := spec(t, Server{}, with())
+	s := spec(t, Server{}, with(func(c *config.Config) { c.Backup.Enabled = false }))
 	server := s.Services[0]
 	if len(server.Secrets)+len(server.Environment)+len(server.Ports) != 0 || !slices.Equal(server.Networks, []string{part.Inner}) {
 		t.Errorf("%+v", server)
@@ -100,7 +100,7 @@ func TestNoVolumeIsMadeOfAnImagesOwn(t *testing.T) {
 
 func TestVersionsHaveImagesAndPlacesOfTheirOwn(t *testing.T) {
 	for version, image := range config.DatabaseVersions {
-		s := spec(t, Server{}, with(func(c *config.Config) { c.Database.Version = version }))
+		s := spec(t, Server{}, with(func(c *config.Config) { c.Database.Version, c.Backup.Enabled = version, false }))
 		if s.Images[0].Reference != image || s.Images[0].SetUp != image || s.Images[0].Key != "" {
 			t.Errorf("%+v", s.Images)
 		}
@@ -112,7 +112,7 @@ func TestVersionsHaveImagesAndPlacesOfTheirOwn(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	s := spec(t, Server{}, with(func(c *config.Config) { c.Database.Image = "registry.example/postgis:18-3.6" }))
+	s := spec(t, Server{}, with(func(c *config.Config) { c.Database.Image, c.Backup.Enabled = "registry.example/postgis:18-3.6", false }))
 	if i := s.Images[0]; i.Reference != "registry.example/postgis:18-3.6" || i.Key != "database.image" {
 		t.Errorf("%+v", i)
 	}
@@ -124,7 +124,7 @@ func TestWhatIsOffLeavesTheData(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	s := spec(t, Server{}, c)
-	if len(s.Services)+len(s.Images)+len(s.Jobs) != 0 || len(s.Volumes) != 1 || s.Volumes[0].Unused != "database.kind is sqlite" || !s.Volumes[0].Data {
+	if len(s.Services)+len(s.Images)+len(s.Jobs) != 0 || len(s.Volumes) != 2 || s.Volumes[0].Unused != "database.kind is sqlite" || !s.Volumes[0].Data || !s.Volumes[1].Data || s.Volumes[1].Unused == "" {
 		t.Errorf("%+v", s)
 	}
 }

@@ -39,7 +39,7 @@ func (s *Status) backedUp(ctx context.Context, prefix string, out Outputs, docke
 	if found.Database != "" {
 		s.Backups = append(s.Backups, s.replication(found, now))
 	}
-	for _, of := range []string{results.Files, results.Rehearsal} {
+	for _, of := range []string{results.Files, results.Rehearsal, results.Archive} {
 		index := slices.IndexFunc(found.Results, func(r results.Result) bool { return r.Of == of })
 		if index < 0 {
 			continue
@@ -89,6 +89,9 @@ func told(r results.Result) string {
 	figure := func(name string) float64 { return r.Figures[name] }
 	if r.Of == results.Files {
 		return fmt.Sprintf(", %s added, %.0f snapshots (%.0f restored once)", amount(figure("files_added_bytes")), figure("files_snapshots"), figure("files_verified_snapshots"))
+	}
+	if r.Of == results.Archive {
+		return fmt.Sprintf(", %s added, %s restored, back to %s", amount(figure("archive_added_bytes")), amount(figure("archive_restored_bytes")), time.Unix(int64(figure("archive_first_timestamp_seconds")), 0).UTC().Format(time.RFC3339))
 	}
 	text := fmt.Sprintf(", %s, %s", r.Took.Round(time.Second), amount(figure("rehearsal_restored_bytes")))
 	if took := figure("rehearsal_application_duration_seconds"); took > 0 {

@@ -28,10 +28,13 @@ func TestADatabaseTellsOfItself(t *testing.T) {
 		none        bool
 		line, wrong string
 	}{
-		"all is well":    {served{says: `{"version":"18.6","bytes":1288490189,"connections":41,"most":150}` + "\n"}, false, "database  PostgreSQL 18.6, 1.2G, 41 of 150 connections\n", ""},
-		"no answer":      {served{err: errors.New("it is not running")}, false, "", "the database can't be seen: it is not running"},
-		"another answer": {served{says: "psql: error"}, false, "", "the database can't be seen: "},
-		"none is there":  {served{err: errors.New("nobody should ask")}, true, "", ""},
+		"all is well":             {served{says: `{"version":"18.6","bytes":1288490189,"connections":41,"most":150}` + "\n"}, false, "database  PostgreSQL 18.6, 1.2G, 41 of 150 connections\n", ""},
+		"it is archived":          {served{says: `{"version":"18.6","bytes":1288490189,"connections":41,"most":150,"archives":true,"archived":23,"fails":""}`}, false, "41 of 150 connections, archived 23s ago\n", ""},
+		"nothing is archived yet": {served{says: `{"version":"18.6","bytes":1288490189,"connections":41,"most":150,"archives":true,"archived":null,"fails":""}`}, false, "connections, nothing archived yet\n", ""},
+		"archiving fails":         {served{says: `{"version":"18.6","bytes":1288490189,"connections":41,"most":150,"archives":true,"archived":7300,"fails":"0001"}`}, false, "archived 2h ago\n", "what is written to the database does not come to the archive (0001): make logs SERVICE=postgres says why"},
+		"no answer":               {served{err: errors.New("it is not running")}, false, "", "the database can't be seen: it is not running"},
+		"another answer":          {served{says: "psql: error"}, false, "", "the database can't be seen: "},
+		"none is there":           {served{err: errors.New("nobody should ask")}, true, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, out := Status{}, Outputs{Services: map[string]Service{"postgres": {Replicas: 1}}}

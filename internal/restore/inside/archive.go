@@ -95,13 +95,18 @@ func (r inArchive) recover(ctx context.Context, found *task.FoundDatabase, folde
 		case !got.Last.IsZero():
 			found.Moment = got.Last
 		}
-		content, err := got.Server.Content(ctx, r.Server.Database)
+		content, err := looked(ctx, got, r.Server.Database)
 		if err != nil {
 			return fmt.Errorf("what was restored from %s: %w", c.From(), err)
 		}
 		found.Rows = content.Rows
 		return look(got, content)
 	})
+}
+
+// looked is what a restored database holds. A test says something else.
+var looked = func(ctx context.Context, got archive.Recovered, database string) (results.Content, error) {
+	return got.Server.Content(ctx, database)
 }
 
 func (r inArchive) load(ctx context.Context, found *task.FoundDatabase) error {
