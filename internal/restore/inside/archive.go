@@ -148,7 +148,7 @@ func (r inArchive) give(folder string) error {
 // extract brings a copy of the database into the folder, which any server reads (pg_restore).
 func (r inArchive) extract(ctx context.Context, _ Origin, folder string) (*task.FoundDatabase, error) {
 	found := &task.FoundDatabase{}
-	if err := r.give(folder); err != nil {
+	if err := errors.Join(r.give(filepath.Dir(folder)), r.give(folder)); err != nil { // it goes through both
 		return nil, err
 	}
 	cluster := filepath.Join(filepath.Dir(folder), ".cluster")
