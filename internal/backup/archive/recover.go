@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,14 +45,14 @@ func (a Archive) Restore(ctx context.Context, c Choice, folder, work string, loo
 	if _, err := a.Do(ctx, "--pg1-path="+folder, "--set="+c.Label, "--type=default", "restore"); err != nil {
 		return err
 	}
+	if err := a.settle(folder); err != nil {
+		return err
+	}
 	err := a.recover(ctx, c, folder, work, !c.At.IsZero(), look)
 	if errors.Is(err, errNotReached) {
 		err = a.recover(ctx, c, folder, work, false, look)
 	}
-	if err != nil {
-		return err
-	}
-	return a.settle(folder)
+	return err
 }
 
 // errNotReached is what the server says where nothing was committed after the moment.
@@ -101,15 +103,14 @@ func (a Archive) settings(c Choice, folder, work string, to bool) []string {
 		"listen_addresses": "", "unix_socket_directories": work, "hot_standby": "off", "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap",
 		"archive_mode": "on", "archive_command": "", "wal_level": "replica", "max_wal_size": "1GB", "jit": "off", "logging_collector": "off", "log_destination": "stderr",
 		"restore_command": fetch, "recovery_target_timeline": strconv.FormatUint(uint64(c.Along), 10), "recovery_target_action": "promote",
-		"recovery_target": "", "recovery_target_lsn": "", "recovery_target_name": "", "recovery_target_xid": "", "recovery_target_time": "",
 		"shared_preload_libraries": "", "max_connections": "20", "ssl": "off",
 	}
 	if to {
 		all["recovery_target_time"] = c.At.UTC().Format("2006-01-02 15:04:05.999999+00")
 	}
 	words := []string{filepath.Join(a.Server.Programs, "postgres"), "-D", folder}
-	for name, value := range all {
-		words = append(words, "-c", name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		words = append(words, "-c", name+"="+all[name])
 	}
 	return words
 }
@@ -207,8 +208,8 @@ func last(text string) string {
 	return strings.Join(lines[max(0, len(lines)-5):], "; ")
 }
 
-// settle takes out of a restored cluster's own settings what was meant for its restore. It goes before the settings that the
-// stack gives, so that what is left there would count.
+// settle takes out of a restored cluster's own settings what is meant for a restore: this one's is said on the command line. It goes
+// before the settings that the stack gives, so that what is left there would count.
 func (a Archive) settle(folder string) error {
 	file := filepath.Join(folder, "postgresql.auto.conf")
 	text, err := os.ReadFile(file)
