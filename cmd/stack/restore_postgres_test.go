@@ -40,6 +40,16 @@ func TestStackOfAPostgres(t *testing.T) {
 			t.Errorf("%s: %+v", name, once.Mounts)
 		}
 	}
+	archive := func(m engine.OnceMount) bool { return m.Source == "tarot-prod-postgres-archive" && m.ReadOnly }
+	data := func(m engine.OnceMount) bool {
+		return m.Source == "tarot-prod-postgres" && m.Target == "/volumes/postgres"
+	}
+	if !slices.ContainsFunc(s.Recover.Mounts, archive) || !slices.ContainsFunc(s.Recover.Mounts, data) || !slices.ContainsFunc(s.Recover.Mounts, socket) || !slices.Contains(s.Recover.Capabilities, "KILL") || s.Recover.Network != "" {
+		t.Errorf("%+v", s.Recover)
+	}
+	if string(s.Recover.Files["/run/restore/secrets/backup_key"]) != "key" || !slices.ContainsFunc(s.Work.Mounts, data) || slices.ContainsFunc(s.Work.Mounts, archive) || len(s.Work.Files) != 0 {
+		t.Errorf("%+v", s.Work)
+	}
 	if !slices.Contains(s.Clients, config.BackendName) || slices.Contains(s.Clients, "backup-rehearsal") || slices.Contains(s.Clients, "postgres") {
 		t.Errorf("%q have the database", s.Clients)
 	}

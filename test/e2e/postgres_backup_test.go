@@ -105,8 +105,8 @@ func TestPostgresBackups(t *testing.T) {
 	does(0, "", "run-schedule", s.name, "postgres-archive")
 
 	// What rots on the target is found, and the next night mends it.
-	s.inside("postgres", "/bin/sh", "-c", `find /target -path '*/backup/*' -type f -size +200k | while read -r file; do
-  n=1; while [ "$n" -lt 20 ]; do printf 'rotten' | dd of="$file" bs=1 seek=$((n * 10000)) conv=notrunc 2>/dev/null; n=$((n + 1)); done; done`)
+	s.inside("postgres", "/bin/sh", "-c", `find /target -path '*/bundle/*' -type f -size +100k | while read -r file; do
+  n=1; while [ "$n" -lt 10 ]; do cp "$file" /tmp/was; { head -c $((n * 10000)) /tmp/was; printf rotten; tail -c +$((n * 10000 + 7)) /tmp/was; } >"$file"; n=$((n + 1)); done; done`)
 	does(1, "can not be restored", "backup", "verify", s.name)
 	does(0, "", "run-schedule", s.name, "postgres-archive")
 	does(0, "", "backup", "verify", s.name)

@@ -139,6 +139,9 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
+	if strings.Contains(text, "async") {
+		t.Error("a failure of pgBackRest's would end the server")
+	}
 	one, err := Key("a key")
 	other, _ := Key("another")
 	if err != nil || one == other || strings.Contains(one, "a key") {

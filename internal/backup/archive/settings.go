@@ -47,19 +47,23 @@ func Place(t target.Target) (place target.Target, same bool) {
 }
 
 // Text is pgbackrest.conf, without what opens the repository. The target is one of Place.
+//
+// One piece of the log is sent at a time. A process that goes on in the background (archive-async) becomes a child of the
+// server, which is the first one of its container: where it fails, the server takes that for a crash of its own, and
+// begins anew.
 func (s Settings) Text(t target.Target) string {
 	options, _ := t.PgBackRest()
 	maps.Copy(options, map[string]string{
 		"repo1-cipher-type": "aes-256-cbc", "repo1-bundle": "y", "repo1-block": "y", "compress-type": "zst", "start-fast": "y", "process-max": "2",
 		"repo1-retention-full-type": "time", "repo1-retention-full": fmt.Sprint(int64((s.Retention + 24*time.Hour - 1) / (24 * time.Hour))),
-		"log-level-console": "off", "log-level-stderr": "warn", "log-level-file": "off", "lock-path": "/tmp/pgbackrest/lock", "spool-path": "/tmp/pgbackrest/spool",
+		"log-level-console": "off", "log-level-stderr": "warn", "log-level-file": "off", "lock-path": "/tmp/pgbackrest/lock",
 	})
 	var text strings.Builder
 	text.WriteString("[global]\n")
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		fmt.Fprintf(&text, "%s=%s\n", name, options[name])
 	}
-	fmt.Fprintf(&text, "\n[global:archive-push]\narchive-async=y\narchive-push-queue-max=%d\n\n[%s]\npg1-path=%s\npg1-socket-path=%s\n", s.Queue, Stanza, s.Data, s.Socket)
+	fmt.Fprintf(&text, "\n[global:archive-push]\narchive-push-queue-max=%d\n\n[%s]\npg1-path=%s\npg1-socket-path=%s\n", s.Queue, Stanza, s.Data, s.Socket)
 	return text.String()
 }
 
