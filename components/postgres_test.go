@@ -140,7 +140,7 @@ func TestTheSocketIsForThePostgresAlone(t *testing.T) {
 		}
 	}
 	slices.Sort(have)
-	if want := []string{"cron-postgres-dump 999:999", "postgres 999:999", "postgres-exporter 65534:65534", "postgres-users 999:999", "postgres-users-only 999:999"}; !slices.Equal(have, want) {
+	if want := []string{"cron-postgres-archive 999:999", "cron-postgres-dump 999:999", "postgres 999:999", "postgres-exporter 65534:65534", "postgres-stanza 999:999", "postgres-users 999:999", "postgres-users-only 999:999"}; !slices.Equal(have, want) {
 		t.Errorf("%q", have)
 	}
 }
