@@ -127,7 +127,7 @@ func TestAServerThatBringsTheLogInKeepsItsOwn(t *testing.T) {
 	if strings.Count(words, "recovery_target") != 3 {
 		t.Error(words)
 	}
-	if to := strings.Join(Archive{}.settings(Choice{At: at(1)}, "", "", false), "\n"); strings.Contains(to, "recovery_target_time") {
+	if to := strings.Join(Archive{}.settings(Choice{At: at(1)}, "", "", false), "\n"); strings.Contains(to, "recovery_target_time=") {
 		t.Error("there is a moment that was not reached before")
 	}
 }
