@@ -130,10 +130,10 @@ func (d deployed) restore(ctx context.Context, o restoreOptions) error {
 	return err
 }
 
-// people ask on the terminal. Without one, only --yes answers.
-func people(yes bool, out console.Console) restore.People {
+// asker asks on the terminal. Without one, only --yes answers.
+func asker(yes bool, out console.Console) func(question string) (bool, error) {
 	in := bufio.NewReader(os.Stdin)
-	ask := func(question string) (bool, error) {
+	return func(question string) (bool, error) {
 		if yes {
 			return true, nil
 		}
@@ -148,6 +148,11 @@ func people(yes bool, out console.Console) restore.People {
 		}
 		return strings.TrimSpace(answer) == "yes", nil
 	}
+}
+
+// people are whoever restores.
+func people(yes bool, out console.Console) restore.People {
+	ask := asker(yes, out)
 	return restore.People{
 		Tell: func(text string) { out.Note("%s", text) },
 		Ask: func(s restore.Shown) (bool, error) {
