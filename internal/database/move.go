@@ -122,7 +122,7 @@ func (m *Move) ToSQLite() []journal.Step {
 				return nil, m.place(ctx, data)
 			},
 			Undo: func(ctx context.Context, _ map[string]string) error {
-				return m.shell(ctx, `if [ -e "$2" ]; then mv -f "$2" "$1"; fi`, m.Stack.File, m.aside())
+				return m.shell(ctx, `if [ -e "$2" ]; then mv -f "$2" "$1"; elif [ -e "$1" ]; then mv "$1" "$3"; fi`, m.Stack.File, m.aside(), m.Stack.File+".undone-"+m.run)
 			}},
 		{Name: switched, Last: true,
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {

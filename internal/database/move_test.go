@@ -210,6 +210,8 @@ func (w *world) RunOnce(_ context.Context, _ string, o engine.Once, out io.Write
 		}
 	case at(1) == "copy" || at(2) == "copy":
 		return w.applicationCopies(o, at(1) == "--verify", out)
+	case strings.Contains(text, ".undone-"):
+		w.file = nil
 	case strings.HasPrefix(text, "rm "):
 		delete(w.copies, targetFile)
 	}
