@@ -181,8 +181,12 @@ func checkMove(cfg config.Config, app config.Application, operation engine.Opera
 		other.Database.Kind, other.Database.Next = kind, ""
 		return other
 	}
-	if !open && cfg.Database.Kind != from {
-		return fmt.Errorf("%s:database.kind is %s already", config.Namespace, cfg.Database.Kind)
+	switch {
+	case open:
+	case cfg.Database.Kind == to:
+		return fmt.Errorf("%s:database.kind is %s already", config.Namespace, to)
+	case cfg.Database.Kind != from:
+		return fmt.Errorf("%s:database.kind is %s; allowed, for a move to %s: %s", config.Namespace, cfg.Database.Kind, to, from)
 	}
 	switch file := on(config.SQLite).DatabaseFile(); {
 	case !open && cfg.Releases.Pin != "":
