@@ -122,7 +122,8 @@ const (
 
 func (m *Move) scratch() string { return m.Stack.Prefix + "-operation-scratch" }
 
-// once runs a container that is like a replica of the application, but for its volumes.
+// once runs a container that is like a replica of the application, but that it does not have the
+// volume of the database: nothing that it does wrong gets there.
 func (m *Move) once(ctx context.Context, out io.Writer, more func(*engine.Once), words ...string) error {
 	o, err := m.Engine.Like(ctx, m.Stack.Prefix, migrateJob)
 	if err != nil {
@@ -137,7 +138,8 @@ func (m *Move) once(ctx context.Context, out io.Writer, more func(*engine.Once),
 	}
 	o.Name, o.Again = "operation-step", true
 	o.Command = slices.Concat(start, words)
-	o.Mounts = []engine.OnceMount{{Source: m.scratch(), Target: scratchFolder}}
+	o.Mounts = append(slices.DeleteFunc(o.Mounts, func(mounted engine.OnceMount) bool { return mounted.Source == m.Stack.Volume }),
+		engine.OnceMount{Source: m.scratch(), Target: scratchFolder})
 	if more != nil {
 		more(&o)
 	}

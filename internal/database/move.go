@@ -43,7 +43,7 @@ func (m *Move) Look(ctx context.Context) (found Looked, err error) {
 	var out bytes.Buffer
 	err = m.once(ctx, &out, func(o *engine.Once) {
 		o.Network = ""
-		o.Mounts = []engine.OnceMount{{Source: m.Stack.Volume, Target: m.Stack.Folder, ReadOnly: true}}
+		o.Mounts = []engine.OnceMount{{Source: m.Stack.Volume, Target: m.Stack.Folder, ReadOnly: true}} // the scratch volume is not made yet
 	}, "python3", "-c", lookScript, m.Stack.File)
 	if err == nil {
 		err = json.Unmarshal(out.Bytes(), &found)

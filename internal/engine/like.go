@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/mount"
 
 	"tarot-platform/internal/backup/journal"
 )
@@ -19,7 +20,7 @@ import (
 var uploaded = []string{"/run/config", "/run/secrets"}
 
 // Like is a container that has what a stack's job had in its last run: image, user, memory,
-// network, variables and files; but none of its volumes. Its command is the job's.
+// network, variables, volumes and files. Its command is the job's.
 func (e *Engine) Like(ctx context.Context, prefix, job string) (Once, error) {
 	failed := func(err error) (Once, error) { return Once{}, fmt.Errorf("job %s: %w", job, err) }
 	last, there, err := e.lastJob(ctx, prefix, job)
@@ -41,6 +42,11 @@ func (e *Engine) Like(ctx context.Context, prefix, job string) (Once, error) {
 				o.Network = name
 				break
 			}
+		}
+	}
+	for _, m := range c.Mounts {
+		if m.Type == mount.TypeVolume {
+			o.Mounts = append(o.Mounts, OnceMount{Source: m.Name, Target: m.Destination, ReadOnly: !m.RW})
 		}
 	}
 	for _, folder := range uploaded {
