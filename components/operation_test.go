@@ -17,7 +17,7 @@ func TestAnOperationDeploysByItself(t *testing.T) {
 		t.Error(r.err)
 	}
 	t.Setenv(RunVariable, "another")
-	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host", Operation: engine.MoveToPostgres}}); r.err == nil || !strings.Contains(r.err.Error(), "make database-move STACK=prod CONTINUE=yes") {
+	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host", Operation: engine.MoveToPostgres}}); r.err == nil || !strings.Contains(r.err.Error(), "make database-move STACK=test CONTINUE=yes") {
 		t.Errorf("%v", r.err)
 	}
 }

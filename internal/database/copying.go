@@ -102,12 +102,34 @@ func (m *Move) fresh(ctx context.Context) (address string, err error) {
 	return m.account(ctx)
 }
 
-// copyTo makes the schema in an empty database, and has the application copy all into it and
-// compare both. What is counted is compared by the platform: the command may be wrong.
-func (m *Move) copyTo(ctx context.Context, source, target string, before, after func(context.Context) (map[string]int64, error)) (map[string]int64, error) {
-	if err := m.application(ctx, io.Discard, "", target, m.Stack.Migrate...); err != nil {
-		return nil, fmt.Errorf("the tables of the new database (%s): %w", strings.Join(m.Stack.Migrate, " "), err)
+// migrate makes the schema in an empty database.
+func (m *Move) migrate(ctx context.Context, target string) (string, error) {
+	err := m.application(ctx, io.Discard, "", target, m.Stack.Migrate...)
+	if err != nil {
+		err = fmt.Errorf("the tables of the new database (%s): %w", strings.Join(m.Stack.Migrate, " "), err)
 	}
+	return target, err
+}
+
+// emptyServer is the address of PostgreSQL's database with the schema and no row, and emptyFile that
+// of a file.
+func (m *Move) emptyServer(ctx context.Context) (string, error) {
+	target, err := m.fresh(ctx)
+	if err != nil {
+		return "", err
+	}
+	return m.migrate(ctx, target)
+}
+
+func (m *Move) emptyFile(ctx context.Context) (string, error) {
+	if err := m.once(ctx, io.Discard, nil, "rm", "-f", targetFile, targetFile+"-wal", targetFile+"-shm"); err != nil {
+		return "", err
+	}
+	return m.migrate(ctx, m.sqlite(targetFile))
+}
+
+// copyTo has the application copy all into an empty database, and compare both. What is counted is compared by the platform: the command may be wrong.
+func (m *Move) copyTo(ctx context.Context, source, target string, before, after func(context.Context) (map[string]int64, error)) (map[string]int64, error) {
 	if err := m.compared(ctx, source, target, m.Stack.Copy...); err != nil {
 		return nil, err
 	}

@@ -103,6 +103,8 @@ type Move struct {
 	run string
 	// shown is since when users see the maintenance page.
 	shown time.Time
+	// empty is the address of the database that this command has made, until something is copied.
+	empty string
 	// password is the account's that copies.
 	password string
 }

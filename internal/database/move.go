@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	backup "tarot-platform/internal/backup/journal"
@@ -79,6 +78,7 @@ func (m *Move) ToPostgres() []journal.Step {
 				return m.Stack.Up(ctx, m.run)
 			}},
 		m.rehearsal(func(ctx context.Context) (map[string]int64, error) { return m.toServer(ctx, false) }),
+		m.emptied(m.emptyServer),
 		m.list(m.Stack.Volume),
 		m.quiet(m.unmounted),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
@@ -112,6 +112,7 @@ func (m *Move) ToPostgres() []journal.Step {
 func (m *Move) ToSQLite() []journal.Step {
 	return []journal.Step{
 		m.rehearsal(func(ctx context.Context) (map[string]int64, error) { return m.toFile(ctx, false) }),
+		m.emptied(m.emptyFile),
 		m.list(),
 		m.quiet(m.noSession),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
@@ -172,13 +173,31 @@ func (m *Move) rehearsal(copies func(context.Context) (map[string]int64, error))
 		Undo: func(ctx context.Context, _ map[string]string) error { return m.Engine.RemoveVolume(ctx, m.scratch()) }}
 }
 
+// emptied makes the schema again, with no row: before users see the maintenance page, and in vain
+// where another command goes on from there.
+func (m *Move) emptied(empty func(context.Context) (string, error)) journal.Step {
+	return journal.Step{Name: "emptied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
+		var err error
+		m.empty, err = empty(ctx)
+		return nil, err
+	}}
+}
+
+// target is the address of an empty database, which is that no more when something is copied.
+func (m *Move) target(ctx context.Context, empty func(context.Context) (string, error)) (address string, err error) {
+	if address, m.empty = m.empty, ""; address != "" {
+		return address, nil
+	}
+	return empty(ctx)
+}
+
 // toServer copies the file to PostgreSQL.
 func (m *Move) toServer(ctx context.Context, quiet bool) (map[string]int64, error) {
 	had, err := m.snapshot(ctx, quiet)
 	if err != nil {
 		return nil, err
 	}
-	target, err := m.fresh(ctx)
+	target, err := m.target(ctx, m.emptyServer)
 	if err != nil {
 		return nil, err
 	}
@@ -192,14 +211,11 @@ func (m *Move) toFile(ctx context.Context, quiet bool) (map[string]int64, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.once(ctx, io.Discard, nil, "rm", "-f", targetFile, targetFile+"-wal", targetFile+"-shm"); err != nil {
+	target, err := m.target(ctx, m.emptyFile)
+	if err != nil {
 		return nil, err
 	}
-	target := m.sqlite(targetFile)
 	if !quiet {
-		if err := m.application(ctx, io.Discard, "", target, m.Stack.Migrate...); err != nil {
-			return nil, fmt.Errorf("the tables of the new database (%s): %w", strings.Join(m.Stack.Migrate, " "), err)
-		}
 		if err := m.compared(ctx, source, target, m.Stack.Copy...); err != nil {
 			return nil, err
 		}
@@ -442,6 +458,7 @@ func (m *Move) back(ctx context.Context, j *journal.Journal) error {
 // titles are what people are told of steps.
 var titles = map[string]string{
 	"prepared":  "getting the server ready beside, by an `up`",
+	"emptied":   "making the tables again, with no row",
 	"rehearsed": "rehearsing the copy, while users are served",
 	"listed":    "looking who has the database",
 	"quiet":     "the maintenance page, and nobody has the database",
