@@ -170,7 +170,13 @@ func (m *Move) rehearsal(copies func(context.Context) (map[string]int64, error))
 			m.Tell(fmt.Sprintf("copied and compared %d rows of %d tables in %s; users will see the maintenance page for about as long, and for an `up`", total, len(rows), m.Now().Sub(begun).Round(100*time.Millisecond)))
 			return nil, nil
 		},
-		Undo: func(ctx context.Context, _ map[string]string) error { return m.Engine.RemoveVolume(ctx, m.scratch()) }}
+		Undo: func(ctx context.Context, _ map[string]string) error {
+			// Where a command was killed, its step may be at work still: the next one ends it.
+			if err := m.once(ctx, io.Discard, nil, "true"); err != nil {
+				return err
+			}
+			return m.Engine.RemoveVolume(ctx, m.scratch())
+		}}
 }
 
 // emptied makes the schema again, with no row: before users see the maintenance page, and in vain
