@@ -72,6 +72,11 @@ volume-copy: ## FROM=... is copied to TO=... while nothing of STACK writes to it
 	@$(if $(and $(FROM),$(TO)),,$(error make volume-copy wants FROM=... TO=..., two names of volumes))
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-copy $(STACK) $(FROM) $(TO)
 
+.PHONY: database-move
+database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or with TO=sqlite back, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted
+	@$(WITH) setup/base-images.sh for $(STACK) $(if $(filter sqlite,$(TO)),,postgres)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack database move $(STACK) --to $(or $(TO),postgres) $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back)
+
 .PHONY: destroy
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make destroy wants STACK=...))

@@ -377,7 +377,7 @@ func (f *fakeEngine) Volume(_ context.Context, name string) (engine.Volume, bool
 	return engine.Volume{}, false, f.failures["volume"]
 }
 
-func (f *fakeEngine) Restoring(context.Context, string) (engine.Held, bool, error) {
+func (f *fakeEngine) Operating(context.Context, string) (engine.Held, bool, error) {
 	if err := f.failures["restoring"]; err != nil || f.restoring == nil {
 		return engine.Held{}, false, err
 	}

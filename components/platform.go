@@ -62,8 +62,8 @@ type Engine interface {
 	// Fix says what a ready image's name means now, and TagImage gives one a name more.
 	Fix(ctx context.Context, name, repository string) (engine.Fixed, error)
 	TagImage(ctx context.Context, image, name string) error
-	// Restoring is the restore of a stack that is not finished; false: there is none.
-	Restoring(ctx context.Context, prefix string) (engine.Held, bool, error)
+	// Operating is what is done with a stack and is not finished; false: nothing is.
+	Operating(ctx context.Context, prefix string) (engine.Held, bool, error)
 	// Claim has everybody's PruneReleases spare images until it is released.
 	Claim(ctx context.Context, prefix string, images ...string) (release func() error, err error)
 }
@@ -151,7 +151,7 @@ func (r *rollout) deploy() error {
 		return err
 	}
 	defer unclaim() // its release is recorded by then, or has failed
-	if err := r.checkRestoring(); err != nil {
+	if err := r.checkOperation(); err != nil {
 		return err
 	}
 	removeSecrets, err := r.writeBuildSecrets()

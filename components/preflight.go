@@ -11,7 +11,7 @@ import (
 // preflight finds what would make the deploy fail half-way, and warns of what may make it, or
 // a later one, fail. All of it is told at once.
 func (r *rollout) preflight() error {
-	if err := r.checkRestoring(); err != nil {
+	if err := r.checkOperation(); err != nil {
 		return err
 	}
 	needs := part.Needs(r.context, r.parts)

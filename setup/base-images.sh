@@ -3,7 +3,8 @@
 # only some stacks have.
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
-#   base-images.sh for STACK    only those that this stack's file asks for
+#   base-images.sh for STACK    only those that this stack's file asks for; with NEXT after it as if
+#                               tarot:database.next said that
 #   base-images.sh tests        those that the end-to-end tests ask for besides
 #   base-images.sh only KIND... these alone, by the names of their stand-ins' folders; fails where one is not to be had
 #   base-images.sh --list       print what they really are
@@ -462,7 +463,7 @@ have_images() {
 # pulled as they are needed, by Pulumi.
 kinds_for() {
   local wanted kind image
-  wanted=$("$here/with.sh" go run ./cmd/stack images "$1") || return
+  wanted=$("$here/with.sh" go run ./cmd/stack images "$1" ${2:+--next "$2"}) || return
   while read -r image; do note "$image: by its digest, so Pulumi pulls it"; done < <(grep '@' <<<"$wanted")
   for kind in "${base[@]}" "${optional[@]}" "${some[@]}"; do
     image=$(image_of "$kind")
@@ -568,10 +569,10 @@ main() {
       have_images "${base[@]}" "${optional[@]}"
       ;;
     for)
-      [ $# -eq 2 ] || fail "which stack?" "setup/base-images.sh for dev"
+      [ $# -eq 2 ] || [ $# -eq 3 ] || fail "which stack?" "setup/base-images.sh for dev"
       step "Base images of the stack $2"
       check_settings
-      kinds=$(kinds_for "$2") || fail "the images of the stack $2 could not be told"
+      kinds=$(kinds_for "$2" "${3-}") || fail "the images of the stack $2 could not be told"
       # shellcheck disable=SC2086 # one word a line
       have_images $kinds
       ;;

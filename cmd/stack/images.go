@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 
 func imagesCommand() *cobra.Command {
 	var all bool
+	var next string
 	cmd := &cobra.Command{
 		Use:   "images [STACK]",
 		Short: "the images that a stack needs before its first `pulumi up`, one a line",
@@ -36,7 +38,7 @@ func imagesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			images, err := imagesOf(text)
+			images, err := imagesOf(text, next)
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
 			}
@@ -47,16 +49,18 @@ func imagesCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(updateImagesCommand())
+	cmd.Flags().StringVar(&next, "next", "", "as if tarot:database.next said that")
 	cmd.Flags().BoolVar(&all, "all", false, "setup/images.txt: those of all parts, whatever a stack asks for")
 	return cmd
 }
 
 // imagesOf reads a stack file. Its values are checked by the program, with its secrets.
-func imagesOf(text []byte) ([]string, error) {
+func imagesOf(text []byte, next string) ([]string, error) {
 	cfg, err := configurationOf(text)
 	if err != nil {
 		return nil, err
 	}
+	cfg.Database.Next = cmp.Or(next, cfg.Database.Next)
 	described, err := describe(cfg, "")
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func TestImagesOfAStack(t *testing.T) {
 		"secrets":              {"encryptionsalt: v1:x\nconfig:\n  tarot:jwtSecretKey:\n    secure: v1:y\n  tarot:backend:\n    databaseUrl:\n      secure: v1:z\n", []string{python, "nginx:1.30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := imagesOf([]byte(c.file))
+			got, err := imagesOf([]byte(c.file), "")
 			if err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("%v: got  %q\nwant %q", err, got, c.want)
 			}
@@ -67,8 +67,11 @@ func TestImagesOfTheCommittedStacks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := imagesOf(text); err != nil || len(got) != want {
+		if got, err := imagesOf(text, ""); err != nil || len(got) != want {
 			t.Errorf("%s: %v: %q, want %d images", file, err, got, want)
+		}
+		if got, err := imagesOf(text, "postgres"); err != nil || !slices.Contains(got, "postgres:18.6") {
+			t.Errorf("%s, on its way to PostgreSQL: %v: %q", file, err, got)
 		}
 	}
 }

@@ -56,9 +56,12 @@ func (d deployed) restoreMachine(ctx context.Context, yes bool) error {
 	if err := d.machineWants(ctx, cfg); err != nil {
 		return err
 	}
-	held, open, err := d.docker.Restoring(ctx, d.prefix)
+	held, open, err := d.docker.Operating(ctx, d.prefix)
 	if err != nil {
 		return err
+	}
+	if open && held.Operation != engine.Restore {
+		return held.Unfinished(d.name)
 	}
 	if open {
 		out.Step("the restore that %s began is not finished: it goes on", held.Who)

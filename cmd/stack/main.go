@@ -1,6 +1,6 @@
 // Command stack looks at a deployed stack (`make status`, `make logs`, `make releases`),
 // takes it from release to release (`make rollback`, `make forward`, `make rotate`), brings back
-// what it has stored (`make restore`), tries
+// what it has stored (`make restore`), moves its database (`make database-move`), tries
 // whether its alerts are heard (`make test-alert`), previews it for a pull request, and
 // writes the file of one for a Compose project (`make import`).
 // What it knows of the stack is its outputs and its configuration, by Pulumi's CLI, and
@@ -37,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand())
+	root.AddCommand(statusCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand(), databaseCommand())
 	root.AddCommand(releaseCommands()...)
 	var undone failed
 	var failure console.Failure

@@ -99,11 +99,10 @@ func (o restoreOptions) check() error {
 func (d deployed) restore(ctx context.Context, o restoreOptions) error {
 	out := console.Stderr()
 	// What is open is said before anything is asked of Pulumi, which may want a passphrase.
-	if held, open, err := d.docker.Restoring(ctx, d.prefix); err != nil {
+	if held, open, err := d.docker.Operating(ctx, d.prefix); err != nil {
 		return err
 	} else if open && !o.goOn && !o.goBack && !o.lists && o.into == "" && o.forget == "" {
-		return fmt.Errorf("a restore of %s by %s, begun %s, is not finished. Finish it: make restore STACK=%[1]s CONTINUE=yes. Or take it back: make restore STACK=%[1]s BACK=yes",
-			d.name, held.Who, held.Since.UTC().Format(time.RFC3339))
+		return held.Unfinished(d.name)
 	}
 	s, err := d.restorable(ctx)
 	if err != nil {
@@ -131,10 +130,10 @@ func (d deployed) restore(ctx context.Context, o restoreOptions) error {
 	return err
 }
 
-// people ask on the terminal. Without one, only --yes answers.
-func people(yes bool, out console.Console) restore.People {
+// asker asks on the terminal. Without one, only --yes answers.
+func asker(yes bool, out console.Console) func(question string) (bool, error) {
 	in := bufio.NewReader(os.Stdin)
-	ask := func(question string) (bool, error) {
+	return func(question string) (bool, error) {
 		if yes {
 			return true, nil
 		}
@@ -149,6 +148,11 @@ func people(yes bool, out console.Console) restore.People {
 		}
 		return strings.TrimSpace(answer) == "yes", nil
 	}
+}
+
+// people are whoever restores.
+func people(yes bool, out console.Console) restore.People {
+	ask := asker(yes, out)
 	return restore.People{
 		Tell: func(text string) { out.Note("%s", text) },
 		Ask: func(s restore.Shown) (bool, error) {

@@ -31,7 +31,7 @@ func (Exporter) Name() string { return Name + "-exporter" }
 
 // Spec implements part.Part.
 func (e Exporter) Spec(c part.Context) (part.Spec, error) {
-	if !c.RunsPostgres() || !c.Monitoring.Enabled {
+	if !c.HasPostgres() || !c.Monitoring.Enabled {
 		return part.Spec{}, nil
 	}
 	service := part.Service{

@@ -24,6 +24,8 @@ const (
 	Port = 5432
 	// Socket is the volume with the server's socket.
 	Socket = "postgres-socket"
+	// SocketFolder is where that is in containers.
+	SocketFolder = "/var/run/postgresql"
 	// user is the official image's, and the one that is superuser by the socket.
 	user = "999:999"
 	// component is what the state knows all of it by.
@@ -35,7 +37,7 @@ const (
 // Where volumes are in containers.
 const (
 	dataFolder   = "/var/lib/postgresql"
-	socketFolder = "/var/run/postgresql"
+	socketFolder = SocketFolder
 )
 
 //go:embed start.sh
@@ -55,7 +57,7 @@ func (Server) Spec(c part.Context) (part.Spec, error) {
 	// What is copied of it are the database's own backups: files that change while they are
 	// copied are none.
 	data := part.Volume{Name: Name, Resource: component + "-" + Name, Engine: config.PostgresVolume(c.Stack), Data: true}
-	if !c.RunsPostgres() {
+	if !c.HasPostgres() {
 		data.Unused = "database.kind is " + c.Database.Kind
 		archive := part.Volume{Name: ArchiveVolume, Resource: component + "-" + ArchiveVolume, Engine: c.Stack + "-" + ArchiveVolume, Data: true, Unused: data.Unused}
 		return part.Spec{Component: component, Volumes: []part.Volume{data, archive}}, nil

@@ -37,26 +37,29 @@ func (Users) Name() string { return Name + "-users" }
 
 // Spec implements part.Part.
 func (Users) Spec(c part.Context) (part.Spec, error) {
-	if !c.RunsPostgres() {
+	if !c.HasPostgres() {
 		return part.Spec{}, nil
 	}
 	add := users(c, Name+"-users", part.Before)
 	add.Again = []string{Name}
 	only := users(c, Name+"-users-only", part.Drained, "only")
 	only.Again = []string{Name, add.Name} // also where nothing of its own has changed since it ran
-	return part.Spec{
+	s := part.Spec{
 		Component: component,
 		Needs:     []string{Name},
 		Jobs:      []part.Job{add, only},
 		// There is no own value: of a weak one the account's name would tell something.
 		Secrets: []part.Secret{{Name: passwordSecret, Length: passwordLength, Version: c.SecretVersions.DatabasePassword, Rotates: true}},
-		Application: []part.Variable{
+	}
+	if c.RunsPostgres() { // and is not only to be ready
+		s.Application = []part.Variable{
 			// Exported, as hardly a program reads its file.
 			{Name: "DATABASE_URL", Secret: passwordSecret, Export: true, Make: address(c.Database.Scheme)},
 			{Name: "DB_POOL_SIZE", Value: strconv.Itoa(c.Database.Pool)},
 			{Name: "DB_MAX_OVERFLOW", Value: strconv.Itoa(c.Database.Overflow)},
-		},
-	}, nil
+		}
+	}
+	return s, nil
 }
 
 // users is a job that tells the server of the accounts. It has no password, and what it has lets
@@ -74,9 +77,12 @@ func users(c part.Context, called string, when part.When, mode ...string) part.J
 
 // address is what the application finds the server by.
 func address(scheme string) func(password string) (string, error) {
-	return func(password string) (string, error) {
-		role, err := Role(password)
-		u := url.URL{Scheme: scheme, User: url.UserPassword(role, password), Host: fmt.Sprintf("%s:%d", Name, Port), Path: database}
-		return u.String(), err
-	}
+	return func(password string) (string, error) { return Address(scheme, password) }
+}
+
+// Address is where whoever has a password finds the database.
+func Address(scheme, password string) (string, error) {
+	role, err := Role(password)
+	u := url.URL{Scheme: scheme, User: url.UserPassword(role, password), Host: fmt.Sprintf("%s:%d", Name, Port), Path: database}
+	return u.String(), err
 }

@@ -17,6 +17,9 @@ type Database struct {
 	// `sqlite`: what `backend.databaseUrl` or the secret `databaseUrl` says. `postgres`: a
 	// PostgreSQL of the stack's own, of which the application is told by `DATABASE_URL`.
 	Kind string `key:"kind" allowed:"sqlite or postgres"`
+	// What is to be ready beside: `postgres` has that server run, while the application stays on
+	// SQLite. `make database-move` sets it, and empties it again.
+	Next string `key:"next" allowed:"empty, or postgres where kind is sqlite"`
 	// The major version of PostgreSQL. A server reads what one of its own version has written.
 	Version int `key:"version" allowed:"17 or 18"`
 	// The image of the server. Empty: the official one of the version.
@@ -100,6 +103,9 @@ func (cfg Config) RunsPostgres() bool { return cfg.Database.Kind == Postgres }
 // Archives is true where what is written to that goes to the target of the backups as it is written.
 func (cfg Config) Archives() bool { return cfg.RunsPostgres() && cfg.Backup.Enabled }
 
+// HasPostgres is true where there is one, though the application may not be on it yet.
+func (cfg Config) HasPostgres() bool { return cfg.RunsPostgres() || cfg.Database.Next == Postgres }
+
 // PostgresVolume is what the engine calls the volume of a stack's PostgreSQL.
 func PostgresVolume(stack string) string { return stack + "-postgres" }
 
@@ -120,7 +126,7 @@ func (cfg Config) DatabaseURL() (plain, secret string) {
 func (cfg Config) CheckRunsOn(app Application) error {
 	kind := ""
 	switch {
-	case cfg.RunsPostgres():
+	case cfg.HasPostgres():
 		kind = "postgresql"
 	case cfg.DatabaseFile() != "":
 		kind = "sqlite"
@@ -128,7 +134,7 @@ func (cfg Config) CheckRunsOn(app Application) error {
 	if kind == "" || len(app.Databases) == 0 || slices.Contains(app.Databases, kind) {
 		return nil
 	}
-	return Fault{Namespace, "database.kind", quote(cfg.Database.Kind), fmt.Sprintf("one that the application runs on: its %s says databases: [%s]", ApplicationFile, strings.Join(app.Databases, ", "))}
+	return Fault{Namespace, "database.kind", quote(cmp.Or(cfg.Database.Next, cfg.Database.Kind)), fmt.Sprintf("one that the application runs on: its %s says databases: [%s]", ApplicationFile, strings.Join(app.Databases, ", "))}
 }
 
 var (
@@ -150,6 +156,7 @@ var (
 
 func (d Database) check(c *checker, cfg Config) {
 	c.oneOf("database.kind", d.Kind, SQLite, Postgres)
+	c.want(d.Next == "" || d.Next == Postgres && d.Kind == SQLite, "database.next", d.Next)
 	_, known := DatabaseVersions[d.Version]
 	c.want(known, "database.version", d.Version)
 	c.want(d.Image == "" || imageName.MatchString(d.Image), "database.image", d.Image)
@@ -180,7 +187,7 @@ func (d Database) check(c *checker, cfg Config) {
 			c.want(false, "database.settings", name+": "+d.Settings[name])
 		}
 	}
-	if !cfg.RunsPostgres() {
+	if !cfg.HasPostgres() {
 		return
 	}
 	if driver := cfg.Volumes.Driver; driver != "local" {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,6 +16,7 @@ import (
 const (
 	runLabel   = "tarot.run"
 	sinceLabel = "tarot.since"
+	whatLabel  = "tarot.what"
 )
 
 // Held is who has a lock.
@@ -22,6 +24,49 @@ type Held struct {
 	// Run is what the holder calls it, Who has taken it, and Since is when.
 	Run, Who string
 	Since    time.Time
+	// Operation is what is not finished.
+	Operation Operation
+}
+
+// OperationLock is the kind of the lock that one operation on a stack has at a time, whatever it
+// is. It has the name of the first that there was.
+const OperationLock = "restoring"
+
+// Operation is what is done with a stack that takes minutes, and must not be left half done.
+type Operation string
+
+// The operations.
+const (
+	Restore        Operation = "restore"
+	MoveToPostgres Operation = "move-to-postgres"
+	MoveToSQLite   Operation = "move-to-sqlite"
+)
+
+// Title is what a person calls it.
+func (o Operation) Title() string {
+	switch o {
+	case MoveToPostgres:
+		return "the move of the database to PostgreSQL"
+	case MoveToSQLite:
+		return "the move of the database to SQLite"
+	case Restore:
+		return "a restore"
+	}
+	return "an operation (" + string(o) + ")"
+}
+
+// target finishes it, by make.
+func (o Operation) target() string {
+	if o == Restore {
+		return "restore"
+	}
+	return "database-move"
+}
+
+// Unfinished refuses whatever else is wanted of a stack meanwhile.
+func (h Held) Unfinished(stack string) error {
+	return fmt.Errorf("%s of %s by %s, begun %s, is not finished, and nothing else is done with the stack until it is. Finish it: make %[5]s STACK=%[2]s CONTINUE=yes. Or take it back: make %[5]s STACK=%[2]s BACK=yes",
+		h.Operation.Title(), stack, h.Who, h.Since.UTC().Format(time.RFC3339), h.Operation.target())
 }
 
 func stackLock(prefix, kind string) string { return prefix + "-" + kind }
@@ -31,7 +76,8 @@ func stackLock(prefix, kind string) string { return prefix + "-" + kind }
 func (e *Engine) Lock(ctx context.Context, prefix, kind string, mine Held) (Held, error) {
 	name := stackLock(prefix, kind)
 	made, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: map[string]string{
-		StackLabel: prefix, lockLabel: kind, runLabel: mine.Run, ownerLabel: mine.Who, sinceLabel: mine.Since.UTC().Format(time.RFC3339)}})
+		StackLabel: prefix, lockLabel: kind, runLabel: mine.Run, ownerLabel: mine.Who, whatLabel: string(cmp.Or(mine.Operation, Restore)),
+		sinceLabel: mine.Since.UTC().Format(time.RFC3339)}})
 	if err != nil {
 		return Held{}, fmt.Errorf("lock %s: %w", name, err)
 	}
@@ -70,13 +116,11 @@ func holder(v volume.Volume) (Held, error) {
 	if err != nil || v.Labels[runLabel] == "" {
 		return Held{}, fmt.Errorf("the volume %s has the name of a lock, and does not say whose it is: `docker volume inspect %[1]s`. Where it is yours and empty, `docker volume rm %[1]s`", v.Name)
 	}
-	return Held{v.Labels[runLabel], v.Labels[ownerLabel], since}, nil
+	// Those of before there was another operation do not say.
+	return Held{v.Labels[runLabel], v.Labels[ownerLabel], since, cmp.Or(Operation(v.Labels[whatLabel]), Restore)}, nil
 }
 
-// restoring is the kind of the lock of a restore.
-const restoring = "restoring"
-
-// Restoring is the restore of a stack that is not finished; false: there is none.
-func (e *Engine) Restoring(ctx context.Context, prefix string) (Held, bool, error) {
-	return e.Held(ctx, prefix, restoring)
+// Operating is the operation on a stack that is not finished; false: there is none.
+func (e *Engine) Operating(ctx context.Context, prefix string) (Held, bool, error) {
+	return e.Held(ctx, prefix, OperationLock)
 }

@@ -39,6 +39,8 @@ type Once struct {
 	Environment []string
 	// Files are put into it before it starts, by their paths: root's, and readable by root.
 	Files map[string][]byte
+	// Shared is true where whoever it runs as may read them.
+	Shared bool
 	// Memory is in bytes.
 	Memory int64
 	// Take is a folder of the container's, and Taken gets its content as an archive (tar) when it
@@ -74,7 +76,7 @@ func (e *Engine) RunOnce(ctx context.Context, prefix string, o Once, out io.Writ
 		return failed(err)
 	}
 	if len(o.Files) > 0 {
-		packed, err := pack(o.Files)
+		packed, err := pack(o.Files, o.Shared)
 		if err == nil {
 			err = e.api.CopyToContainer(ctx, id, "/", packed, container.CopyToContainerOptions{})
 		}
@@ -204,7 +206,11 @@ func (e *Engine) removeOnce(ctx context.Context, id string) error {
 }
 
 // pack is an archive of files that are root's, with the folders that they are in.
-func pack(files map[string][]byte) (io.Reader, error) {
+func pack(files map[string][]byte, shared bool) (io.Reader, error) {
+	mode := int64(0o400)
+	if shared {
+		mode = 0o444
+	}
 	var packed bytes.Buffer
 	to := tar.NewWriter(&packed)
 	made := map[string]bool{".": true, "/": true}
@@ -219,7 +225,7 @@ func pack(files map[string][]byte) (io.Reader, error) {
 				return nil, err
 			}
 		}
-		if err := to.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(name, "/"), Mode: 0o400, Size: int64(len(files[name]))}); err != nil {
+		if err := to.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(name, "/"), Mode: mode, Size: int64(len(files[name]))}); err != nil {
 			return nil, err
 		}
 		if _, err := to.Write(files[name]); err != nil {

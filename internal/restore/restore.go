@@ -22,7 +22,7 @@ import (
 )
 
 // Kind is that of the lock that keeps an `up` and a second restore away.
-const Kind = "restoring"
+const Kind = engine.OperationLock
 
 // Engine is what is asked of the Docker engine.
 type Engine interface {
@@ -114,13 +114,13 @@ var errNo = errors.New("nothing was changed")
 func (r *Restore) Begin(ctx context.Context, want journal.Want) error {
 	r.driver = rand.Text()
 	run := r.Now().UTC().Format("20060102-150405") + "-" + strings.ToLower(r.driver[:4])
-	mine := engine.Held{Run: run, Who: r.Who, Since: r.Now().UTC()}
+	mine := engine.Held{Run: run, Who: r.Who, Since: r.Now().UTC(), Operation: engine.Restore}
 	held, err := r.Engine.Lock(ctx, r.Stack.Prefix, Kind, mine)
 	if err != nil {
 		return err
 	}
 	if held.Run != run {
-		return r.open(held.Who, held.Since)
+		return held.Unfinished(r.Stack.Name)
 	}
 	if err := r.free(ctx); err != nil {
 		return errors.Join(err, r.Engine.Unlock(ctx, r.Stack.Prefix, Kind, run))
@@ -128,18 +128,12 @@ func (r *Restore) Begin(ctx context.Context, want journal.Want) error {
 	j := journal.Journal{Run: run, Stage: journal.Fetching, Want: want}
 	answer, err := r.step(ctx, r.Stack.Work, j, "list", nil)
 	if other := answer.Journal; err == nil && other.Open() { // whose lock somebody has removed
-		err = r.open(other.Who, other.Began)
+		err = engine.Held{Who: other.Who, Since: other.Began, Operation: engine.Restore}.Unfinished(r.Stack.Name)
 	}
 	if err != nil {
 		return errors.Join(err, r.Engine.Unlock(ctx, r.Stack.Prefix, Kind, run))
 	}
 	return r.forward(ctx, j)
-}
-
-// open is the error of a restore that is not finished.
-func (r *Restore) open(who string, since time.Time) error {
-	return fmt.Errorf("a restore of %s by %s, begun %s, is not finished. Finish it: stack restore %[1]s --continue. Or take it back: stack restore %[1]s --back",
-		r.Stack.Name, who, since.UTC().Format(time.RFC3339))
 }
 
 // free refuses while an `up` is at work: it would start what a restore stops. Whoever comes
@@ -191,6 +185,9 @@ func (r *Restore) Back(ctx context.Context) error {
 func (r *Restore) take(ctx context.Context) (journal.Journal, error) {
 	r.driver = rand.Text()
 	held, open, err := r.Engine.Held(ctx, r.Stack.Prefix, Kind)
+	if err == nil && open && held.Operation != engine.Restore {
+		err = held.Unfinished(r.Stack.Name)
+	}
 	if err != nil {
 		return journal.Journal{}, err
 	}
@@ -205,7 +202,7 @@ func (r *Restore) take(ctx context.Context) (journal.Journal, error) {
 		r.tell("the restore by " + held.Who + " had changed nothing yet, or all was done: there is nothing left to do")
 		return j, r.Engine.Unlock(ctx, r.Stack.Prefix, Kind, held.Run)
 	}
-	mine := engine.Held{Run: j.Run, Who: j.Who, Since: j.Began}
+	mine := engine.Held{Run: j.Run, Who: j.Who, Since: j.Began, Operation: engine.Restore}
 	if open && held.Run == j.Run {
 		return j, nil
 	}
@@ -215,7 +212,7 @@ func (r *Restore) take(ctx context.Context) (journal.Journal, error) {
 		}
 	}
 	if held, err = r.Engine.Lock(ctx, r.Stack.Prefix, Kind, mine); err == nil && held.Run != j.Run {
-		err = r.open(held.Who, held.Since)
+		err = held.Unfinished(r.Stack.Name)
 	}
 	return j, err
 }

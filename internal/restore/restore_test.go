@@ -316,9 +316,9 @@ func TestOnly(t *testing.T) {
 
 func TestTwoRestores(t *testing.T) {
 	w := newWorld(t, made(t))
-	w.locks[Kind] = engine.Held{Run: "r", Who: "cleo@host", Since: time.Unix(0, 0)}
+	w.locks[Kind] = engine.Held{Run: "r", Who: "cleo@host", Since: time.Unix(0, 0), Operation: engine.Restore}
 	err := begins(w)
-	if err == nil || !strings.Contains(err.Error(), "cleo@host") || !strings.Contains(err.Error(), "1970-01-01T00:00:00Z") || !strings.Contains(err.Error(), "--back") {
+	if err == nil || !strings.Contains(err.Error(), "cleo@host") || !strings.Contains(err.Error(), "1970-01-01T00:00:00Z") || !strings.Contains(err.Error(), "BACK=yes") {
 		t.Errorf("%v", err)
 	}
 	if w.locks[Kind].Run != "r" {
@@ -335,7 +335,7 @@ func TestLockThatWasRemoved(t *testing.T) {
 	}
 	w.revive()
 	delete(w.locks, Kind)
-	if err := begins(w); err == nil || !strings.Contains(err.Error(), "--continue") {
+	if err := begins(w); err == nil || !strings.Contains(err.Error(), "CONTINUE=yes") {
 		t.Errorf("%v", err)
 	}
 	if len(w.locks) > 0 {

@@ -66,12 +66,12 @@ func (r *Restore) ask(ctx context.Context, j journal.Journal) (journal.Journal, 
 		return j, err
 	}
 	// It may have been removed meanwhile, as nothing was open yet.
-	held, err := r.Engine.Lock(ctx, r.Stack.Prefix, Kind, engine.Held{Run: j.Run, Who: j.Who, Since: j.Began})
+	held, err := r.Engine.Lock(ctx, r.Stack.Prefix, Kind, engine.Held{Run: j.Run, Who: j.Who, Since: j.Began, Operation: engine.Restore})
 	if err != nil {
 		return j, err
 	}
 	if held.Run != j.Run {
-		return j, r.open(held.Who, held.Since)
+		return j, held.Unfinished(r.Stack.Name)
 	}
 	writers, err := r.Engine.WritersOf(ctx, r.Stack.Prefix, r.exclusive(j.Want), r.clients(j.Want))
 	if err != nil {

@@ -92,7 +92,7 @@ func backups(t *testing.T, runtime string) {
 	if again, code := look("restore", s.name, "--yes"); code == 0 || !strings.Contains(again, "CONTINUE=yes") {
 		t.Fatalf("a second restore: exit code %d\n%s\nthe first one:\n%s", code, again, restoring.said())
 	}
-	s.refused("is not finished, and nothing is deployed until it is")
+	s.refused("is not finished, and nothing else is done")
 	if finished, code := look("restore", s.name, "--continue", "--yes"); code != 0 {
 		t.Fatalf("the restore: exit code %d\n%s\nbefore it was killed:\n%s", code, finished, restoring.said())
 	}

@@ -9,6 +9,19 @@ import (
 	"tarot-platform/internal/engine"
 )
 
+// Its own `up` is let through: that is a step of it.
+func TestAnOperationDeploysByItself(t *testing.T) {
+	inProject(t)
+	t.Setenv(RunVariable, "r")
+	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host"}}); r.err != nil {
+		t.Error(r.err)
+	}
+	t.Setenv(RunVariable, "another")
+	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host", Operation: engine.MoveToPostgres}}); r.err == nil || !strings.Contains(r.err.Error(), "make database-move STACK=test CONTINUE=yes") {
+		t.Errorf("%v", r.err)
+	}
+}
+
 func TestNothingIsDeployedWhileARestoreIsOpen(t *testing.T) {
 	inProject(t)
 	for _, s := range []stage{up, preview} {

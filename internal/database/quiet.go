@@ -1,0 +1,127 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	backup "tarot-platform/internal/backup/journal"
+	"tarot-platform/internal/journal"
+)
+
+// writers is what a step has noted of those that were stopped.
+func writers(data map[string]string) (all []backup.Stopped, err error) {
+	if text := data["writers"]; text != "" {
+		err = json.Unmarshal([]byte(text), &all)
+	}
+	return all, err
+}
+
+// list notes who has the database: before any of them is stopped, as who is stopped is not found.
+func (m *Move) list(volumes ...string) journal.Step {
+	return journal.Step{Name: "listed", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
+		all, err := m.Engine.WritersOf(ctx, m.Stack.Prefix, volumes, m.Stack.Clients)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(all, func(a, b backup.Stopped) int { return m.Stack.Order(a.Workload) - m.Stack.Order(b.Workload) })
+		text, err := json.Marshal(all)
+		return map[string]string{"writers": string(text)}, err
+	}}
+}
+
+// unmounted is an error where something has the volume of the file, and noSession where somebody is
+// logged in to PostgreSQL as the application.
+func (m *Move) unmounted(ctx context.Context) error {
+	left, err := m.Engine.Mounting(ctx, []string{m.Stack.Volume}, "")
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s has the database all the same: stop it, and try again", strings.Join(left, ", "))
+	}
+	return err
+}
+
+func (m *Move) noSession(ctx context.Context) error {
+	var out bytes.Buffer
+	const sessions = "SELECT DISTINCT client_addr FROM pg_stat_activity WHERE datname = 'app' AND usename ~ '^app_'"
+	err := m.sql(ctx, &out, sessions)
+	if left := strings.Fields(out.String()); err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s has the database all the same: stop it, and try again", strings.Join(left, ", "))
+	}
+	return err
+}
+
+// quiet is the maintenance page, and then nobody has the database.
+func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
+	return journal.Step{Name: "quiet",
+		Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
+			all, err := writers(data)
+			if err != nil {
+				return nil, err
+			}
+			m.page(ctx)
+			if err := m.Engine.StopWriters(ctx, all, m.Tell); err != nil {
+				return nil, err
+			}
+			return map[string]string{"since": m.shown.UTC().Format(time.RFC3339)}, nobody(ctx)
+		},
+		Undo: func(ctx context.Context, data map[string]string) error {
+			all, err := writers(data)
+			if err != nil {
+				return err
+			}
+			if err := m.start(ctx, all); err != nil {
+				return err
+			}
+			return m.unpage(ctx)
+		},
+	}
+}
+
+// start has programs run again, but for those that an `up` has made anew.
+func (m *Move) start(ctx context.Context, all []backup.Stopped) error {
+	left, err := m.Engine.Remaining(ctx, m.Stack.Prefix, all)
+	if err != nil {
+		return err
+	}
+	return m.Engine.StartWriters(ctx, left, m.Tell)
+}
+
+// page shows the maintenance page, where there is a nginx.
+func (m *Move) page(ctx context.Context) {
+	m.shown = m.Now()
+	if m.Stack.Nginx == "" {
+		return
+	}
+	runs, err := m.Engine.Runs(ctx, m.Stack.Prefix, m.Stack.Nginx)
+	if err == nil && runs == 0 {
+		err = errors.New("nginx does not run")
+	}
+	if err == nil {
+		_, err = m.Engine.Exec(ctx, m.Stack.Prefix, m.Stack.Nginx, m.Stack.Close...)
+	}
+	if err != nil {
+		m.Tell("users see no maintenance page: " + err.Error())
+		return
+	}
+	m.Tell("users see the maintenance page")
+}
+
+// unpage takes it away.
+func (m *Move) unpage(ctx context.Context) error {
+	if m.Stack.Nginx == "" || len(m.Stack.Open) == 0 {
+		return nil
+	}
+	runs, err := m.Engine.Runs(ctx, m.Stack.Prefix, m.Stack.Nginx)
+	if err == nil && runs > 0 { // one that starts has none
+		_, err = m.Engine.Exec(ctx, m.Stack.Prefix, m.Stack.Nginx, m.Stack.Open...)
+	}
+	if err != nil {
+		return fmt.Errorf("users still see the maintenance page: %w", err)
+	}
+	return nil
+}
