@@ -29,7 +29,7 @@ var All = []part.Part{
 	services.Dependencies{}, services.Part{},
 	postgres.Server{}, postgres.Users{}, postgres.Exporter{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
-	backup.Ground{}, postgres.Dump{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{},
+	backup.Ground{}, postgres.Dump{}, valkey.Copy{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{}, valkey.Rehearsal{},
 	nginx.Part{},
 	schedules.Part{},
 	prometheus.Part{},
