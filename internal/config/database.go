@@ -15,8 +15,9 @@ import (
 // release, so that a rollback brings nobody back to a database that the data have left.
 type Database struct {
 	// `sqlite`: what `backend.databaseUrl` or the secret `databaseUrl` says. `postgres`: a
-	// PostgreSQL of the stack's own, of which the application is told by `DATABASE_URL`.
-	Kind string `key:"kind" allowed:"sqlite or postgres"`
+	// PostgreSQL of the stack's own, of which the application is told by `DATABASE_URL`. `external`:
+	// one that somebody else runs, at the address in the secret `databaseUrl`.
+	Kind string `key:"kind" allowed:"sqlite, postgres or external"`
 	// The major version of PostgreSQL. A server reads what one of its own version has written.
 	Version int `key:"version" allowed:"17 or 18"`
 	// The image of the server. Empty: the official one of the version.
@@ -42,6 +43,8 @@ type Database struct {
 	// Extensions to make in the database that the application may not make itself. Those that
 	// PostgreSQL calls trusted it may.
 	Extensions []string `key:"extensions" allowed:"a list of names that the image has: small letters, digits, _ and -"`
+	// Of a PostgreSQL that somebody else runs.
+	External DatabaseExternal `key:"external"`
 	// The nightly copy of the database, where `backup.enabled` is true.
 	Dump DatabaseDump `key:"dump"`
 	// Further settings of the server.
@@ -61,6 +64,7 @@ const PostgresDumpSchedule = "postgres-dump"
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
+	External = "external"
 )
 
 // DatabaseVersions are the versions of PostgreSQL that there may be, with the images of them.
@@ -70,7 +74,8 @@ func databaseDefaults() Database {
 	return Database{
 		Kind: SQLite, Version: 18, ExporterImage: "prometheuscommunity/postgres-exporter:v0.19.1",
 		CPUs: 1, Memory: 1 << 30, Connections: 150, Reserve: 15, Pool: 2, Overflow: 3, Scheme: "postgresql",
-		Dump: DatabaseDump{Cron: "0 2 * * *"},
+		External: DatabaseExternal{TLS: verifyFull},
+		Dump:     DatabaseDump{Cron: "0 2 * * *"},
 	}
 }
 
@@ -100,7 +105,7 @@ func (cfg Config) DatabaseURL() (plain, secret string) {
 func (cfg Config) CheckRunsOn(app Application) error {
 	kind := ""
 	switch {
-	case cfg.RunsPostgres():
+	case cfg.Database.Kind != SQLite:
 		kind = "postgresql"
 	case cfg.DatabaseFile() != "":
 		kind = "sqlite"
@@ -129,7 +134,7 @@ var (
 )
 
 func (d Database) check(c *checker, cfg Config) {
-	c.oneOf("database.kind", d.Kind, SQLite, Postgres)
+	c.oneOf("database.kind", d.Kind, SQLite, Postgres, External)
 	_, known := DatabaseVersions[d.Version]
 	c.want(known, "database.version", d.Version)
 	c.want(d.Image == "" || imageName.MatchString(d.Image), "database.image", d.Image)
@@ -156,6 +161,10 @@ func (d Database) check(c *checker, cfg Config) {
 		case !settingName.MatchString(name) || strings.ContainsAny(d.Settings[name], "\n\r\x00"):
 			c.want(false, "database.settings", name+": "+d.Settings[name])
 		}
+	}
+	d.External.check(c, cfg)
+	if d.Kind == External {
+		cfg.checkBudget(c)
 	}
 	if !cfg.RunsPostgres() {
 		return

@@ -20,7 +20,7 @@ func TestWhatIsWrongWithADatabase(t *testing.T) {
 		"postgres":               {raw("database", postgres("")), ""},
 		"17":                     {raw("database", postgres(`"version":17`)), ""},
 		"without a data volume":  {raw("database", postgres(""), "volumes", `{"data":""}`), ""},
-		"another kind":           {raw("database", `{"kind":"mysql"}`), `tarot:database.kind: "mysql" is not allowed; allowed: sqlite or postgres`},
+		"another kind":           {raw("database", `{"kind":"mysql"}`), `tarot:database.kind: "mysql" is not allowed; allowed: sqlite, postgres or external`},
 		"another version":        {raw("database", `{"version":16}`), `tarot:database.version: "16" is not allowed; allowed: 17 or 18`},
 		"no image's name":        {raw("database", `{"image":" "}`), `tarot:database.image: " " is not allowed`},
 		"no exporter":            {raw("database", `{"exporterImage":""}`), `tarot:database.exporterImage: "" is not allowed`},
