@@ -94,6 +94,11 @@ func (d DatabaseExternal) check(c *checker, cfg Config) {
 	if cfg.Networks.Isolated && !cfg.Networks.BackendEgress {
 		c.add(Fault{Namespace, "networks.backendEgress", quote(false), "true where database.kind is external: the backend's network has no way out"})
 	}
+	for _, name := range []string{"PGSSLMODE", "PGSSLROOTCERT"} {
+		if _, own := cfg.Backend.Environment[name]; own {
+			c.because("backend.environment", name, Namespace+":database.external sets it")
+		}
+	}
 	secret := Namespace + ":" + DatabaseURLSecret
 	if cfg.Secrets[DatabaseURLSecret] == "" {
 		c.add(Fault{Namespace, DatabaseURLSecret, "no secret", "the address where database.kind is external: `pulumi config set --secret " + secret + "`, postgresql://USER:PASSWORD@HOST:PORT/DATABASE"})

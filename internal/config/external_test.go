@@ -47,6 +47,7 @@ func TestWhatIsWrongWithAnExternalDatabase(t *testing.T) {
 		"a key":                    {external(`"ca":"./key.pem"`, elsewhere), `tarot:database.external.ca: "./key.pem" is not allowed`},
 		"a CA that is not used":    {external(`"ca":"./ca.pem","tls":"require"`, elsewhere), `tarot:database.external.ca: "./ca.pem" is not allowed`},
 		"any name of a well-known": {external(`"tls":"verify-ca"`, elsewhere), `tarot:database.external.tls: "verify-ca" is not allowed`},
+		"weaker, by the way":       {external("", elsewhere, "backend", `{"environment":{"PGSSLMODE":"require"}}`), `tarot:backend.environment: "PGSSLMODE" is not allowed`},
 		"no way out":               {external("", elsewhere, "networks", `{"backendEgress":false}`), `tarot:networks.backendEgress: "false" is not allowed; allowed: true where database.kind is external`},
 		"too few connections":      {raw("database", `{"kind":"external","connections":100}`, "networks", `{"backendEgress":true}`, "databaseUrl", elsewhere), `tarot:database.connections: "100" is not allowed; allowed: at least 141`},
 	} {

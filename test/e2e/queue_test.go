@@ -30,7 +30,7 @@ func TestQueueBackups(t *testing.T) {
 		return said
 	}
 	app := s.cacheAddress()
-	if said := s.ask(app, "SYNC", "REPLCONF rdb-only 1"); strings.Count(said, "NOPERM") != 2 {
+	if said := s.ask(app, "REPLCONF rdb-only 1"); !strings.Contains(said, "NOPERM") {
 		t.Errorf("the application may copy all of the server: %s", said)
 	}
 	const jobs = 1000
