@@ -111,7 +111,7 @@ restore-machine: engine pulumi ## on an empty machine, STACK as it was: of its f
 	@$(WITH) setup/endpoints.sh $(STACK)
 
 .PHONY: restore restore-list restore-forget backup-verify backup-adopt backup-key
-restore: ## brings back what STACK has stored, and asks first; AT=latest, a snapshot or 2026-11-26T14:03:00Z, ONLY=database or files, INTO=folder, CONTINUE=yes or BACK=yes after one that was interrupted
+restore: ## brings back what STACK has stored, and asks first; AT=latest, a snapshot or 2026-11-26T14:03:00Z, ONLY=database, files or queue, INTO=folder, CONTINUE=yes or BACK=yes after one that was interrupted
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack restore $(STACK) $(if $(AT),--at $(AT)) $(if $(ONLY),--only $(ONLY)) $(if $(INTO),--into $(INTO)) \
 	  $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back)
 

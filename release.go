@@ -103,9 +103,13 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 			return nil, err
 		}
 	}
+	external, err := config.IsExternal(source.all) // which is no part of a release
+	if err != nil {
+		return nil, err
+	}
 	for key := range source.secret { // one that came later is nothing that the release knows
 		name := strings.TrimPrefix(key, config.Namespace+":")
-		if !config.TakesSecret(name, r.Secrets) || key == database && !slices.Contains(r.Secrets, name) {
+		if !config.TakesSecret(name, r.Secrets) || key == database && !external && !slices.Contains(r.Secrets, name) {
 			delete(all, key)
 		}
 	}

@@ -171,6 +171,18 @@ func TestAPasswordInAnEarlierRecordIsASecretToday(t *testing.T) {
 	}
 }
 
+// Where the data are is no part of a release: one of before they were somebody else's gets that address.
+func TestAnEarlierReleaseFindsTheDataElsewhere(t *testing.T) {
+	const today = "postgresql://shop:today@db/shop"
+	for kind, want := range map[string]string{"external": today, "sqlite": ""} {
+		source := values{all: map[string]string{"tarot:databaseUrl": today, "tarot:database": `{"kind":"` + kind + `"}`}, secret: map[string]string{"tarot:databaseUrl": today}}
+		all, err := withRelease(source, release.New("app:1", nil, map[string]string{"tarot:backend": "{}"}, nil, "tarot"))
+		if err != nil || all["tarot:databaseUrl"] != want {
+			t.Errorf("%s: %v, %v", kind, all, err)
+		}
+	}
+}
+
 // A release comes back with its services: each with the image that it had, and none that it
 // did not have.
 func TestAReleaseComesBackWithItsServices(t *testing.T) {

@@ -50,6 +50,7 @@ var graphs = map[string]struct {
 	"containers-edge":        {stack: "prod as containers", changes: []func(*config.Config){asEdge}},
 	"prod-behind-edge":       {stack: "prod", changes: []func(*config.Config){behindEdge}},
 	"containers-behind-edge": {stack: "prod as containers", changes: []func(*config.Config){behindEdge}},
+	"containers-external":    {stack: "prod as containers", changes: []func(*config.Config){onExternal}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
@@ -61,6 +62,12 @@ func backedUp(c *config.Config) { c.Backup.Enabled = true }
 
 // onPostgres has a PostgreSQL.
 func onPostgres(c *config.Config) { c.Database.Kind = config.Postgres }
+
+// onExternal has its data in somebody else's.
+func onExternal(c *config.Config) {
+	c.Database.Kind, c.Networks.BackendEgress = config.External, true
+	c.Secrets[config.DatabaseURLSecret] = "postgresql://shop:word@db.example/orders"
+}
 
 // toAServer has them elsewhere.
 func toAServer(c *config.Config) {

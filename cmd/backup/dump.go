@@ -16,6 +16,7 @@ import (
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/backup/sqlite"
+	"tarot-platform/internal/backup/valkey"
 )
 
 // manifest says what a snapshot holds. It lies in it, beside the copies of the databases.
@@ -29,6 +30,8 @@ type manifest struct {
 	Others   []dumped `json:"others,omitempty"`
 	// Postgres is the copy that a PostgreSQL's own job has made, in one of the volumes.
 	Postgres *postgres.Manifest `json:"postgres,omitempty"`
+	// Queue is the copy of a queue that is in one of the volumes; nil: there is none.
+	Queue *valkey.Manifest `json:"queue,omitempty"`
 	// Volumes are counts by the volume's name: of the folders below Source. Exclude are the
 	// patterns of what was left out of them.
 	Volumes map[string]counted `json:"volumes"`

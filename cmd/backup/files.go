@@ -24,6 +24,10 @@ type filesOptions struct {
 	// as DumpAge; empty: there is no such database.
 	Dump    string
 	DumpAge time.Duration
+	// Queue is the folder below Source with the copy of a queue, which may be as old as QueueAge; empty:
+	// there is none.
+	Queue    string
+	QueueAge time.Duration
 	// Exclude are restic's patterns. One that begins with a slash begins at the volumes.
 	Exclude []string
 	Keep    policy
@@ -45,6 +49,8 @@ func filesFlags(args []string) (o filesOptions, err error) {
 	set.StringVar(&o.Database, "database", "", "the database's file below the source; empty: there is none in a file")
 	set.StringVar(&o.Dump, "dump", "", "the folder below the source with the copy of a database of PostgreSQL; empty: there is none")
 	set.DurationVar(&o.DumpAge, "dump-age", 26*time.Hour, "how old that copy may be")
+	set.StringVar(&o.Queue, "queue", "", "the folder below the source with the copy of a queue; empty: there is none")
+	set.DurationVar(&o.QueueAge, "queue-age", 3*time.Hour, "how old that copy may be")
 	set.String("replicator", "", "where the replicator answers; what it knows is in the state, too")
 	set.Func("exclude", "a pattern of restic's; it can be given again", func(text string) error {
 		o.Exclude = append(o.Exclude, text)
@@ -59,7 +65,7 @@ func filesFlags(args []string) (o filesOptions, err error) {
 	if err = set.Parse(args); err != nil {
 		return o, err
 	}
-	for name, path := range map[string]string{"database": o.Database, "dump": o.Dump} {
+	for name, path := range map[string]string{"database": o.Database, "dump": o.Dump, "queue": o.Queue} {
 		if path != "" && !strings.HasPrefix(path, strings.TrimSuffix(o.Source, "/")+"/") {
 			return o, fmt.Errorf("--%s: %s is not below %s", name, path, o.Source)
 		}
@@ -143,11 +149,19 @@ func (n *nightly) run(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	releaseQueue, err := n.keepQueue(ctx)
+	if err != nil {
+		return err
+	}
+	defer releaseQueue()
 	found, err := n.survey()
 	if err != nil {
 		return err
 	}
 	if err := n.copied(&found); err != nil {
+		return err
+	}
+	if err := n.queued(&found); err != nil {
 		return err
 	}
 	if err := n.dump(ctx, &found); err != nil {
@@ -161,7 +175,8 @@ func (n *nightly) run(ctx context.Context) error {
 		return err
 	}
 	release()
-	if err := n.fresh(found.manifest); err != nil {
+	releaseQueue()
+	if err := errors.Join(n.fresh(found.manifest), n.freshQueue(found.manifest)); err != nil {
 		return err
 	}
 	if err := n.emptied(found.manifest); err != nil {

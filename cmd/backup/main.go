@@ -20,6 +20,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"adopt":          adopt,         // begins a history beside another database's
 	"archive":        archiving,     // stanza, night, rehearse or adopt, and flags: what is regular of a PostgreSQL's archive
 	"as":             as,            // USER -- COMMAND: runs it as another user, who may read all files
+	"copy-valkey":    copyValkey,    // flags: copies what a Valkey holds into a folder
 	"dump-postgres":  dumpPostgres,  // flags: copies a database of PostgreSQL into a folder
 	"emptied":        emptied,       // DATABASE: empties its log, before each start of Litestream
 	"files":          files,         // flags: backs up the volumes, encrypted
@@ -33,6 +34,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"rows":           rows,          // DATABASE: prints what it holds
 	"stand":          stand,         // flags -- COMMAND: has the release stand on what was restored
 	"stand-postgres": standPostgres, // flags: has a server stand on what was restored
+	"stand-valkey":   standValkey,   // flags: has a Valkey stand on what was restored
 	"status":         status,        // prints the state of the backups, as JSON
 }
 

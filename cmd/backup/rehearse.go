@@ -30,6 +30,9 @@ type rehearseOptions struct {
 	// Dump is the folder below Sources with the copy of a PostgreSQL's database, and Room the one with
 	// what the room with a server says; empty: there is no such database.
 	Dump, Room string
+	// Queue is the folder below Sources with the copy of a queue, and QueueRoom the one with what the room
+	// with a Valkey says; empty: there is none.
+	Queue, QueueRoom string
 	// Replicator is where the guard answers, and Litestream its program.
 	Replicator, Litestream string
 	// Target is the database's, and Files the files'.
@@ -52,6 +55,8 @@ func rehearseFlags(args []string) (o rehearseOptions, err error) {
 	set.StringVar(&o.Sources, "sources", "/source", "the folder with a folder for each volume, there")
 	set.StringVar(&o.Dump, "dump", "", "the folder below the sources with the copy of a database of PostgreSQL; empty: there is none")
 	set.StringVar(&o.Room, "room", "/run/rehearsal", "the folder with what the room with a server answers")
+	set.StringVar(&o.Queue, "queue", "", "the folder below the sources with the copy of a queue; empty: there is none")
+	set.StringVar(&o.QueueRoom, "queue-room", "/run/rehearsal-valkey", "the folder with what the room with a Valkey answers")
 	set.StringVar(&o.Replicator, "replicator", "", "where the replicator answers")
 	set.StringVar(&o.Litestream, "litestream", "litestream", "Litestream's program")
 	set.StringVar(&o.Program, "restic", "restic", "restic's program")
@@ -173,6 +178,11 @@ func (h *rehearsal) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if m.Queue != nil && h.Queue != "" && h.parts[partFiles] == nil && h.parts[partQueue] == nil && ctx.Err() == nil {
+		if err := h.queue(ctx, q.ID, *m.Queue); err != nil {
+			return err
+		}
+	}
 	if (len(q.Databases) > 0 || q.Server) && ctx.Err() == nil {
 		if err := h.ask(ctx, q); err != nil {
 			return err
@@ -186,7 +196,7 @@ func (h *rehearsal) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
-	if h.parts[partFiles] == nil && (h.Dump == "" || h.parts[partDatabase] == nil) {
+	if h.parts[partFiles] == nil && h.parts[partQueue] == nil && (h.Dump == "" || h.parts[partDatabase] == nil) {
 		if err := h.verified(ctx, id); err != nil {
 			return err
 		}

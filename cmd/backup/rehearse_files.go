@@ -63,6 +63,9 @@ func (h *rehearsal) nightly(ctx context.Context) (id string, dump *database, m m
 	if err := h.restoredCopy(to, m); err != nil {
 		return newest.ID, nil, m, err
 	}
+	if err := h.restoredQueue(to, m); err != nil {
+		h.found(partQueue, err)
+	}
 	return newest.ID, dump, m, h.furnish(to, dump)
 }
 
@@ -159,7 +162,7 @@ func (h *rehearsal) size(ctx context.Context, s snapshot) (total int64, err erro
 	})
 }
 
-// sample writes a list of files for restic: all that is in the state, the copy of a database, and of the volumes as much as
+// sample writes a list of files for restic: all that is in the state, copies of servers, and of the volumes as much as
 // is allowed, by the day. restic reads variables in such a list, and takes away spaces.
 func (h *rehearsal) sample(ctx context.Context, s snapshot, total int64, list string) (chosen int64, err error) {
 	file, err := os.Create(list)
@@ -167,13 +170,18 @@ func (h *rehearsal) sample(ctx context.Context, s snapshot, total int64, list st
 		return 0, err
 	}
 	out := bufio.NewWriter(file)
-	fmt.Fprintln(out, escaped(h.State))
-	if h.Dump != "" {
-		fmt.Fprintln(out, escaped(h.Dump))
+	whole := []string{h.State}
+	for _, folder := range []string{h.Dump, h.Queue} {
+		if folder != "" {
+			whole = append(whole, folder)
+		}
+	}
+	for _, folder := range whole {
+		fmt.Fprintln(out, escaped(folder))
 	}
 	day := h.now().UTC().Format("2006-01-02")
 	err = h.each(ctx, s, func(n node) error {
-		if strings.HasPrefix(n.Path, h.State+"/") || h.Dump != "" && strings.HasPrefix(n.Path, h.Dump+"/") {
+		if slices.ContainsFunc(whole, func(folder string) bool { return strings.HasPrefix(n.Path, folder+"/") }) {
 			chosen += n.Size
 			return nil
 		}

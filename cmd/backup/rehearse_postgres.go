@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
@@ -40,11 +41,16 @@ func (h *rehearsal) restoredCopy(to string, m manifest) error {
 	}
 	h.figures["rehearsal_age_seconds"] = max(0, h.now().Sub(m.Postgres.At).Seconds())
 	h.add(m.Postgres.Content, m.Postgres.Bytes)
-	folder := below(h.Scratch, roomFolder, serverFolder)
+	return h.hand(file, serverFolder)
+}
+
+// hand puts a file to where another room finds it, which is another user's.
+func (h *rehearsal) hand(file, room string) error {
+	folder := below(h.Scratch, roomFolder, room)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	for _, open := range []string{h.Scratch, below(h.Scratch, roomFolder), folder} { // to another user, who reads it
+	for _, open := range []string{h.Scratch, below(h.Scratch, roomFolder), folder} {
 		info, err := os.Stat(open)
 		if err == nil && info.Mode().Perm()&0o055 != 0o055 {
 			err = os.Chmod(open, info.Mode().Perm()|0o055)
@@ -53,7 +59,7 @@ func (h *rehearsal) restoredCopy(to string, m manifest) error {
 			return err
 		}
 	}
-	goal := below(folder, m.Postgres.File)
+	goal := below(folder, filepath.Base(file))
 	if err := os.Rename(file, goal); err != nil {
 		return err
 	}

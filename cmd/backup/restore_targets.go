@@ -51,18 +51,25 @@ func (t *targets) Find(ctx context.Context, want journal.Want, database *task.Da
 	if server && moment {
 		return o, fmt.Errorf("AT is %q, and a PostgreSQL is copied once a night: it can not be brought to a moment in between; allowed: latest, or the id of a snapshot (its time is shown). --only files takes a moment", want.At)
 	}
-	if snapshot || server || want.Has(journal.Files) {
+	queue := want.Has(journal.Queue) && slices.ContainsFunc(t.request.Volumes, func(v task.Volume) bool { return v.Queue != "" })
+	if snapshot || server || queue || want.Has(journal.Files) {
 		s, err := t.snapshot(ctx, want.At, at, moment)
 		if err != nil {
 			return o, err
 		}
-		if want.Has(journal.Files) || database == nil && !server {
+		if want.Has(journal.Files) {
 			if o.Bytes, err = t.bytes(ctx, s.ID); err != nil {
 				return o, err
 			}
 		}
 		if held, err = t.manifest(ctx, s.ID); err != nil {
 			return o, err
+		}
+		if want.Only == journal.Queue {
+			if held.Queue == nil {
+				return o, fmt.Errorf("the snapshot %.8s holds no copy of a queue", s.ID)
+			}
+			o.Bytes = held.Queue.Bytes
 		}
 		o.Snapshot, o.Taken, o.Exclude = s.ID, s.Time, held.Exclude
 	}

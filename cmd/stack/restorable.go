@@ -16,6 +16,7 @@ import (
 	"tarot-platform/components/part"
 	"tarot-platform/components/parts"
 	"tarot-platform/components/postgres"
+	"tarot-platform/components/valkey"
 	"tarot-platform/internal/backup/target"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
@@ -221,8 +222,11 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	if mount, local := targetMount(prefix, places); local {
 		fetch.Mounts = append(slices.Clone(fetch.Mounts), mount)
 	}
-	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Recover: recovering(c, work, fetch), Ask: ask, Clients: clientsOf(described),
+	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Recover: recovering(c, work, fetch), Ask: ask, Clients: clientsOf(described, loggingIn),
 		Order: func(workload string) int { return order(cfg, workload) }, Serves: func(workload string) bool { return serves(cfg, workload) }}
+	if valkey.Restored(c) != nil {
+		s.QueueClients = clientsOf(described, valkey.Client)
+	}
 	if cfg.Nginx.Enabled {
 		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
 		if !cfg.Maintenance {
@@ -260,10 +264,13 @@ func recovering(c part.Context, work, fetch engine.Once) engine.Once {
 func volumesOf(c part.Context, described []part.Described) (all []task.Volume, database *task.Database, err error) {
 	for _, d := range described {
 		for _, v := range d.Volumes {
-			if v.Backup && v.Unused == "" && v.Name != backup.DumpVolume { // of which the database is loaded
+			if v.Backup && v.Unused == "" && v.Name != backup.DumpVolume && v.Name != backup.QueueVolume { // these go into servers
 				all = append(all, task.Volume{Name: v.Name, Engine: v.Engine, Gains: v.Name == "static"})
 			}
 		}
+	}
+	if queue := valkey.Restored(c); queue != nil {
+		all = append(all, *queue)
 	}
 	slices.SortFunc(all, func(a, b task.Volume) int { return strings.Compare(a.Name, b.Name) })
 	if len(all) == 0 {
@@ -276,11 +283,16 @@ func volumesOf(c part.Context, described []part.Described) (all []task.Volume, d
 	return all, database, nil
 }
 
-// clientsOf are the workloads that log in to the stack's own PostgreSQL.
-func clientsOf(described []part.Described) (all []string) {
+// loggingIn is true for what logs in to the stack's own PostgreSQL.
+func loggingIn(s part.Service) bool {
+	return slices.ContainsFunc(s.Secrets, func(f part.SecretFile) bool { return f.Secret == backup.DatabasePassword })
+}
+
+// clientsOf are the workloads that are somebody's clients.
+func clientsOf(described []part.Described, is func(part.Service) bool) (all []string) {
 	for _, d := range described {
 		for _, s := range d.Services {
-			if slices.ContainsFunc(s.Secrets, func(f part.SecretFile) bool { return f.Secret == backup.DatabasePassword }) {
+			if is(s) {
 				all = append(all, s.Name)
 			}
 		}

@@ -51,7 +51,7 @@ func restoreCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.want.At, "at", "latest", "latest, the id of a nightly snapshot, or a moment such as 2026-11-26T14:03:00Z")
-	f.StringVar(&o.want.Only, "only", "", "database or files; empty: everything")
+	f.StringVar(&o.want.Only, "only", "", "database, files or queue; empty: everything")
 	f.StringVar(&o.into, "into", "", "a folder of this machine: what is fetched goes there, and the stack is left alone")
 	f.BoolVar(&o.yes, "yes", false, "do not ask: replace what is there, and take it back where it does not run")
 	f.BoolVar(&o.goOn, "continue", false, "finish the restore that was interrupted")
@@ -78,8 +78,8 @@ func (o restoreOptions) check() error {
 	if _, err := time.Parse(time.RFC3339, o.want.At); err != nil && o.want.At != "latest" && !snapshotID.MatchString(o.want.At) {
 		all = append(all, fmt.Errorf("AT is %q; allowed: latest, the id of a snapshot (8 to 64 hexadecimal digits), or a moment with its zone, such as 2026-11-26T14:03:00Z", o.want.At))
 	}
-	if !slices.Contains([]string{journal.Everything, journal.Database, journal.Files}, o.want.Only) {
-		all = append(all, fmt.Errorf("ONLY is %q; allowed: database, files, or nothing for both", o.want.Only))
+	if !slices.Contains([]string{journal.Everything, journal.Database, journal.Files, journal.Queue}, o.want.Only) {
+		all = append(all, fmt.Errorf("ONLY is %q; allowed: database, files, queue, or nothing for all of them", o.want.Only))
 	}
 	modes := 0
 	for _, is := range []bool{o.into != "", o.goOn, o.goBack, o.lists, o.forget != ""} {
@@ -221,7 +221,13 @@ func shown(s restore.Shown) []string {
 			say("  %d of its rows refer to rows that are not there (now: %d)", d.Broken, d.LiveBroken)
 		}
 	}
-	if s.Found.Snapshot != "" {
+	if q := s.Found.Queue; q != nil {
+		say("queue: as it was %s (%d keys)", moment(q.Moment), q.Keys)
+		say("  it comes in the place of all that is in there now: what was put in since then goes, and what was done since then is done again")
+	} else if s.Want.Only == journal.Queue {
+		say("queue: there is no copy of it")
+	}
+	if s.Found.Snapshot != "" && (len(s.Found.Volumes) > 0 || s.Want.Has(journal.Files)) {
 		say("files: from the snapshot %.8s of %s", s.Found.Snapshot, moment(s.Found.Taken))
 		for _, v := range s.Found.Volumes {
 			line := fmt.Sprintf("  %-30s %d files replaced, %d added, %d go", v.Name, v.Replaced, v.Added, v.Gone)

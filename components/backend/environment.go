@@ -28,6 +28,7 @@ type given struct {
 	value  string
 	secret string
 	export bool
+	path   bool
 	make   func(string) (string, error)
 }
 
@@ -54,7 +55,7 @@ func contract(c part.Context) []given {
 		all = append(all, given{name: "LOG_LEVEL", value: cfg.LogLevel})
 	}
 	for _, v := range c.Offered.Application {
-		all = append(all, given{v.Name, v.Value, v.Secret, v.Export, v.Make})
+		all = append(all, given{v.Name, v.Value, v.Secret, v.Export, v.Path, v.Make})
 	}
 	if len(cfg.Migrate) > 0 {
 		all = append(all, given{name: "MIGRATE_ON_START", value: "false"})
@@ -75,7 +76,7 @@ func aliased(c part.Context) []given {
 			case name == of && g.name == of: // a secret that has been a file only
 				all[i].export = true
 			case g.name == of && g.secret != "":
-				all = append(all, given{name: name, secret: g.secret, export: true, make: g.make})
+				all = append(all, given{name: name, secret: g.secret, export: !g.path, path: g.path, make: g.make})
 			case g.name == of:
 				all = append(all, given{name: name, value: g.value})
 			}
@@ -113,7 +114,11 @@ func secretFiles(c part.Context) []part.SecretFile {
 			continue
 		}
 		f := part.SecretFile{Name: strings.ToLower(g.name), Secret: g.secret, Make: g.make}
-		if variable := g.name + "_FILE"; !slices.Contains(c.Backend.Unset, variable) {
+		variable := g.name + "_FILE"
+		if g.path {
+			variable = g.name
+		}
+		if !slices.Contains(c.Backend.Unset, variable) {
 			f.Variable = variable
 		}
 		if g.export && !slices.Contains(c.Backend.Unset, g.name) {

@@ -50,6 +50,7 @@ const (
 	toolsFolder   = "/run/backup"
 	sourceFolder  = "/source"
 	roomFolder    = "/run/rehearsal"
+	queueRoom     = "/run/rehearsal-valkey"
 )
 
 // The secrets, of which the first has a value in any case.
@@ -133,6 +134,10 @@ const (
 	RoomVolume = "rehearsal-postgres"
 	// DumpVolume has the newest copy of a PostgreSQL's database, which the nightly backup takes along.
 	DumpVolume = "postgres-dump"
+	// QueueVolume has the newest copy of a queue, and QueueRoomVolume what the room answers in which a
+	// server stands on it.
+	QueueVolume     = "valkey-copy"
+	QueueRoomVolume = "rehearsal-valkey"
 )
 
 // What opens a target, for who archives: the secrets, and the name of a key's file.

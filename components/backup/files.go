@@ -89,6 +89,13 @@ func backUp(c part.Context) (part.Service, error) {
 		}
 		words = append(words, "--dump="+path.Join(sourceFolder, DumpVolume), "--dump-age="+(longest+late).String())
 	}
+	if c.BacksUpQueue() {
+		longest, err := cron.Longest(config.QueueCopyCron, c.Backup.TimeZone)
+		if err != nil {
+			return part.Service{}, err
+		}
+		words = append(words, "--queue="+path.Join(sourceFolder, QueueVolume), "--queue-age="+(longest+late).String())
+	}
 	if cfg.AppendOnly {
 		words = append(words, "--append-only")
 	}

@@ -67,7 +67,13 @@ func fetch(c part.Context) part.Service {
 	if c.RunsPostgres() {
 		words = append(words, "--dump="+path.Join(sourceFolder, DumpVolume), "--room="+roomFolder)
 	}
+	if c.BacksUpQueue() {
+		words = append(words, "--queue="+path.Join(sourceFolder, QueueVolume), "--queue-room="+queueRoom)
+	}
 	s := restics(c, words...)
+	if c.BacksUpQueue() {
+		s.Mounts = append(s.Mounts, volume(QueueRoomVolume, queueRoom, true))
+	}
 	if c.RunsPostgres() {
 		s.Mounts = append(s.Mounts, volume(RoomVolume, roomFolder, true))
 	}

@@ -362,7 +362,9 @@ type Variable struct {
 	// path of its file then, and NAME the value where Export is true. Make is as in SecretFile.
 	Secret string
 	Export bool
-	Make   func(secret string) (string, error)
+	// Path is true where NAME itself holds the path, as a program wants it.
+	Path bool
+	Make func(secret string) (string, error)
 }
 
 // Output is a value that the stack shows.

@@ -7,6 +7,7 @@ import (
 	"tarot-platform/components/backup"
 	"tarot-platform/components/blackbox"
 	"tarot-platform/components/cadvisor"
+	"tarot-platform/components/external"
 	"tarot-platform/components/grafana"
 	"tarot-platform/components/nginx"
 	"tarot-platform/components/nodeexporter"
@@ -27,9 +28,10 @@ var All = []part.Part{
 	static.Part{},
 	backend.Part{},
 	services.Dependencies{}, services.Part{},
+	external.Part{},
 	postgres.Server{}, postgres.Users{}, postgres.Exporter{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
-	backup.Ground{}, postgres.Dump{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{}, postgres.Archive{},
+	backup.Ground{}, postgres.Dump{}, valkey.Copy{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{}, postgres.Archive{}, valkey.Rehearsal{},
 	nginx.Part{},
 	schedules.Part{},
 	prometheus.Part{},

@@ -17,6 +17,7 @@ const (
 	exporterPassword = "cacheExporterPassword"
 	adminPassword    = "cacheAdminPassword"
 	healthPassword   = "cacheHealthPassword"
+	backupPassword   = "cacheBackupPassword" // of a queue that is backed up
 
 	// passwordLength is in characters of 62: 190 bits. They are kept as hashes that are quick
 	// to make.
@@ -46,7 +47,7 @@ func (Users) Spec(c part.Context) (part.Spec, error) {
 	only := users(c, name+"-users-only", part.Drained, "only")
 	only.Again = []string{name, add.Name} // also where nothing of its own has changed since it ran
 	generation := c.SecretVersions.CachePassword
-	return part.Spec{
+	s := part.Spec{
 		Component: component,
 		Needs:     []string{name},
 		Jobs:      []part.Job{add, only},
@@ -58,11 +59,19 @@ func (Users) Spec(c part.Context) (part.Spec, error) {
 		},
 		// Exported, as hardly a program reads its file.
 		Application: []part.Variable{{Name: "REDIS_URL", Secret: appPassword, Export: true, Make: address}},
-	}, nil
+	}
+	if c.BacksUpQueue() {
+		s.Secrets = append(s.Secrets, part.Secret{Name: backupPassword, Length: passwordLength, Version: generation})
+	}
+	return s, nil
 }
 
 // users is a job that tells the server of the accounts.
 func users(c part.Context, called string, when part.When, mode ...string) part.Job {
+	secrets := []part.SecretFile{{Name: "admin", Secret: adminPassword}, {Name: "app", Secret: appPassword}, {Name: "exporter", Secret: exporterPassword}}
+	if c.BacksUpQueue() {
+		secrets = append(secrets, part.SecretFile{Name: "backup", Secret: backupPassword})
+	}
 	return part.Job{
 		Service: part.Service{
 			Program: workload.Program{
@@ -74,7 +83,7 @@ func users(c part.Context, called string, when part.When, mode ...string) part.J
 			},
 			Image:    name,
 			Files:    []part.File{{Name: "users.sh", Text: part.Plain(usersScript)}},
-			Secrets:  []part.SecretFile{{Name: "admin", Secret: adminPassword}, {Name: "app", Secret: appPassword}, {Name: "exporter", Secret: exporterPassword}},
+			Secrets:  secrets,
 			Networks: []string{part.Inner},
 		},
 		When:   when,

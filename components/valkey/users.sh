@@ -17,6 +17,12 @@ commands() {
   # Clients of queues read the version with INFO, which is among the dangerous ones.
   echo "ACL SETUSER app on $only #$(hash app) $afresh ~* &* +@all -@admin -@dangerous +info"
   echo "ACL SETUSER exporter on $only #$(hash exporter) $afresh +ping +info +slowlog|len +slowlog|get +latency|latest +latency|histogram +client|setname"
+  # It copies the queue as a replica gets it, and can ask for no key. Without a password it is off.
+  if [ -e /run/secrets/backup ]; then
+    echo "ACL SETUSER backup on $only #$(hash backup) $afresh +ping +sync +psync +replconf"
+  else
+    echo 'ACL SETUSER backup reset'
+  fi
   echo 'ACL SAVE'
 }
 
@@ -26,7 +32,7 @@ until answers=$(commands | valkey-cli -h valkey -t 5); do # it ends well where a
   [ "$tries" -gt 0 ] || exit 1
   sleep 1
 done
-if [ "$(printf '%s\n' "$answers" | grep -cx OK)" != 4 ]; then
+if [ "$(printf '%s\n' "$answers" | grep -cx OK)" != 5 ]; then
   printf '%s\n' "$answers"
   exit 1
 fi

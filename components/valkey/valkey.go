@@ -45,7 +45,7 @@ func (Server) Spec(c part.Context) (part.Spec, error) {
 		volume.Unused = off
 		return part.Spec{Component: component, Volumes: []part.Volume{volume}}, nil
 	}
-	volume.Backup, volume.Owner = c.Cache.Profile == "queue", user // a cache is filled again
+	volume.Owner = user // of a queue there are copies, and a cache is filled again
 	image := part.Image{Name: name, Reference: c.Cache.Image, SetUp: c.Cache.Image, Key: "cache.image", Component: component}
 	return part.Spec{Component: component, Services: []part.Service{server(c)}, Volumes: []part.Volume{volume}, Images: []part.Image{image}}, nil
 }

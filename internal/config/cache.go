@@ -22,6 +22,18 @@ type Cache struct {
 	ExporterImage string `key:"exporterImage" allowed:"an image reference"`
 }
 
+// The schedule that copies a queue, which has a container as a user's has, and when it does: often
+// enough that whenever files are backed up there is a new one.
+const (
+	QueueCopySchedule = "valkey-copy"
+	QueueCopyCron     = "5 * * * *"
+)
+
+// BacksUpQueue is true where there is a queue, and it is backed up. A cache is filled again.
+func (cfg Config) BacksUpQueue() bool {
+	return cfg.Cache.Enabled && cfg.Cache.Profile == "queue" && cfg.Backup.Enabled
+}
+
 func cacheDefaults() Cache {
 	return Cache{Profile: "cache", CPUs: 0.5, Memory: 256 << 20, Image: "valkey/valkey:9.1.2", ExporterImage: "oliver006/redis_exporter:v1.86.0-alpine"}
 }
@@ -34,6 +46,9 @@ func (v Cache) check(c *checker, cfg Config) {
 	c.matches("cache.exporterImage", v.ExporterImage, imageName)
 	if !v.Enabled {
 		return
+	}
+	if _, taken := cfg.Schedules[QueueCopySchedule]; taken && cfg.BacksUpQueue() {
+		c.because("schedules", QueueCopySchedule, "the platform has one of that name where backup.enabled is true and cache.profile is queue")
 	}
 	const name = "REDIS_URL"
 	_, plain := cfg.Backend.Environment[name]

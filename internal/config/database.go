@@ -15,8 +15,9 @@ import (
 // release, so that a rollback brings nobody back to a database that the data have left.
 type Database struct {
 	// `sqlite`: what `backend.databaseUrl` or the secret `databaseUrl` says. `postgres`: a
-	// PostgreSQL of the stack's own, of which the application is told by `DATABASE_URL`.
-	Kind string `key:"kind" allowed:"sqlite or postgres"`
+	// PostgreSQL of the stack's own, of which the application is told by `DATABASE_URL`. `external`:
+	// one that somebody else runs, at the address in the secret `databaseUrl`.
+	Kind string `key:"kind" allowed:"sqlite, postgres or external"`
 	// What is to be ready beside: `postgres` has that server run, while the application stays on
 	// SQLite. `make database-move` sets it, and empties it again.
 	Next string `key:"next" allowed:"empty, or postgres where kind is sqlite"`
@@ -45,6 +46,8 @@ type Database struct {
 	// Extensions to make in the database that the application may not make itself. Those that
 	// PostgreSQL calls trusted it may.
 	Extensions []string `key:"extensions" allowed:"a list of names that the image has: small letters, digits, _ and -"`
+	// Of a PostgreSQL that somebody else runs.
+	External DatabaseExternal `key:"external"`
 	// The nightly copy of the database, where `backup.enabled` is true.
 	Dump DatabaseDump `key:"dump"`
 	// The continuous archive, where `backup.enabled` is true: the database can be brought back to any
@@ -81,6 +84,7 @@ const (
 const (
 	SQLite   = "sqlite"
 	Postgres = "postgres"
+	External = "external"
 )
 
 // DatabaseVersions are the versions of PostgreSQL that there may be, with the images of them.
@@ -90,7 +94,8 @@ func databaseDefaults() Database {
 	return Database{
 		Kind: SQLite, Version: 18, ExporterImage: "prometheuscommunity/postgres-exporter:v0.19.1",
 		CPUs: 1, Memory: 1 << 30, Connections: 150, Reserve: 15, Pool: 2, Overflow: 3, Scheme: "postgresql",
-		Dump: DatabaseDump{Cron: "0 2 * * *"}, Archive: DatabaseArchive{Cron: "30 1 * * *", Queue: 4 << 30},
+		External: DatabaseExternal{TLS: verifyFull},
+		Dump:     DatabaseDump{Cron: "0 2 * * *"}, Archive: DatabaseArchive{Cron: "30 1 * * *", Queue: 4 << 30},
 	}
 }
 
@@ -126,7 +131,7 @@ func (cfg Config) DatabaseURL() (plain, secret string) {
 func (cfg Config) CheckRunsOn(app Application) error {
 	kind := ""
 	switch {
-	case cfg.HasPostgres():
+	case cfg.HasPostgres(), cfg.Database.Kind != SQLite:
 		kind = "postgresql"
 	case cfg.DatabaseFile() != "":
 		kind = "sqlite"
@@ -155,7 +160,7 @@ var (
 )
 
 func (d Database) check(c *checker, cfg Config) {
-	c.oneOf("database.kind", d.Kind, SQLite, Postgres)
+	c.oneOf("database.kind", d.Kind, SQLite, Postgres, External)
 	c.want(d.Next == "" || d.Next == Postgres && d.Kind == SQLite, "database.next", d.Next)
 	_, known := DatabaseVersions[d.Version]
 	c.want(known, "database.version", d.Version)
@@ -186,6 +191,10 @@ func (d Database) check(c *checker, cfg Config) {
 		case !settingName.MatchString(name) || strings.ContainsAny(d.Settings[name], "\n\r\x00"):
 			c.want(false, "database.settings", name+": "+d.Settings[name])
 		}
+	}
+	d.External.check(c, cfg)
+	if d.Kind == External {
+		cfg.checkBudget(c)
 	}
 	if !cfg.HasPostgres() {
 		return

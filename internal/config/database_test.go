@@ -20,7 +20,7 @@ func TestWhatIsWrongWithADatabase(t *testing.T) {
 		"postgres":               {raw("database", postgres("")), ""},
 		"17":                     {raw("database", postgres(`"version":17`)), ""},
 		"without a data volume":  {raw("database", postgres(""), "volumes", `{"data":""}`), ""},
-		"another kind":           {raw("database", `{"kind":"mysql"}`), `tarot:database.kind: "mysql" is not allowed; allowed: sqlite or postgres`},
+		"another kind":           {raw("database", `{"kind":"mysql"}`), `tarot:database.kind: "mysql" is not allowed; allowed: sqlite, postgres or external`},
 		"one that is next":       {raw("database", `{"next":"postgres"}`), ""},
 		"another that is next":   {raw("database", `{"next":"sqlite"}`), `tarot:database.next: "sqlite" is not allowed; allowed: empty, or postgres where kind is sqlite`},
 		"next what is there":     {raw("database", postgres(`"next":"postgres"`)), `tarot:database.next: "postgres" is not allowed`},

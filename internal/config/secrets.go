@@ -97,7 +97,7 @@ func (cfg Config) checkDatabase(c *checker) {
 				"`, and take this one out by `pulumi config rm --path " + Namespace + ":backend.databaseUrl`"})
 		return
 	}
-	if cfg.RunsPostgres() || cfg.Secrets[DatabaseURLSecret] != "" && cfg.Volumes.Data == "" { // then this one is not used
+	if cfg.Database.Kind != SQLite || cfg.Secrets[DatabaseURLSecret] != "" && cfg.Volumes.Data == "" { // then this one is not used
 		return
 	}
 	if b.DatabaseURL != "" && !cfg.databaseInVolume(b.DatabaseURL) {

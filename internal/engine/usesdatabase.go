@@ -61,7 +61,11 @@ func checkDatabase(there map[string]bool, marks, wanted []Use) error {
 		version := strings.TrimPrefix(before, ofPostgres)
 		return fault("database.version", strings.TrimPrefix(after, ofPostgres), fmt.Sprintf("can not be, as the volume %s has this stack's data in PostgreSQL %s, which another version does not read", had[0].Volume, version), version)
 	case was && !is:
-		return fault("database.kind", config.SQLite, fmt.Sprintf("can not be, as this stack's data are in its PostgreSQL, in the volume %s, and the application would not find them", had[0].Volume), config.Postgres+"; `make database-move TO=sqlite`, which brings them along; or, "+empty)
+		now := config.SQLite
+		if after == "" { // an address: of which kind, is not in what it has
+			now = "another"
+		}
+		return fault("database.kind", now, fmt.Sprintf("can not be, as this stack's data are in its PostgreSQL, in the volume %s, and the application would not find them", had[0].Volume), config.Postgres+"; `make database-move TO=sqlite`, which brings them along; or, "+empty)
 	case !was && is:
 		return fault("database.kind", config.Postgres, fmt.Sprintf("can not be, as this stack's data are in the file %s, and a PostgreSQL begins without them", before), config.SQLite+"; `make database-move`, which brings them along; or, "+empty)
 	}

@@ -41,7 +41,7 @@ func TestAnotherDatabaseThanTheDataAreIn(t *testing.T) {
 		"a PostgreSQL, as before":         {usesOf(onPostgres(18)), onPostgres(18), ""},
 		"from a file to a PostgreSQL":     {usesOf(onFile), onPostgres(18), `tarot:database.kind: "postgres" can not be, as this stack's data are in the file /app/data/prod.db, and a PostgreSQL begins without them; allowed: sqlite; ` + "`make database-move`" + `, which brings them along; or, ` + anew + "tarot_db_data tarot-dev-uses-"},
 		"from a PostgreSQL to a file":     {usesOf(onPostgres(18)), onFile, `tarot:database.kind: "sqlite" can not be, as this stack's data are in its PostgreSQL, in the volume tarot-dev-postgres, and the application would not find them; allowed: postgres; ` + "`make database-move TO=sqlite`" + `, which brings them along; or, ` + anew + "tarot-dev-postgres"},
-		"from a PostgreSQL to elsewhere":  {usesOf(onPostgres(18)), elsewhere, `tarot:database.kind: "sqlite" can not be`},
+		"from a PostgreSQL to elsewhere":  {usesOf(onPostgres(18)), elsewhere, `tarot:database.kind: "another" can not be`},
 		"a newer version":                 {usesOf(onPostgres(17)), onPostgres(18), `tarot:database.version: "18" can not be, as the volume tarot-dev-postgres has this stack's data in PostgreSQL 17, which another version does not read; allowed: 17`},
 		"an older version":                {usesOf(onPostgres(18)), onPostgres(17), `tarot:database.version: "17" can not be`},
 		"what was left":                   {leftBehind([]Use{databaseUse(config.Config{Database: config.Database{Version: 18}}, Use{Stack: "tarot-dev", Project: "tarot"})}), onFile, ""},

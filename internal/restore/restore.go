@@ -68,6 +68,8 @@ type Stack struct {
 	Serves func(workload string) bool
 	// Clients are the workloads that have the database by its server.
 	Clients []string
+	// QueueClients are those that have the queue by its server.
+	QueueClients []string
 	// Nginx is the workload with the maintenance page, and Close and Open are the commands that
 	// show it and take it away; Nginx is empty where there is none, and Open where it is to stay.
 	Nginx       string

@@ -93,7 +93,7 @@ func (r *Restore) exclusive(want journal.Want) []string {
 	var all []string
 	for _, v := range r.Stack.Request.Volumes {
 		database := r.Stack.Request.Database != nil && r.Stack.Request.Database.Volume == v.Name
-		if database && want.Has(journal.Database) || want.Has(journal.Files) && !v.Gains {
+		if database && want.Has(journal.Database) || v.Wanted(want) && !v.Gains {
 			all = append(all, v.Engine)
 		}
 	}
@@ -103,12 +103,17 @@ func (r *Restore) exclusive(want journal.Want) []string {
 	return all
 }
 
-// clients are the programs that have the database by a server.
-func (r *Restore) clients(want journal.Want) []string {
-	if r.Stack.Request.Server == nil || !want.Has(journal.Database) {
-		return nil
+// clients are the programs that have the database, or the queue, by a server.
+func (r *Restore) clients(want journal.Want) (all []string) {
+	if r.Stack.Request.Server != nil && want.Has(journal.Database) {
+		all = append(all, r.Stack.Clients...)
 	}
-	return r.Stack.Clients
+	for _, name := range r.Stack.QueueClients {
+		if want.Has(journal.Queue) && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // replace stops what has the volumes, and has what was fetched in place of what is there.

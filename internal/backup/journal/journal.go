@@ -43,13 +43,14 @@ const (
 	Everything = ""
 	Database   = "database"
 	Files      = "files"
+	Queue      = "queue"
 )
 
 // Want is what somebody has asked for.
 type Want struct {
 	// At is "latest", the id of a snapshot, or a moment (RFC 3339).
 	At string `json:"at"`
-	// Only is Everything, Database or Files.
+	// Only is Everything, Database, Files or Queue.
 	Only string `json:"only,omitempty"`
 }
 

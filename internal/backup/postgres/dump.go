@@ -2,30 +2,25 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"tarot-platform/internal/backup/durable"
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/results"
 )
 
 // ManifestFile is what the newest copy's is called, in the folder with it.
-const ManifestFile = "manifest.json"
+const ManifestFile = newest.ManifestFile
 
 const (
-	lockFile = "lock"
-	ending   = ".dump"
-	unwhole  = ".new"
+	ending  = ".dump"
+	unwhole = newest.Unwhole
 )
 
 // Manifest says what a copy holds.
@@ -44,9 +39,6 @@ type Manifest struct {
 	results.Content
 }
 
-// spare is what has to stay free beside a copy: the site may write on the same disk.
-const spare = 64 << 20
-
 // Dump copies a database into a folder, which holds the one newest copy after it. One that is
 // ended at any moment, or fails, leaves what was there.
 func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, err error) {
@@ -58,7 +50,7 @@ func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, 
 	if err := s.measured(ctx, &m); err != nil {
 		return m, err
 	}
-	if err := roomFor(folder, last.Bytes, m.Size); err != nil {
+	if err := newest.Room(folder, expected(last.Bytes, m.Size)); err != nil {
 		return m, err
 	}
 	held, err := s.hold(ctx, database)
@@ -82,7 +74,7 @@ func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, 
 		return m, err
 	}
 	m.Took = time.Since(m.At).Round(time.Millisecond)
-	return m, replace(ctx, folder, file, m)
+	return m, newest.Replace(ctx, folder, file, ending, m)
 }
 
 // measured asks for the database's size, and the server's version.
@@ -94,84 +86,18 @@ func (s Server) measured(ctx context.Context, m *Manifest) error {
 	return json.Unmarshal([]byte(text), m)
 }
 
-// roomFor is an error where a copy would fill the disk. The next one is about as large as the
-// last one; of the first one it is known that it is compressed.
-func roomFor(folder string, last, size int64) error {
-	need := last * 12 / 10
+// expected is how large the next copy may get: about as the last one; of the first one it is known
+// that it is compressed.
+func expected(last, size int64) int64 {
 	if last == 0 {
-		need = size / 2
+		return size / 2
 	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(folder, &disk); err != nil {
-		return err
-	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < need+spare {
-		return fmt.Errorf("the disk has %d MB free, and a copy of the database needs %d MB, with %d MB to spare: make room first", free>>20, need>>20, spare>>20)
-	}
-	return nil
-}
-
-// replace has a copy take the place of the last one, when nobody reads that. The manifest names
-// the copy, so that it is either one or the other.
-func replace(ctx context.Context, folder, file string, m Manifest) error {
-	release, err := lock(ctx, folder, os.O_RDWR|os.O_CREATE, syscall.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := durable.Sync(file); err != nil {
-		return err
-	}
-	if err := os.Rename(file, strings.TrimSuffix(file, unwhole)); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := durable.Sync(folder); err != nil {
-		return err
-	}
-	if err := durable.Write(filepath.Join(folder, ManifestFile), append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries { // the last one, and those of runs that were killed
-		name := entry.Name()
-		if name != m.File && (strings.HasSuffix(name, ending) || strings.HasSuffix(name, ending+unwhole)) {
-			err = errors.Join(err, os.Remove(filepath.Join(folder, name)))
-		}
-	}
-	return err
+	return last * 12 / 10
 }
 
 // Keep has the copy that is in a folder stay while it is read.
 func Keep(ctx context.Context, folder string) (release func(), err error) {
-	return lock(ctx, folder, os.O_RDONLY, syscall.LOCK_SH)
-}
-
-func lock(ctx context.Context, folder string, mode, how int) (release func(), err error) {
-	file, err := os.OpenFile(filepath.Join(folder, lockFile), mode, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("%s: %w", file.Name(), err), file.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), file.Close())
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	return newest.Keep(ctx, folder)
 }
 
 // Read is the manifest of the copy in a folder; fs.ErrNotExist: there is none.
@@ -190,16 +116,4 @@ func Read(folder string) (m Manifest, err error) {
 }
 
 // Sum is a file's size and hash.
-func Sum(path string) (int64, string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, "", err
-	}
-	defer file.Close()
-	hash := sha256.New()
-	bytes, err := io.Copy(hash, file)
-	if err != nil {
-		return 0, "", fmt.Errorf("%s: %w", path, err)
-	}
-	return bytes, hex.EncodeToString(hash.Sum(nil)), nil
-}
+func Sum(path string) (int64, string, error) { return newest.Sum(path) }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tarot-platform/internal/backup/newest"
 )
 
 // dump makes one that is good.
@@ -90,7 +92,7 @@ func TestACopyStaysWhileItIsRead(t *testing.T) {
 	}
 	within, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := replace(within, w.folder, filepath.Join(w.folder, first.File), first); !errors.Is(err, context.DeadlineExceeded) {
+	if err := newest.Replace(within, w.folder, filepath.Join(w.folder, first.File), ending, first); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it was replaced: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(w.folder, first.File)); err != nil {
@@ -118,7 +120,7 @@ func TestADiskIsNotFilled(t *testing.T) {
 		last, size int64
 		good       bool
 	}{"the last one was small": {1, free * 4, true}, "the last one was large": {free, free, false}, "the first one of a large database": {0, free * 4, false}, "the first one": {0, 1, true}} {
-		if err := roomFor(folder, test.last, test.size); (err == nil) != test.good {
+		if err := newest.Room(folder, expected(test.last, test.size)); (err == nil) != test.good {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

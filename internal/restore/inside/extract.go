@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"tarot-platform/internal/backup/durable"
-	"tarot-platform/internal/backup/journal"
 	"tarot-platform/internal/restore/task"
 )
 
@@ -19,8 +18,8 @@ func (r *Room) Extract(ctx context.Context, folder string) (task.Found, error) {
 	if r.database() {
 		database = r.Request.Database
 	}
-	if r.Want.Only == journal.Database && r.kind() == (nowhere{}) {
-		return found, errNoDatabase
+	if err := r.possible(); err != nil {
+		return found, err
 	}
 	o, err := r.From.Find(ctx, r.Want, database)
 	if err != nil {
@@ -45,11 +44,12 @@ func (r *Room) Extract(ctx context.Context, folder string) (task.Found, error) {
 	if found.Database, err = r.store().extract(ctx, o, into); err != nil {
 		return found, fmt.Errorf("the database: %w", err)
 	}
-	if !r.Want.Has(journal.Files) || o.Snapshot == "" {
+	wanted := r.Wanted(r.Want)
+	if len(wanted) == 0 || o.Snapshot == "" {
 		return found, nil
 	}
 	found.Snapshot, found.Taken = o.Snapshot, o.Taken
-	for _, v := range r.Volumes {
+	for _, v := range wanted {
 		if _, err := r.From.Files(ctx, o, v.Name, filepath.Join(folder, v.Name)); err != nil {
 			return found, fmt.Errorf("the files of the volume %s: %w", v.Name, err)
 		}

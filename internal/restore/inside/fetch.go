@@ -79,12 +79,23 @@ func (r *Room) Load(ctx context.Context) (task.Answer, error) {
 
 var errNoDatabase = errors.New("this stack's database is in no file of a volume that is backed up: there is none to restore here")
 
+// possible refuses what this stack has not.
+func (r *Room) possible() error {
+	switch {
+	case r.Want.Only == journal.Database && r.kind() == (nowhere{}):
+		return errNoDatabase
+	case r.Want.Only == journal.Queue && len(r.Wanted(r.Want)) == 0:
+		return errNoQueue
+	}
+	return nil
+}
+
 func (r *Room) fetch(ctx context.Context) (found task.Found, ready bool, err error) {
 	if err := r.empty(); err != nil {
 		return found, true, err
 	}
-	if r.Want.Only == journal.Database && r.kind() == (nowhere{}) {
-		return found, true, errNoDatabase
+	if err := r.possible(); err != nil {
+		return found, true, err
 	}
 	var database *task.Database
 	if r.database() {
@@ -100,21 +111,26 @@ func (r *Room) fetch(ctx context.Context) (found task.Found, ready bool, err err
 	if found.Database, ready, err = r.store().fetch(ctx, o); err != nil {
 		return found, ready, fmt.Errorf("the database: %w", err)
 	}
-	if !r.Want.Has(journal.Files) || o.Snapshot == "" {
+	wanted := r.Wanted(r.Want)
+	if len(wanted) == 0 || o.Snapshot == "" {
 		return found, ready, nil
 	}
 	found.Snapshot, found.Taken, found.Exclude = o.Snapshot, o.Taken, o.Exclude
 	r.Exclude = append(r.Exclude[:len(r.Exclude):len(r.Exclude)], o.Exclude...)
-	for _, v := range r.Volumes {
+	for _, v := range wanted {
 		folder := r.beside(v.Name, incoming, r.Run, "files")
 		if err := durable.MkdirAll(folder); err != nil {
 			return found, ready, err
 		}
 		has, err := r.From.Files(ctx, o, v.Name, folder)
+		if err == nil && has && v.Queue != "" {
+			found.Queue, err = r.queue(v, folder)
+			has = found.Queue != nil
+		}
 		if err == nil && !has { // nothing is known of it, so nothing of it is replaced
 			err = durable.RemoveAll(folder)
 		}
-		if err == nil && has {
+		if err == nil && has && v.Queue == "" {
 			var told task.FoundVolume
 			told, err = r.compare(v)
 			found.Volumes = append(found.Volumes, told)
@@ -160,10 +176,10 @@ func (r *Room) room(o Origin) error {
 	if err != nil {
 		return err
 	}
-	if r.Want.Has(journal.Files) && o.Snapshot != "" && len(r.Volumes) > 0 {
+	if wanted := r.Wanted(r.Want); o.Snapshot != "" {
 		// They share one disk nearly always; where not, each has to have room for all.
 		seen := map[uint64]bool{}
-		for _, v := range r.Volumes {
+		for _, v := range wanted {
 			var s syscall.Stat_t
 			if err := syscall.Stat(r.folder(v.Name), &s); err != nil {
 				return err

@@ -29,10 +29,7 @@ func (r *Room) plan() ([]journal.Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.Want.Has(journal.Files) {
-		return all, nil
-	}
-	for _, v := range r.Volumes {
+	for _, v := range r.Wanted(r.Want) {
 		there, err := exists(r.beside(v.Name, incoming, r.Run, "files"))
 		if err != nil {
 			return nil, err
@@ -86,13 +83,14 @@ type planner struct {
 	volume               string
 	live, fetched, aside string
 	gains                bool
+	only                 string   // the one name in there that is restored; empty: all
 	stays                []string // paths that are not the files'
 	excluded             *patternmatcher.PatternMatcher
 	moves                []journal.Move
 }
 
 func (r *Room) planner(v task.Volume) (*planner, error) {
-	p := &planner{volume: v.Name, live: r.folder(v.Name), fetched: r.beside(v.Name, incoming, r.Run, "files"), aside: r.beside(v.Name, replaced, r.Run), gains: v.Gains}
+	p := &planner{volume: v.Name, live: r.folder(v.Name), fetched: r.beside(v.Name, incoming, r.Run, "files"), aside: r.beside(v.Name, replaced, r.Run), gains: v.Gains, only: v.Queue}
 	p.stays = []string{place.Folder, "lost+found"}
 	if d := r.Request.Database; d != nil && d.Volume == v.Name {
 		for _, name := range append([]string{""}, sides...) {
@@ -120,7 +118,8 @@ func (p *planner) names(root, name string) ([]string, error) {
 	}
 	var all []string
 	for _, e := range entries {
-		if below := path.Join(name, e.Name()); !slices.Contains(p.stays, below) {
+		below := path.Join(name, e.Name())
+		if !slices.Contains(p.stays, below) && (p.only == "" || name != "" || below == p.only) {
 			all = append(all, below)
 		}
 	}

@@ -36,6 +36,9 @@ type Volume struct {
 	// Gains is true for one in which nothing is replaced: what is missing is added. What is in
 	// there belongs to the release that runs, which a snapshot may not know.
 	Gains bool `json:"gains,omitempty"`
+	// Queue is the one folder in there that is restored, where that is a queue's: what is backed up is
+	// a copy that a server is to find there in place of its own files. Empty: it is none.
+	Queue string `json:"queue,omitempty"`
 }
 
 // Database is a file in one of the volumes.
@@ -115,6 +118,24 @@ type Smoke struct {
 	Within  time.Duration     `json:"within"`
 }
 
+// Wanted is true where what is restored has something of the volume.
+func (v Volume) Wanted(want journal.Want) bool {
+	if v.Queue != "" {
+		return want.Has(journal.Queue)
+	}
+	return want.Has(journal.Files)
+}
+
+// Wanted are the volumes of which what is restored has something.
+func (r Request) Wanted(want journal.Want) (all []Volume) {
+	for _, v := range r.Volumes {
+		if v.Wanted(want) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
 // Folder is where a volume is in the container.
 func (v Volume) Folder() string { return path.Join(Volumes, v.Name) }
 
@@ -125,6 +146,8 @@ type Found struct {
 	// Snapshot is where the files are from, and Taken when it was made; empty: no files.
 	Snapshot string    `json:"snapshot,omitempty"`
 	Taken    time.Time `json:"taken,omitzero"`
+	// Queue is nil where it was not asked for, or the snapshot has none.
+	Queue *FoundQueue `json:"queue,omitempty"`
 	// Volumes are those with files, and Exclude are the patterns of what was left out of them when
 	// they were backed up.
 	Volumes []FoundVolume `json:"volumes,omitempty"`
@@ -157,6 +180,13 @@ type FoundDatabase struct {
 	Unarchived string `json:"unarchived,omitempty"`
 	// Grants says which could not be made, as their roles are not there any more.
 	Grants string `json:"grants,omitempty"`
+}
+
+// FoundQueue is the copy of a queue that was fetched.
+type FoundQueue struct {
+	// Moment is of which time it is, and Keys how many it holds.
+	Moment time.Time `json:"moment"`
+	Keys   int64     `json:"keys"`
 }
 
 // FoundVolume is what becomes of a volume's files.
