@@ -1,8 +1,13 @@
 package components
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -217,6 +222,70 @@ func TestPortSuffix(t *testing.T) {
 	}{{80, "http", ""}, {443, "https", ""}, {443, "http", ":443"}, {8443, "https", ":8443"}} {
 		if got := site.URL(test.scheme, "host", test.port); got != test.scheme+"://host"+test.want {
 			t.Errorf("%d for %s: %q", test.port, test.scheme, got)
+		}
+	}
+}
+
+// A browser offers no way past a certificate that it doesn't trust once it was told.
+func TestOnlyACertificateThatIsTrustedIsInsistedOn(t *testing.T) {
+	inProject(t)
+	own, err := certificate.SelfSigned([]byte("given"), []string{"tarot.example"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, test := range map[string]struct {
+		mode, certificate string
+		given             time.Duration
+		want              int
+	}{
+		"an authority's": {"given", authoritys(t), 17520 * time.Hour, 63072000}, "switched off": {"given", authoritys(t), 0, 0}, "given, and its own": {"given", own.Certificate, time.Hour, 0},
+		"self-signed": {"selfSigned", "", time.Hour, 0}, "none": {"off", "", time.Hour, 0},
+	} {
+		c := contextOf(t, stack(t, "prod"))
+		c.Nginx.TLS.Mode, c.Nginx.HSTS = test.mode, test.given
+		c.Secrets = map[string]string{"tlsCertificate": test.certificate, "tlsKey": "unused"}
+		if got := nginx.Render(c).HSTS; got != test.want {
+			t.Errorf("%s: %d s, want %d", what, got, test.want)
+		}
+	}
+}
+
+// authoritys is a certificate that somebody else vouches for.
+func authoritys(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority"}}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "tarot.example"}}, authority, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestNamesThatAreNobodysAreRefusedOnceThereAreNames(t *testing.T) {
+	inProject(t)
+	known := func(change ...func(*config.Config)) []string {
+		return nginx.Render(contextOf(t, stack(t, "prod as containers", change...))).Known
+	}
+	named := func(c *config.Config) { c.Nginx.ServerNames = []string{"Tarot.example"} }
+	if got := known(); len(got) > 0 {
+		t.Errorf("without a name: %v", got)
+	}
+	if got := strings.Join(known(named, func(c *config.Config) { c.Nginx.Address = "10.9.8.7" }), " "); got != "10.9.8.7 localhost tarot.example" {
+		t.Errorf("%s", got)
+	}
+}
+
+// A worker has as many connections as its memory bears, and no fewer than it had.
+func TestConnectionsOfAWorker(t *testing.T) {
+	inProject(t)
+	for memory, want := range map[config.Bytes]int{16 << 20: 4096, 64 << 20: 7456, 128 << 20: 14000, 1 << 30: 14000} {
+		c := contextOf(t, stack(t, "prod"))
+		if c.Nginx.Memory = memory; nginx.Render(c).WorkerConnections != want {
+			t.Errorf("of %s: %d, want %d", memory, nginx.Render(c).WorkerConnections, want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tarot import database, debugger, links, metrics, metrics_folder
 from tarot import settings as environment
 from tarot.cache import Cache
+from tarot.limits import Attempts
 from tarot.middleware import RequestContext
 from tarot.routes import auth, cards, daily, faults, operations, pages, readings
 from tarot.settings import Settings
@@ -37,6 +38,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.attempts = Attempts()
     app.add_middleware(RequestContext, debug=settings.debug)
     app.add_exception_handler(OperationalError, _database_busy)
     app.add_exception_handler(InterfaceError, _database_busy)

@@ -1,5 +1,6 @@
 """Who is the administrator: a password at the door, a signed token afterwards."""
 
+import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -8,6 +9,7 @@ import jwt
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials, OAuth2PasswordBearer
 
+from tarot.limits import limit_attempts
 from tarot.settings import Settings
 
 ADMIN = "admin"
@@ -19,11 +21,27 @@ _basic = HTTPBasic(realm="tarot admin")
 _bearer = OAuth2PasswordBearer(tokenUrl=LOGIN)
 
 
-def is_admin(settings: Settings, username: str, password: str) -> bool:
-    """Compare in constant time; the name too, so that both cost the same."""
-    name = secrets.compare_digest(username.encode(), ADMIN.encode())
-    word = secrets.compare_digest(password.encode(), settings.admin_password.encode())
+async def is_admin(request: Request, username: str, password: str) -> bool:
+    """Whether these are the administrator's; 429 when there were too many attempts.
+
+    Compares in constant time, and the name too, so that an unknown one costs the same.
+    """
+    # What is nobody's account is counted as one, so that inventing names fills no memory.
+    await limit_attempts(request, ADMIN if _same(username, ADMIN) else "others")
+    settings: Settings = request.app.state.settings
+    name = _same(username, ADMIN)
+    word = _same(password, settings.admin_password)
     return name and word
+
+
+def _same(one: str, other: str) -> bool:
+    # Hashes, as compare_digest tells whether the lengths are the same.
+    return secrets.compare_digest(_hash(one), _hash(other))
+
+
+def _hash(text: str) -> bytes:
+    # JSON may hold halves of characters, which have no other bytes.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def issue_token(settings: Settings) -> str:
@@ -52,11 +70,10 @@ def require_token(request: Request, token: Annotated[str, Depends(_bearer)]) -> 
         raise HTTPException(401, "the token is not valid", headers=challenge)
 
 
-def require_password(
+async def require_password(
     request: Request, credentials: Annotated[HTTPBasicCredentials, Depends(_basic)]
 ) -> None:
     """Let a request through that carries the administrator's password."""
-    settings: Settings = request.app.state.settings
-    if not is_admin(settings, credentials.username, credentials.password):
+    if not await is_admin(request, credentials.username, credentials.password):
         challenge = {"WWW-Authenticate": 'Basic realm="tarot admin"'}
         raise HTTPException(401, "name or password is wrong", headers=challenge)

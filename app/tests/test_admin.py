@@ -32,6 +32,34 @@ def test_login_refused(client, body, status):
     assert PASSWORD not in answer.text
 
 
+def test_half_a_character(client):
+    answer = client.post(
+        LOGIN,
+        content='{"username": "\\ud800", "password": "\\ud800"}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 401
+
+
+def test_guesses_run_out(client, monkeypatch):
+    """For the account, by either door and with the right password too, until the minute ends."""
+    monkeypatch.setattr("tarot.limits.time.time", lambda: 6000.5)
+    right = {"username": "admin", "password": PASSWORD}
+    wrong = right | {"password": "wrong"}
+    others = [client.post(LOGIN, json=right | {"username": str(n)}).status_code for n in range(40)]
+    assert others == [401] * 30 + [429] * 10
+    assert [client.post(LOGIN, json=wrong).status_code for _ in range(20)] == [401] * 20
+    doors = [client.get("/admin", auth=("admin", "wrong")).status_code for _ in range(15)]
+    assert doors == [401] * 10 + [429] * 5
+    refused = client.post(LOGIN, json=right)
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "60"
+    assert refused.headers["cache-control"] == "no-store"
+    assert client.get("/admin", auth=("admin", PASSWORD)).status_code == 429
+    monkeypatch.setattr("tarot.limits.time.time", lambda: 6060.0)
+    assert client.post(LOGIN, json=right).status_code == 200
+
+
 def claims(**changes):
     now = int(time.time())
     return {"iss": "tarot", "sub": "admin", "iat": now, "exp": now + 60} | changes

@@ -224,6 +224,15 @@ def test_replicas_count_together(running, valkey):
     assert codes.count(201) in (2, 3, 4)
 
 
+def test_replicas_count_attempts_together(running, valkey, monkeypatch):
+    monkeypatch.setattr("tarot.limits.time.time", lambda: 6000.5)
+    one, two = (running(valkey.port) for _ in range(2))
+    wrong = {"username": "admin", "password": "wrong"}
+    codes = [c.post("/api/v1/auth/login", json=wrong).status_code for c in (one, two) * 17]
+    assert codes == [401] * 30 + [429] * 4
+    assert valkey.seconds[b"tarot:attempts:admin:100"] == 60
+
+
 def test_no_limit_unless_asked_for(running, valkey):
     client = running(valkey.port)
     assert {client.post(READINGS, json={}).status_code for _ in range(50)} == {201}

@@ -74,6 +74,17 @@ type Config struct {
 	RequestRate int
 	// Burst is how many requests above the rate are let through at once.
 	Burst int
+	// Connections is how many requests of a client may be under way at once, and LoginRate how
+	// many passwords it may try a minute, at LoginPaths and at the login of Pages; 0 is no limit.
+	Connections, LoginRate int
+	// LoginPaths begin with / and do not end in one. What is below them counts, too.
+	LoginPaths []string
+	// Barred are the paths that not everybody may ask for.
+	Barred []Barred
+	// HSTS is for how many seconds a browser is to ask by HTTPS alone; 0: it is not told.
+	HSTS int
+	// WorkerConnections is how many connections a worker process may have.
+	WorkerConnections int
 	// ProxyTimeout is in nginx's form, such as 60s.
 	ProxyTimeout string
 	// HealthPath, MetricsPath and StaticPath are the application's.
@@ -92,6 +103,9 @@ type Config struct {
 	// Known are the names, in lower case, that are answered for where no server has them as
 	// its own; any other is refused. Empty: none is.
 	Known []string
+	// Behind is true where an edge sends users here. It has to get an answer to what is
+	// refused; anybody else gets none.
+	Behind bool
 }
 
 // Replicas are who answers.
@@ -120,7 +134,16 @@ const (
 	CandidateFile   = "candidate.map"
 	MetricsFile     = "metrics.js"
 	TypesFile       = "mime.types"
+	// GroupsFile has TLS's key exchange: whoever installs the configuration finds out which of
+	// Groups the image's OpenSSL knows.
+	GroupsFile = "tls_groups.conf"
 )
+
+// Groups are contents of GroupsFile, the best first.
+func Groups() []string {
+	const classic = "X25519:prime256v1:secp384r1"
+	return []string{"ssl_ecdh_curve X25519MLKEM768:" + classic + ";", "ssl_ecdh_curve " + classic + ";"}
+}
 
 // Candidate is the content of CandidateFile: a host, or a host and its port.
 func Candidate(token string) string {
@@ -130,6 +153,9 @@ func Candidate(token string) string {
 // ClosedFile is what has a nginx that runs show the maintenance page at once. It is
 // gone with the container: what lasts is Config.Maintenance.
 const ClosedFile = "/tmp/closed"
+
+// GroupsFile is for the template.
+func (Config) GroupsFile() string { return GroupsFile }
 
 // ClosedFile is for the template.
 func (Config) ClosedFile() string { return ClosedFile }

@@ -56,6 +56,7 @@ func TestEveryCombinationOfSwitchesIsConsistent(t *testing.T) {
 				"load_module": counted, "js_content metrics.show": counted, "listen 8082;": counted, "listen 127.0.0.1:8081;": true,
 				"$unavailable_type": false, "include mime.types;": true, "worker_rlimit_nofile 16384;": true, "set_real_ip_from 10.1.0.0/16;": proxied, "10.1.0.0/16 1;": proxied,
 				"proxy_set_header X_Forwarded_For \"\";": true, "$host:": false,
+				"add_header_inherit merge;": true, "include tls_groups.conf;": tls, "Strict-Transport-Security": false, "ssl_reject_handshake": false,
 				"if=$counted;": counted, "location ^~ /grafana/ {": grafana, `"~^/grafana(/|$)" 1;`: grafana && counted, `"~^ /grafana(/|$)" 0;`: grafana,
 			} {
 				if got := strings.Contains(text, part); got != want {

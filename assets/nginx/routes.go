@@ -102,7 +102,7 @@ func (c Config) With(replicas func(service string) (hosts, addresses []string)) 
 
 // Limited is for the template: anything is.
 func (c Config) Limited() bool {
-	return c.RequestRate > 0 || slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Rate > 0 })
+	return c.RequestRate > 0 || c.LoginRate > 0 || slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Rate > 0 })
 }
 
 // Server is for the template: what is answered for a host.

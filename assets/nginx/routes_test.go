@@ -58,7 +58,7 @@ func TestNamesOfAWay(t *testing.T) {
 	}
 	for _, want := range []string{"upstream a-b {", "zone service_a-b 256k;", "server h:80 resolve max_fails=1", "server a-b:80 resolve backup weight=100", "map $candidate $to_a_b {", `default "$candidate:80";`,
 		`"~^/a\\.b(?<below_c_d>/.*)$" $below_c_d;`, `"~^/a\\.b(?<query_c_d>\\?.*)?$" /$query_c_d;`, `location ~ ^/a\\.b(/|$) {`, "location @kept_c_d {", "proxy_pass http://$to_a_b$passed_c_d;",
-		"limit_req_zone $binary_remote_addr zone=route_c_d:2m rate=5r/s;", "limit_req zone=route_c_d;", "limit_req_status 429;", "allow 10.0.0.0/8;\n            deny all;", "1 again$way;"} {
+		"limit_req_zone $client zone=route_c_d:2m rate=5r/s;", "limit_req zone=route_c_d;", "limit_req_status 429;", "allow 10.0.0.0/8;\n            deny all;", "1 again$way;"} {
 		if !strings.Contains(text, strings.ReplaceAll(want, `\\`, `\`)) {
 			t.Errorf("no %s", want)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -72,6 +73,9 @@ func Render(c part.Context) assets.Config {
 		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
 		RequestRate:    cfg.RequestRate,
 		Burst:          cfg.Burst,
+		Connections:    cfg.Connections,
+		LoginRate:      cfg.LoginRate,
+		LoginPaths:     cfg.LoginPaths,
 		ProxyTimeout:   seconds(cfg.ProxyTimeout),
 		HealthPath:     c.Backend.HealthPath(),
 		MetricsPath:    paths.Metrics,
@@ -80,6 +84,13 @@ func Render(c part.Context) assets.Config {
 		Metrics:        c.Monitoring.Enabled,
 		Sites:          sites(c),
 		Known:          known(c),
+		Behind:         c.BehindEdge(),
+		HSTS:           hsts(c),
+
+		WorkerConnections: int(min(most, max(fewest, cfg.Memory/waiting))),
+	}
+	for i, path := range slices.Sorted(maps.Keys(cfg.Allow)) {
+		rendered.Barred = append(rendered.Barred, assets.Barred{Path: path, Allow: cfg.Allow[path], Name: fmt.Sprintf("barred_%d", i+1)})
 	}
 	if cfg.HTTPSPort != 443 {
 		rendered.HTTPSSuffix = ":" + strconv.Itoa(cfg.HTTPSPort)
@@ -97,6 +108,21 @@ func Render(c part.Context) assets.Config {
 		addRoute(&rendered, c, r)
 	}
 	return rendered
+}
+
+// hsts is for how long a browser is told to ask by HTTPS alone: not of a certificate that it
+// doesn't trust, as it then offers no way past that.
+func hsts(c part.Context) int {
+	switch c.Nginx.TLS.Mode {
+	case "off", "selfSigned":
+		return 0
+	case "given":
+		pair, err := c.GivenCertificate()
+		if err != nil || pair.SelfSigned() { // an error is reported with the secrets
+			return 0
+		}
+	}
+	return int(c.Nginx.HSTS / time.Second)
 }
 
 // addRoute adds a route, and who answers by it where no other route leads there.

@@ -5,6 +5,7 @@ package nginx
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	assets "tarot-platform/assets/nginx"
@@ -29,8 +30,12 @@ const (
 	stopGrace = 10 * time.Second
 	// keptBody is the largest request body that is kept until it is complete. All of
 	// them get a quarter of nginx's memory.
-	keptBody    = 1 << 20
-	installTime = 30 * time.Second
+	keptBody = 1 << 20
+	// waiting is what a connection takes whose request is not complete, in bytes, and fewest and
+	// most are how many a worker may have: more would need more open files.
+	waiting      = 9000
+	fewest, most = 4096, 14000
+	installTime  = 30 * time.Second
 )
 
 // TokenSecret is the name of the secret that Edge.Token is the value of.
@@ -137,13 +142,16 @@ func service(c part.Context) part.Service {
 
 // installScript tests what was uploaded and then has it take the place of what
 // is there, at once: nginx may be started at any moment.
-const installScript = `set -eu
+var installScript = `set -eu
 name=$(cat /run/config/name)
 folder=` + folder + `
 rm -rf "$folder/new"
 mkdir "$folder/new"
 cp /run/config/* /run/secrets/* "$folder/new/"
-nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"
+tested() { nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"; }
+# The best that the image's OpenSSL knows. What else is wrong is said by the last test.
+` + groupsScript() + `
+tested
 rm -rf "$folder/$name"
 mv "$folder/new" "$folder/$name"
 before=$(readlink "$folder/current" || :)
@@ -154,6 +162,16 @@ for old in "$folder"/*; do
 done
 rm -f /run/secrets/*
 `
+
+// groupsScript writes the first of the contents of a file with which nginx takes the
+// configuration, or the last one.
+func groupsScript() string {
+	var script strings.Builder
+	for _, groups := range assets.Groups() {
+		fmt.Fprintf(&script, "echo '%s' >\"$folder/new/%s\" && tested 2>/dev/null ||\n", groups, assets.GroupsFile)
+	}
+	return script.String() + "  :"
+}
 
 func install(c part.Context, secrets []part.SecretFile) part.Job {
 	return part.Job{

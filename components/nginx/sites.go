@@ -36,15 +36,18 @@ func uncovered(c part.Context) ([]string, error) {
 	return []string{fmt.Sprintf("%s:nginx.tls.certificate is not for %s, which %[1]s:sites has: browsers refuse it there", config.Namespace, strings.Join(names, ", "))}, nil
 }
 
-// known are the names that are answered for; empty: all. Where users come to several stacks by
-// one address, a name that is nobody's gets to none of them.
+// known are the names that are answered for; empty: all, where nobody has said which they are.
+// What an application makes of a name that is not its own, such as a link in a mail, is trusted.
 func known(c part.Context) []string {
 	var all []string
 	switch {
 	case c.BehindEdge():
 		all = slices.Concat(c.Nginx.ServerNames, c.Config.Hosts())
-	case c.IsEdge() && len(c.Nginx.ServerNames) > 0:
+	case len(c.Nginx.ServerNames) > 0:
 		all = slices.Clone(c.Site.Hosts)
+		if c.Nginx.Address != "" { // by which this machine asks, while no name leads there
+			all = append(all, c.Nginx.Address)
+		}
 	}
 	for i, name := range all {
 		all[i] = strings.ToLower(name)

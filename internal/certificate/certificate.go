@@ -2,6 +2,7 @@
 package certificate
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -80,6 +81,17 @@ func keyFrom(seed []byte) (*ecdsa.PrivateKey, error) {
 		}
 	}
 	return nil, fmt.Errorf("derive key: no valid key from this seed")
+}
+
+// SelfSigned is true where nobody but itself vouches for the certificate. One that can not be
+// read is taken for one.
+func (p Pair) SelfSigned() bool {
+	block, _ := pem.Decode([]byte(p.Certificate))
+	if block == nil {
+		return true
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	return err != nil || bytes.Equal(leaf.RawIssuer, leaf.RawSubject)
 }
 
 // Uncovered are the names that the certificate is not for. Of a pattern, it is any name that

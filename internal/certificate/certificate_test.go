@@ -1,8 +1,12 @@
 package certificate
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -116,5 +120,26 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestSelfSigned(t *testing.T) {
+	root, ca := selfSigned(t, seed, names, june)
+	key, err := keyFrom(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "tarot.example"}}, ca, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := Pair{Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) + root.Certificate}
+	for what, test := range map[string]struct {
+		pair Pair
+		want bool
+	}{"its own": {root, true}, "an authority's": {signed, false}, "nothing": {Pair{}, true}} {
+		if got := test.pair.SelfSigned(); got != test.want {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 }

@@ -265,7 +265,9 @@ type Nginx struct {
 	// The host port for HTTPS. Unused where `tls.mode` is off.
 	HTTPSPort int `key:"httpsPort" allowed:"a whole number from 1 to 65535, other than nginx.httpPort"`
 	// The names that the site is known by. The first one is in the outputs, and
-	// all are in a self-signed certificate. Empty: the name of the engine's host.
+	// all are in a self-signed certificate. Whoever asks for another one, which is not the
+	// engine's host either, gets no answer, but for the health check's path. Empty: the name
+	// of the engine's host, and any name is answered.
 	ServerNames []string `key:"serverNames" allowed:"a list of host names"`
 	// The stack on the same engine whose nginx sends users here, by its name, or as
 	// PROJECT/STACK: nginx then publishes no port, and TLS ends there. A change restarts nginx.
@@ -290,6 +292,22 @@ type Nginx struct {
 	RequestRate int `key:"requestRate" allowed:"a whole number from 0 to 100000"`
 	// How many requests above the rate one client address may make at once.
 	Burst int `key:"burst" allowed:"a whole number from 0 to 100000"`
+	// How many requests of one client address may be under way at once, WebSockets among
+	// them; those above are refused with 429. 0: no limit.
+	Connections int `key:"connections" allowed:"a whole number from 0 to 65535"`
+	// How many passwords one client address may try a minute, after as many at once: at
+	// `loginPaths` and at Grafana's login. Those above are refused with 429. 0: no limit.
+	LoginRate int `key:"loginRate" allowed:"a whole number from 0 to 100000"`
+	// Where one logs in to the application, what is below included. A request there counts
+	// that sends something (POST, not GET), or that has a password of its own (HTTP Basic).
+	LoginPaths []string `key:"loginPaths" allowed:"a list of paths that begin with / and do not end in one"`
+	// Who may ask for a path and what is below it, such as `/admin: [10.20.0.0/16]`; all
+	// others get 403. A path that is not here is everybody's.
+	Allow map[string][]string `key:"allow" allowed:"a map of paths, which begin with / and do not end in one, to lists of networks in CIDR form, such as 10.20.0.0/16, each with its first address"`
+	// For how long browsers are to ask by HTTPS alone (HSTS). They are told only where
+	// `tls.mode` is given and the certificate is not self-signed. 0s: they are not told, and
+	// what they were told before holds until its time is over.
+	HSTS time.Duration `key:"hsts" allowed:"0s, or a duration of whole seconds"`
 	// How long browsers may keep a release's static files without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
 	// How long nginx waits for the backend between two reads or writes. Then the
@@ -385,7 +403,8 @@ func Defaults() Config {
 		},
 		Nginx: Nginx{
 			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,
-			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000,
+			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000, Connections: 1000,
+			LoginRate: 10, LoginPaths: []string{"/api/v1/auth/login", "/admin"}, HSTS: 2 * 365 * 24 * time.Hour,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
 		Releases:   Releases{Keep: 5},

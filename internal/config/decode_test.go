@@ -55,6 +55,7 @@ const (
 	buildArgs = "a map of names to strings, none a URL with a password (build arguments are readable in docker history; build.secrets are not)"
 	bases     = "a map of image names, without a digest, to image references"
 	proxies   = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
+	admitted  = "a map of paths, which begin with / and do not end in one, to lists of networks in CIDR form, such as 10.20.0.0/16, each with its first address"
 )
 
 func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
@@ -220,6 +221,15 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:nginx.trustedProxies: "10.1.2.3/24" is not allowed; allowed: ` + proxies}},
 		{"everybody trusted", raw("nginx", `{"trustedProxies":["::/0"]}`), []string{
 			`tarot:nginx.trustedProxies: "::/0" is not allowed; allowed: ` + proxies}},
+		{"login path", raw("nginx", `{"loginPaths":["login"]}`), []string{
+			`tarot:nginx.loginPaths: "login" is not allowed; allowed: a list of paths that begin with / and do not end in one`}},
+		{"login rate", raw("nginx", `{"loginRate":-1,"connections":70000,"hsts":"500ms"}`), []string{
+			`tarot:nginx.connections: "70000" is not allowed; allowed: a whole number from 0 to 65535`, `tarot:nginx.hsts: "500ms" is not allowed; allowed: 0s, or a duration of whole seconds`,
+			`tarot:nginx.loginRate: "-1" is not allowed; allowed: a whole number from 0 to 100000`}},
+		{"who may ask, of no path", raw("nginx", `{"allow":{"admin":["10.0.0.0/8"]}}`), []string{`tarot:nginx.allow: "admin" is not allowed; allowed: ` + admitted}},
+		{"nobody may ask", raw("nginx", `{"allow":{"/admin":[]}}`), []string{`tarot:nginx.allow: "/admin" is not allowed; allowed: ` + admitted}},
+		{"an address may ask", raw("nginx", `{"allow":{"/admin":["10.1.2.3/24"]}}`), []string{`tarot:nginx.allow: "10.1.2.3/24" is not allowed; allowed: ` + admitted}},
+		{"one network for a path", raw("nginx", `{"allow":{"/admin":"10.0.0.0/8"}}`), []string{`tarot:nginx.allow: {"/admin":"10.0.0.0/8"} is not allowed; allowed: ` + admitted}},
 		{"TLS mode", raw("nginx", `{"tls":{"mode":"on"}}`), []string{
 			`tarot:nginx.tls.mode: "on" is not allowed; allowed: off, selfSigned or given`}},
 		{"address with swarm", raw("runtime", "swarm", "nginx", `{"address":"127.0.0.1"}`), []string{

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
@@ -226,6 +227,20 @@ func (n Nginx) check(c *checker, cfg Config) {
 	c.want(n.MaxBody > 0, "nginx.maxBody", n.MaxBody)
 	c.between("nginx.requestRate", n.RequestRate, 0, 100000)
 	c.between("nginx.burst", n.Burst, 0, 100000)
+	c.between("nginx.connections", n.Connections, 0, 65535)
+	c.between("nginx.loginRate", n.LoginRate, 0, 100000)
+	for _, at := range n.LoginPaths {
+		c.matches("nginx.loginPaths", at, urlPath)
+	}
+	for _, at := range slices.Sorted(maps.Keys(n.Allow)) {
+		c.matches("nginx.allow", at, urlPath)
+		c.want(len(n.Allow[at]) > 0, "nginx.allow", at)
+		for _, network := range n.Allow[at] {
+			prefix, err := netip.ParsePrefix(network)
+			c.want(err == nil && prefix == prefix.Masked(), "nginx.allow", network)
+		}
+	}
+	c.wholeSeconds("nginx.hsts", n.HSTS, 0)
 	c.wholeSeconds("nginx.staticMaxAge", n.StaticMaxAge, 0)
 	c.wholeSeconds("nginx.proxyTimeout", n.ProxyTimeout, time.Second)
 }

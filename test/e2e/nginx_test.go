@@ -56,7 +56,7 @@ func written(configuration string, pair certificate.Pair) string {
 	script := ""
 	for name, content := range map[string]string{
 		"nginx.conf": configuration, assets.CandidateFile: assets.Candidate("token"), assets.TypesFile: assets.Types(),
-		assets.CertificateFile: pair.Certificate, assets.KeyFile: pair.Key, assets.MetricsFile: assets.Metrics(),
+		assets.CertificateFile: pair.Certificate, assets.KeyFile: pair.Key, assets.MetricsFile: assets.Metrics(), assets.GroupsFile: assets.Groups()[0],
 	} {
 		script += "cat > /run/nginx/" + name + " <<'END_OF_FILE'\n" + content + "\nEND_OF_FILE\n"
 	}

@@ -32,7 +32,7 @@ async def login(request: Request) -> dict[str, Any]:
     """Trade the administrator's name and password, as JSON or as a form, for a token."""
     username, password = _credentials(request, await request.body())
     settings = request.app.state.settings
-    if not is_admin(settings, username, password):
+    if not await is_admin(request, username, password):
         raise HTTPException(401, "name or password is wrong")
     return {
         "access_token": issue_token(settings),

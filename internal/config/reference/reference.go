@@ -150,6 +150,8 @@ func kindOf(t reflect.Type) (string, error) {
 		return "list", nil
 	case reflect.TypeFor[map[string]string]():
 		return "map", nil
+	case reflect.TypeFor[map[string][]string]():
+		return "map of lists", nil
 	}
 	switch t.Kind() {
 	case reflect.String:
