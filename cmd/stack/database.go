@@ -240,7 +240,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 		Role: postgres.Role, Verifier: postgres.Verifier,
 		Address:    func(password string) (string, error) { return postgres.Address(cfg.Database.Scheme, password) },
 		Server:     serverTool(cfg, prefix),
-		Clients:    clientsOf(described),
+		Clients:    clientsOf(described, loggingIn),
 		Order:      func(workload string) int { return order(cfg, workload) },
 		OnSQLite:   engine.Uses(file, app, prefix, project),
 		OnPostgres: engine.Uses(server, app, prefix, project),
