@@ -49,8 +49,7 @@ func Place(t target.Target) (place target.Target, same bool) {
 // Text is pgbackrest.conf, without what opens the repository. The target is one of Place.
 //
 // One piece of the log is sent at a time. A process that goes on in the background (archive-async) becomes a child of the
-// server, which is the first one of its container: where it fails, the server takes that for a crash of its own, and
-// begins anew.
+// container's first one; where that is the server, it takes a failure for a crash of its own, and begins anew.
 func (s Settings) Text(t target.Target) string {
 	options, _ := t.PgBackRest()
 	maps.Copy(options, map[string]string{
