@@ -180,7 +180,12 @@ func (w *world) RunOnce(_ context.Context, _ string, o engine.Once, out io.Write
 		return err
 	}
 	text := strings.Join(o.Command, " ")
-	at := func(n int) string { return o.Command[len(o.Command)-n] }
+	at := func(n int) string { // from the end
+		if n > len(o.Command) {
+			return ""
+		}
+		return o.Command[len(o.Command)-n]
+	}
 	switch {
 	case strings.Contains(text, "psql"):
 		switch script := string(o.Files[stepFolder+"/do.sql"]); {
