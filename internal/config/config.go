@@ -300,6 +300,7 @@ type Nginx struct {
 	LoginRate int `key:"loginRate" allowed:"a whole number from 0 to 100000"`
 	// Where one logs in to the application, what is below included. A request there counts
 	// that sends something (POST, not GET), or that has a password of its own (HTTP Basic).
+	// Empty: Grafana alone has the limit.
 	LoginPaths []string `key:"loginPaths" allowed:"a list of paths that begin with / and do not end in one"`
 	// Who may ask for a path and what is below it, such as `/admin: [10.20.0.0/16]`; all
 	// others get 403. A path that is not here is everybody's.
@@ -404,7 +405,7 @@ func Defaults() Config {
 		Nginx: Nginx{
 			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,
 			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000, Connections: 1000,
-			LoginRate: 10, LoginPaths: []string{"/api/v1/auth/login", "/admin"}, HSTS: 2 * 365 * 24 * time.Hour,
+			LoginRate: 10, HSTS: 2 * 365 * 24 * time.Hour,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
 		Releases:   Releases{Keep: 5},
