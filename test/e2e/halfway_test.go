@@ -18,7 +18,7 @@ import (
 // no health check, runs as a user of its own from /code, reads its secrets from variables,
 // and has no folder for data in its image. Configuration alone deploys it.
 //
-//suite:long
+//suite:thorough
 func TestMetHalfwayOnContainers(t *testing.T) { metHalfway(t, "containers") }
 
 //suite:thorough

@@ -198,7 +198,7 @@ func TestReleases(t *testing.T) {
 
 // In Swarm the task of an image that is gone is rejected every 2 s, for ever.
 //
-//suite:long
+//suite:thorough
 func TestAnImageThatIsGoneInSwarm(t *testing.T) {
 	t.Parallel() // these wait more than they work
 	s := releasing(t, "swarm")
