@@ -1,7 +1,8 @@
 # Copies a file of SQLite, as one that nobody writes to: its whole content of one moment.
 #   source.py FROM TO [EQUAL]   prints the number of rows of each table, as JSON; with EQUAL it is an
 #                               error where those of FROM are others, as something writes to it
-# It is what the platform knows of the rows, whatever the application says.
+# It is what the platform knows of the rows, whatever the application says. What Litestream keeps in the
+# file for itself is no row of anybody's.
 import json
 import os
 import sqlite3
@@ -16,7 +17,7 @@ def opened(path):
 
 
 def rows(db):
-    names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'")]
+    names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name NOT LIKE '!_litestream!_%' ESCAPE '!'")]
     return {name: db.execute('SELECT count(*) FROM "' + name.replace('"', '""') + '"').fetchone()[0] for name in names}
 
 
