@@ -389,6 +389,9 @@ func (m *Move) tidied() journal.Step {
 
 // Begin begins one, to a kind of database.
 func (m *Move) Begin(ctx context.Context, operation engine.Operation) error {
+	if err := m.strangers(ctx); err != nil { // before anything is touched
+		return err
+	}
 	j, err := journal.Begin(ctx, m.Engine, m.Stack.Name, m.Stack.Prefix, operation)
 	if err != nil {
 		return err

@@ -38,7 +38,8 @@ type world struct {
 	// lies is a command that copies a row less, and says that all is the same; differs one that
 	// says it.
 	lies, differs bool
-	mounted       []string
+	mounted       []string // by whoever it is
+	strangers     []string // by others than the stack's own
 	upFails       bool
 	told          []string
 }
@@ -157,8 +158,13 @@ func (w *world) starts() {
 func (w *world) Remaining(_ context.Context, _ string, all []backup.Stopped) ([]backup.Stopped, error) {
 	return all, nil
 }
-func (w *world) Mounting(context.Context, []string, string) ([]string, error) { return w.mounted, nil }
-func (w *world) Runs(context.Context, string, string) (int, error)            { return 1, nil }
+func (w *world) Mounting(_ context.Context, _ []string, but string) ([]string, error) {
+	if but != "" {
+		return w.strangers, nil
+	}
+	return w.mounted, nil
+}
+func (w *world) Runs(context.Context, string, string) (int, error) { return 1, nil }
 func (w *world) Exec(_ context.Context, _, _ string, command ...string) (string, error) {
 	if err := w.act(); err != nil {
 		return "", err
@@ -410,6 +416,16 @@ func TestWhatIsWrongGoesBackByItself(t *testing.T) {
 		if err := w.is(config.SQLite, 7); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Another stack's program would only be found once users see the maintenance page.
+func TestASecondStackOnTheVolumeIsToldBeforeAnythingIsTouched(t *testing.T) {
+	w := newWorld(t)
+	w.strangers = []string{"tarot-dev-backend-1"}
+	err := w.move().Begin(t.Context(), engine.MoveToPostgres)
+	if err == nil || !strings.Contains(err.Error(), "tarot-dev-backend-1, of another stack or of none, has the volume") || w.lock != nil || w.calls > 0 {
+		t.Errorf("%v, after %d calls", err, w.calls)
 	}
 }
 

@@ -35,6 +35,16 @@ func (m *Move) list(volumes ...string) journal.Step {
 	}}
 }
 
+// strangers is an error where something that is none of the stack's has the volume of the file: the
+// stack's own are stopped in time, and that is not.
+func (m *Move) strangers(ctx context.Context) error {
+	left, err := m.Engine.Mounting(ctx, []string{m.Stack.Volume}, m.Stack.Prefix)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s, of another stack or of none, has the volume %s, in which the database is: stop it, and try again", strings.Join(left, ", "), m.Stack.Volume)
+	}
+	return err
+}
+
 // unmounted is an error where something has the volume of the file, and noSession where somebody is
 // logged in to PostgreSQL as the application.
 func (m *Move) unmounted(ctx context.Context) error {
