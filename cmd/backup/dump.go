@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/backup/sqlite"
@@ -199,7 +196,7 @@ func dumpOne(ctx context.Context, source, folder, name string) (one dumped, err 
 	if one.Content, err = contentOf(ctx, db); err != nil {
 		return one, err
 	}
-	one.Bytes, one.SHA256, err = sum(to)
+	one.Bytes, one.SHA256, err = newest.Sum(to)
 	return one, err
 }
 
@@ -213,19 +210,4 @@ func contentOf(ctx context.Context, db *sqlite.DB) (c results.Content, err error
 	}
 	c.ForeignKeys, err = db.ForeignKeys(ctx)
 	return c, err
-}
-
-// sum is a file's size and hash.
-func sum(path string) (int64, string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, "", err
-	}
-	defer file.Close()
-	hash := sha256.New()
-	bytes, err := io.Copy(hash, file)
-	if err != nil {
-		return 0, "", fmt.Errorf("%s: %w", path, err)
-	}
-	return bytes, hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/backup/target"
 )
@@ -141,7 +142,7 @@ func TestANightHoldsAllThatIsToBeKept(t *testing.T) {
 		m.Database.Source != "data/shop.db" || len(m.Others) != 1 {
 		t.Errorf("manifest: %+v", m)
 	}
-	if _, hash, err := sum(to + n.State + "/dump/shop.db"); err != nil || hash != m.Database.SHA256 {
+	if _, hash, err := newest.Sum(to + n.State + "/dump/shop.db"); err != nil || hash != m.Database.SHA256 {
 		t.Errorf("hash: %s, want %s: %v", hash, m.Database.SHA256, err)
 	}
 	if n.figures["files_snapshots"] != 2 || n.figures["files_size_bytes"] == 0 || n.figures["files_locks"] != 0 {

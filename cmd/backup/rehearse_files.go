@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/seal"
 )
 
@@ -262,7 +263,7 @@ func (h *rehearsal) dumps(ctx context.Context, to string, m manifest) (*database
 	}
 	for _, one := range all {
 		file := below(to, h.State, dumpFolder, one.File)
-		if _, hash, err := sum(file); err != nil || hash != one.SHA256 {
+		if _, hash, err := newest.Sum(file); err != nil || hash != one.SHA256 {
 			return nil, wrongf("the copy of %s is not the one that was made: %w", one.Source, errors.Join(err, errors.New("its hash differs")))
 		}
 		content, size, err := restoredContent(ctx, file)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 )
@@ -36,7 +37,7 @@ func (h *rehearsal) restoredCopy(to string, m manifest) error {
 		return wrongf("the snapshot has no copy of the database")
 	}
 	file := below(to, h.Dump, m.Postgres.File)
-	if _, hash, err := postgres.Sum(file); err != nil || hash != m.Postgres.SHA256 {
+	if _, hash, err := newest.Sum(file); err != nil || hash != m.Postgres.SHA256 {
 		return wrongf("the copy of the database is not the one that was made: %w", errors.Join(err, errors.New("its hash differs")))
 	}
 	h.figures["rehearsal_age_seconds"] = max(0, h.now().Sub(m.Postgres.At).Seconds())

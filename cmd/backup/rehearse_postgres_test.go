@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 )
@@ -24,7 +25,7 @@ func stood(t *testing.T, change func(*serverWorld)) *scene {
 		t.Fatal(err)
 	}
 	var err error
-	if w.copy.Bytes, w.copy.SHA256, err = postgres.Sum(file); err != nil {
+	if w.copy.Bytes, w.copy.SHA256, err = newest.Sum(file); err != nil {
 		t.Fatal(err)
 	}
 	m, err := json.Marshal(w.copy)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/place"
 )
 
@@ -158,11 +159,11 @@ func (n *nightly) spot(ctx context.Context, id string, sample []seen) error {
 
 // same is an error where two files differ.
 func same(copied, original string) error {
-	_, one, err := sum(copied)
+	_, one, err := newest.Sum(copied)
 	if err != nil {
 		return err
 	}
-	_, other, err := sum(original)
+	_, other, err := newest.Sum(original)
 	if err != nil {
 		return err
 	}

@@ -59,14 +59,11 @@ func stand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	_ = os.Remove(o.Socket) // of a container that was killed
-	listener, err := net.Listen("unix", o.Socket)
+	end, err := beAsked(o.Socket)
 	if err != nil {
 		return err
 	}
-	alive := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	go func() { _ = alive.Serve(listener) }()
-	defer alive.Close()
+	defer end()
 	s := &standing{standOptions: o, log: logger("rehearsal")}
 	for {
 		if err := s.look(ctx); err != nil && ctx.Err() == nil {
@@ -182,4 +179,17 @@ func (s *standing) schema(ctx context.Context, db *sqlite.DB, one database, afte
 		return wrongf("the schema of %s is another one%s", one.File, after)
 	}
 	return nil
+}
+
+// beAsked answers `health` at a socket, for as long as the process is there, or until the
+// end that it returns.
+func beAsked(socket string) (end func(), err error) {
+	_ = os.Remove(socket) // of a container that was killed
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	alive := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	go func() { _ = alive.Serve(listener) }()
+	return func() { _ = alive.Close() }, nil
 }

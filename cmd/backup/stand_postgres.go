@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"syscall"
@@ -53,14 +51,11 @@ func standPostgres(ctx context.Context, args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	_ = os.Remove(*socket) // of a container that was killed
-	listener, err := net.Listen("unix", *socket)
+	end, err := beAsked(*socket)
 	if err != nil {
 		return err
 	}
-	alive := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	go func() { _ = alive.Serve(listener) }()
-	defer alive.Close()
+	defer end()
 	defer r.clear()
 	r.clear() // of one that was killed
 	for {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -42,14 +40,11 @@ func standValkey(ctx context.Context, args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	_ = os.Remove(*socket) // of a container that was killed
-	listener, err := net.Listen("unix", *socket)
+	end, err := beAsked(*socket)
 	if err != nil {
 		return err
 	}
-	alive := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	go func() { _ = alive.Serve(listener) }()
-	defer alive.Close()
+	defer end()
 	r.clear() // of one that was killed
 	for {
 		if err := r.look(ctx); err != nil && ctx.Err() == nil && err.Error() != r.last {

@@ -70,7 +70,7 @@ func (s Server) Dump(ctx context.Context, database, folder string) (m Manifest, 
 	if _, err := s.Run(ctx, "pg_restore", "--list", file); err != nil {
 		return m, fmt.Errorf("the copy that was just made can not be read: %w", err)
 	}
-	if m.Bytes, m.SHA256, err = Sum(file); err != nil {
+	if m.Bytes, m.SHA256, err = newest.Sum(file); err != nil {
 		return m, err
 	}
 	m.Took = time.Since(m.At).Round(time.Millisecond)
@@ -114,6 +114,3 @@ func Read(folder string) (m Manifest, err error) {
 	}
 	return m, nil
 }
-
-// Sum is a file's size and hash.
-func Sum(path string) (int64, string, error) { return newest.Sum(path) }

@@ -13,6 +13,7 @@ import (
 
 	"tarot-platform/internal/backup/durable"
 	"tarot-platform/internal/backup/journal"
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/restore/task"
@@ -94,7 +95,7 @@ func (r inServer) bring(ctx context.Context, o Origin, folder string) (postgres.
 	if err != nil {
 		return m, err
 	}
-	if _, hash, err := postgres.Sum(filepath.Join(folder, m.File)); err != nil || hash != m.SHA256 {
+	if _, hash, err := newest.Sum(filepath.Join(folder, m.File)); err != nil || hash != m.SHA256 {
 		return m, errors.Join(err, fmt.Errorf("what was fetched from %s is not the copy that was made: its hash differs", o.From()))
 	}
 	return m, nil

@@ -14,6 +14,7 @@ import (
 
 	"tarot-platform/internal/backup/durable"
 	"tarot-platform/internal/backup/journal"
+	"tarot-platform/internal/backup/newest"
 	"tarot-platform/internal/backup/postgres"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/restore/task"
@@ -38,7 +39,7 @@ func (c copied) Copy(_ context.Context, _ Origin, folder string) (postgres.Manif
 		return m, err
 	}
 	var err error
-	if _, m.SHA256, err = postgres.Sum(file); c.spoilt {
+	if _, m.SHA256, err = newest.Sum(file); c.spoilt {
 		m.SHA256 = "another"
 	}
 	return m, err
