@@ -16,7 +16,7 @@ import (
 // killed, before the maintenance page or behind it, is finished by the next. MOVE_ROWS is how many
 // rows there are before (100000): their move is to take no more than 30 s of the maintenance page.
 //
-//suite:long
+//suite:thorough
 func TestDatabaseMove(t *testing.T) { movesDatabase(t, "containers") }
 
 //suite:thorough

@@ -25,6 +25,7 @@ func TestPostgresOnContainers(t *testing.T) { onPostgres(t, "containers") }
 func TestPostgresOnSwarm(t *testing.T) { onPostgres(t, "swarm") }
 
 func onPostgres(t *testing.T, runtime string) {
+	t.Parallel() // these wait more than they work
 	s := prodStack(t, map[string]any{
 		"runtime": runtime, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "10s", "backend.stopGrace": "15s", "nginx.tls.mode": "off",
 		"backend.health.interval": "1s", "backend.health.startPeriod": "60s", "backend.health.timeout": "3s",

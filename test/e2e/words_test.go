@@ -18,7 +18,7 @@ import (
 // database that it can't write. And what the platform says reaches the application: its
 // environment in the health check and in a shell, a password in its database's URL.
 //
-//suite:long
+//suite:thorough
 func TestOwnWordsOnContainers(t *testing.T) { ownWords(t, "containers") }
 
 //suite:thorough
