@@ -91,9 +91,12 @@ preview-comment: ## what `pulumi preview` says of STACKS (dev prod), as a commen
 images-update: ## what STACK's image tags mean now, as digests in its file; IMAGE="nginx.image python:3.11-slim": of these alone
 	@$(WITH) go run ./cmd/stack images update $(STACK) $(IMAGE)
 
-.PHONY: status logs run
+.PHONY: status audit logs run
 status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack status $(STACK) $(if $(JSON),--json)
+
+audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack audit $(STACK) $(if $(JSON),--json)
 
 logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUEST=<id> FOLLOW=no
 	@$(WITH) go run ./cmd/stack logs $(STACK) $(if $(SERVICE),--service $(SERVICE)) $(if $(SINCE),--since $(SINCE)) \

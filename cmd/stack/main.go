@@ -37,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand(), databaseCommand())
+	root.AddCommand(statusCommand(), auditCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand(), databaseCommand())
 	root.AddCommand(releaseCommands()...)
 	var undone failed
 	var failure console.Failure
@@ -45,6 +45,8 @@ func main() {
 	switch err := root.ExecuteContext(ctx); {
 	case errors.Is(err, errWrong):
 		os.Exit(exitWrong)
+	case errors.Is(err, errUntold):
+		os.Exit(exitUnknown)
 	case errors.As(err, &exit): // of the command that was to run
 		os.Exit(exit.Code)
 	case errors.As(err, &failure):

@@ -77,7 +77,8 @@ func (e *Engine) AwaitContainer(ctx context.Context, id string, want Wanted, wit
 			return true, e.api.ContainerRestart(context.WithoutCancel(ctx), id, container.StopOptions{})
 		}
 		if c.State.Running && !c.State.Restarting && well {
-			return true, nil
+			err := e.limitProcesses(ctx, c) // of what runs: the engine refuses one that comes and goes
+			return err == nil, err
 		}
 		if c.State.Status == container.StateExited && !started {
 			started = true

@@ -74,6 +74,10 @@ func (f *fakeAPI) outage() error {
 }
 
 func (f *fakeAPI) ContainerUpdate(_ context.Context, id string, config container.UpdateConfig) (container.UpdateResponse, error) {
+	if config.PidsLimit != nil {
+		f.done = append(f.done, fmt.Sprintf("processes of %s: %d", id, *config.PidsLimit))
+		return container.UpdateResponse{}, nil
+	}
 	f.done = append(f.done, fmt.Sprintf("restart policy of %s: %s", id, config.RestartPolicy.Name))
 	return container.UpdateResponse{}, nil
 }

@@ -40,6 +40,7 @@ func TestDevStack(t *testing.T) {
 	s.checkSite(out, 1)
 	s.checkSecrets(out)
 	s.checkHardening("backend", false)
+	s.audited()
 	reading := s.store(out)
 	if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", debugger), 5*time.Second); err != nil {
 		t.Errorf("debugger: %v", err)
@@ -108,6 +109,7 @@ func prod(t *testing.T, runtime string) {
 	s.checkSecrets(out)
 	s.checkHardening("backend", true)
 	s.checkHardening("nginx", true)
+	s.audited()
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
