@@ -10,7 +10,7 @@ import (
 	"tarot-platform/internal/audit"
 )
 
-// All that a stack may have beside its backend, held against the benchmark.
+// All that a stack may have beside its backend, held against the benchmark, and searched for its secrets.
 //
 //suite:thorough
 func TestAuditOnContainers(t *testing.T) { audited(t, "containers") }
@@ -26,6 +26,7 @@ func audited(t *testing.T, runtime string) {
 	})
 	s.up()
 	s.audited()
+	s.checkSecrets(s.outputs())
 }
 
 // audited fails where a container of the stack does, and where one that is weak would not.

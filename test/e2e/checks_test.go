@@ -6,16 +6,21 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/swarm"
 )
 
 // checkSite asks every address of the outputs, until all replicas have answered.
@@ -151,42 +156,104 @@ func (s *stack) read(out map[string]any, id string) {
 	}
 }
 
-// checkSecrets looks for the generated values where they must not be, and for
-// proof that the search would have found them.
+// checkSecrets looks for each generated secret wherever one could be read that should not: what the
+// engine tells of containers, images, services, configs and volumes, logs, process lists, outputs, and the
+// state as it is stored. What is looked for in vain proves nothing unless it can be found: a container under the
+// stack's labels that is careless has to be.
 func (s *stack) checkSecrets(out map[string]any) {
 	t := s.t
 	t.Helper()
-	places := map[string]string{"docker inspect or history": s.inspections(fmt.Sprint(out["image"]))}
-	if !strings.Contains(places["docker inspect or history"], s.prefix()) {
-		t.Fatal("the inspections are not this stack's")
-	}
-	docker := api(t)
-	for _, w := range []string{"backend", "nginx"} {
-		for id, c := range s.containers(w) {
-			stream, err := docker.ContainerLogs(context.Background(), id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, _ := io.ReadAll(stream)
-			_ = stream.Close()
-			if len(text) == 0 {
-				t.Errorf("%s has logged nothing", c.Name)
-			}
-			places["the log of "+c.Name] = string(text)
-		}
-	}
-	places["pulumi stack output"] = s.mustRun("stack", "output", "--json")
+	image := fmt.Sprint(out["image"])
 	secrets := s.secrets()
 	if !slices.Contains(secrets, fmt.Sprint(out["adminPassword"])) {
 		t.Error("adminPassword is not the generated one")
 	}
-	for place, text := range places {
+	for place, text := range s.readable(image) {
+		if text == "" {
+			t.Errorf("there is nothing in %s", place)
+		}
 		for _, secret := range secrets {
-			if strings.Contains(text, secret) {
+			if found(text, secret) {
 				t.Errorf("a secret is in %s", place)
 			}
 		}
 	}
+
+	canary := "canary-" + s.id + "-of-a-careless-container"
+	careless := dockerLine(t, "run", "--detach", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=careless", "--env", "PASSWORD="+canary,
+		"--entrypoint", "sh", image, "-c", "echo "+canary+"; sleep 600; true")
+	defer s.docker("rm", "--force", careless)
+	want := []string{inspected, "the log of careless", "the processes of careless"}
+	if fmt.Sprint(out["runtime"]) == "swarm" {
+		name := s.prefix() + "-careless"
+		file := filepath.Join(t.TempDir(), "careless.conf")
+		if err := os.WriteFile(file, []byte("password = "+canary+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.docker("config", "create", name, file)
+		defer s.docker("config", "rm", name)
+		want = append(want, "Swarm's configs")
+	}
+	places := s.readable(image)
+	for _, place := range want {
+		if !found(places[place], canary) {
+			t.Errorf("the canary is not found in %s, so nothing would be", place)
+		}
+	}
+}
+
+const inspected = "docker inspect or history"
+
+// found is true where a text has a secret, as it is or in the form that JSON or base64 gives it.
+func found(text, secret string) bool {
+	quoted, _ := json.Marshal(secret)
+	return strings.Contains(text, secret) || strings.Contains(text, strings.Trim(string(quoted), `"`)) ||
+		strings.Contains(text, strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="))
+}
+
+// readable is what can be read of a stack without its passphrase, by place.
+func (s *stack) readable(image string) map[string]string {
+	t := s.t
+	t.Helper()
+	docker, ctx := api(t), context.Background()
+	places := map[string]string{inspected: s.inspections(image), "pulumi stack output": s.mustRun("stack", "output", "--json"), "pulumi stack export": s.mustRun("stack", "export")}
+	if !strings.Contains(places[inspected], s.prefix()) {
+		t.Fatal("the inspections are not this stack's")
+	}
+	list, err := docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "tarot.stack="+s.prefix()))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		workload := c.Labels["tarot.workload"]
+		stream, err := docker.ContainerLogs(ctx, c.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+		if err == nil {
+			text, _ := io.ReadAll(stream)
+			_ = stream.Close()
+			places["the log of "+workload] += c.ID + string(text)
+		}
+		if c.State != container.StateRunning {
+			continue
+		}
+		top, err := docker.ContainerTop(ctx, c.ID, []string{"-ef"})
+		if err != nil {
+			t.Errorf("the processes of %s: %v", workload, err)
+		}
+		places["the processes of "+workload] += fmt.Sprint(top.Processes)
+	}
+	for _, w := range []string{"backend", "nginx"} {
+		if len(s.containers(w)) > 0 && len(places["the log of "+w]) <= 64 {
+			t.Errorf("%s has logged nothing", w)
+		}
+	}
+	if configs, err := docker.ConfigList(ctx, swarm.ConfigListOptions{Filters: filters.NewArgs()}); err == nil {
+		for _, c := range configs { // names begin with the stack's
+			if strings.HasPrefix(c.Spec.Name, s.prefix()) {
+				places["Swarm's configs"] += c.Spec.Name + string(c.Spec.Data)
+			}
+		}
+	}
+	return places
 }
 
 // checkHardening reads the settings of the CIS Docker Benchmark's section 5 off
