@@ -197,7 +197,9 @@ func TestGivenCertificateIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cfg := stack(t, "prod", func(c *config.Config) { c.Nginx.TLS.Mode, c.Nginx.TLS.Certificate, c.Nginx.TLS.Key = "given", "a.crt", "a.key" })
+	cfg := stack(t, "prod", func(c *config.Config) {
+		c.Nginx.TLS.Mode, c.Nginx.TLS.Certificate, c.Nginx.TLS.Key = "given", "a.crt", "a.key"
+	})
 	if got := served(t, cfg, &fakeEngine{}); got != given {
 		t.Errorf("got %v", got.Certificate)
 	}

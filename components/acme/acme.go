@@ -3,6 +3,7 @@
 package acme
 
 import (
+	_ "embed" // the rules
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -30,6 +31,9 @@ const (
 	// The names of files.
 	settingsFile, rootsFile = "acme.json", "roots.pem"
 )
+
+//go:embed rules.yml.tmpl
+var rules string
 
 // Part describes itself. It follows the release: the site answers with a certificate of its own until
 // a CA has given one, and no CA holds a release up.
@@ -59,6 +63,11 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	if c.Monitoring.Enabled {
 		s.Scrapes = []prometheus.Job{prometheus.Static(name, fmt.Sprintf("%s:%d", name, metricsPort), metrics)}
+		group, err := prometheus.PartsGroup(name, rules, c.Monitoring.Alerts.TimeScale, c.Monitoring.Alerts.Runbooks, nil)
+		if err != nil {
+			return part.Spec{}, err
+		}
+		s.Alerts = []prometheus.Group{group}
 	}
 	return s, nil
 }
