@@ -6,8 +6,6 @@ import (
 	_ "embed" // the rules
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"tarot-platform/assets/prometheus"
@@ -138,14 +136,10 @@ func service(c part.Context) (part.Service, []part.Secret, error) {
 	}
 	s.Files = append(s.Files, part.File{Name: settingsFile, Text: part.Plain(string(text) + "\n")})
 	var secrets []part.Secret
-	for secret, wanted := range map[string]bool{config.ACMEKeyIDSecret: a.EAB != "", config.ACMEHmacSecret: a.EAB != "", config.ACMEDNSSecret: a.DNS != ""} {
-		if wanted {
-			secrets = append(secrets, part.Secret{Name: secret, Given: c.Secrets[secret]})
-			s.Secrets = append(s.Secrets, part.SecretFile{Name: secret, Secret: secret})
-		}
+	for _, secret := range a.Secrets() {
+		secrets = append(secrets, part.Secret{Name: secret, Given: c.Secrets[secret]})
+		s.Secrets = append(s.Secrets, part.SecretFile{Name: secret, Secret: secret})
 	}
-	slices.SortFunc(secrets, func(a, b part.Secret) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(s.Secrets, func(a, b part.SecretFile) int { return strings.Compare(a.Name, b.Name) })
 	return s, secrets, nil
 }
 

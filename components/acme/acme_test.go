@@ -14,7 +14,7 @@ func having(t *testing.T, change func(*config.Config)) part.Spec {
 	t.Helper()
 	cfg := config.Defaults()
 	cfg.Monitoring.Enabled, cfg.Nginx.TLS.Mode, cfg.Nginx.ServerNames = true, "acme", []string{"Shop.example"}
-	cfg.Secrets = map[string]string{config.ACMEKeyIDSecret: "id", config.ACMEHmacSecret: "hmac", config.ACMEDNSSecret: "token"}
+	cfg.Secrets = map[string]string{config.ACMEKeyIDSecret: "id", config.ACMEHmacSecret: "hmac", "acmeDnsToken": "token", "acmeDnsKeyId": "id", "acmeDnsKey": "key"}
 	change(&cfg)
 	s, err := Part{}.Spec(part.Context{Config: cfg, Stack: "tarot-test", ACMEImage: part.Built{Reference: "tarot-acme:0123"}})
 	if err != nil {
@@ -54,6 +54,9 @@ func TestWhatItIsTold(t *testing.T) {
 		"by DNS": {func(c *config.Config) {
 			c.Nginx.TLS.ACME.Challenge, c.Nginx.TLS.ACME.DNS, c.Nginx.HTTPPort = "dns-01", "cloudflare", 8080
 		}, `"challenge": "dns-01", "dns": "cloudflare"`, "acmeDnsToken", 0},
+		"by a DNS in China": {func(c *config.Config) {
+			c.Nginx.TLS.ACME.Challenge, c.Nginx.TLS.ACME.DNS = "dns-01", "alidns"
+		}, `"challenge": "dns-01", "dns": "alidns"`, "acmeDnsKey acmeDnsKeyId", 0},
 	} {
 		s := having(t, test.change)
 		text, known := s.Services[0].Files[0].Text.Known()

@@ -26,9 +26,10 @@ type ACME struct {
 	// name. `dns-01`: it looks for a record, which `dns` is asked to make; the only one for
 	// wildcards, and where port 80 can't be reached.
 	Challenge string `key:"challenge" allowed:"http-01 or dns-01"`
-	// Who has the names' zone, with the secret `acmeDnsToken`. The zone of names that are
+	// Who has the names' zone: cloudflare with the secret `acmeDnsToken`, alidns and
+	// tencentcloud with `acmeDnsKeyId` and `acmeDnsKey`. The zone of names that are
 	// elsewhere needs a CNAME from `_acme-challenge.NAME` into one there.
-	DNS string `key:"dns" allowed:"cloudflare with the challenge dns-01, empty with http-01"`
+	DNS string `key:"dns" allowed:"cloudflare, alidns or tencentcloud with the challenge dns-01, empty with http-01"`
 	// Certificates, in PEM form, of a CA of one's own, which are believed beside the
 	// well-known when the CAs are asked. Browsers don't know it: they are told nothing of HSTS.
 	CARoot string `key:"caRoot" allowed:"empty, or a file with certificates in PEM form"`
@@ -38,7 +39,9 @@ type ACME struct {
 const (
 	ACMEKeyIDSecret = "acmeEabKeyId"
 	ACMEHmacSecret  = "acmeEabHmac"
-	ACMEDNSSecret   = "acmeDnsToken"
+	acmeDNSToken    = "acmeDnsToken"
+	acmeDNSKeyID    = "acmeDnsKeyId"
+	acmeDNSKey      = "acmeDnsKey"
 )
 
 // What the challenges are called.
@@ -69,6 +72,27 @@ func (a ACME) Directory(ca string) string {
 
 // Trusted is true for a certificate that browsers trust.
 func (a ACME) Trusted() bool { return !a.Staging && a.CARoot == "" }
+
+// DNSSecrets are the names of those that who has the names' zone wants.
+func (a ACME) DNSSecrets() []string {
+	switch a.DNS {
+	case "cloudflare":
+		return []string{acmeDNSToken}
+	case "alidns", "tencentcloud":
+		return []string{acmeDNSKeyID, acmeDNSKey}
+	}
+	return nil
+}
+
+// Secrets are the names of all that are wanted.
+func (a ACME) Secrets() []string {
+	all := a.DNSSecrets()
+	if a.EAB != "" {
+		all = append(all, ACMEHmacSecret, ACMEKeyIDSecret)
+	}
+	slices.Sort(all)
+	return all
+}
 
 // ACME is true where the certificate is got by it.
 func (cfg Config) ACME() bool { return cfg.Nginx.Enabled && cfg.Nginx.TLS.Mode == "acme" }
@@ -113,7 +137,7 @@ func (a ACME) check(c *checker) {
 	}
 	c.want(len(a.CA) > 0, key+"ca", "")
 	c.oneOf(key+"challenge", a.Challenge, ByHTTP, ByDNS)
-	c.oneOf(key+"dns", a.DNS, "", "cloudflare")
+	c.oneOf(key+"dns", a.DNS, "", "cloudflare", "alidns", "tencentcloud")
 }
 
 // checkACME finds what is wrong together, where the certificate is got by it.
@@ -166,7 +190,7 @@ func (cfg Config) checkACME(c *checker) {
 		need(ACMEKeyIDSecret, a.EAB)
 		need(ACMEHmacSecret, a.EAB)
 	}
-	if a.Challenge == ByDNS && a.DNS != "" {
-		need(ACMEDNSSecret, a.DNS)
+	for _, secret := range a.DNSSecrets() {
+		need(secret, a.DNS)
 	}
 }

@@ -11,7 +11,7 @@ func TestACMEIsChecked(t *testing.T) {
 	acme := func(nginx, acme string, more ...string) map[string]string {
 		return raw(append([]string{"nginx", `{` + nginx + `"tls":{"mode":"acme","acme":{` + acme + `}}}`}, more...)...)
 	}
-	eab, token := []string{ACMEKeyIDSecret, "me", ACMEHmacSecret, "key"}, []string{ACMEDNSSecret, "token"}
+	eab, token := []string{ACMEKeyIDSecret, "me", ACMEHmacSecret, "key"}, []string{acmeDNSToken, "token"}
 	for name, test := range map[string]struct {
 		raw  map[string]string
 		want string
@@ -30,6 +30,8 @@ func TestACMEIsChecked(t *testing.T) {
 		"litessl without its EAB":   {acme(names, `"ca":["litessl"]`), `tarot:nginx.tls.acme.eab: "" is not allowed`},
 		"EAB of nobody":             {acme(names, `"eab":"litessl"`, eab...), `tarot:nginx.tls.acme.eab: "litessl" is not allowed`},
 		"EAB without its secrets":   {acme(names, `"ca":["litessl"],"eab":"litessl"`), "pulumi config set --secret tarot:acmeEabHmac"},
+		"alidns":                    {acme(names, `"challenge":"dns-01","dns":"alidns"`, "acmeDnsKeyId", "id", "acmeDnsKey", "key"), ""},
+		"alidns without a key":      {acme(names, `"challenge":"dns-01","dns":"alidns"`, "acmeDnsKeyId", "id"), "pulumi config set --secret tarot:acmeDnsKey`"},
 		"staging of others":         {acme(names, `"staging":true,"ca":["letsencrypt","https://ca.example/dir"]`), `tarot:nginx.tls.acme.staging: "true" is not allowed`},
 		"a wildcard by HTTP":        {acme("", `"domains":["*.shop.example"]`), `tarot:nginx.tls.acme.challenge: "http-01" is not allowed; allowed: http-01 or dns-01 (CAs give a certificate for *.shop.example by dns-01 alone)`},
 		"DNS of nobody":             {acme(names, `"challenge":"dns-01"`), `tarot:nginx.tls.acme.dns: "" is not allowed`},

@@ -47,6 +47,9 @@ var platformSecrets = []string{
 	// What `nginx.tls.acme.dns` lets change the names' zone: with cloudflare an API token that
 	// may edit the zone's DNS, and no more.
 	"acmeDnsToken",
+	// The same for alidns (AccessKey ID and secret) and tencentcloud (SecretId and SecretKey).
+	"acmeDnsKeyId",
+	"acmeDnsKey",
 	// The password of Grafana's user `admin`, at least 8 bytes. Not set: 24 random
 	// letters and digits.
 	"grafanaPassword",
