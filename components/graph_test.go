@@ -51,6 +51,8 @@ var graphs = map[string]struct {
 	"prod-behind-edge":       {stack: "prod", changes: []func(*config.Config){behindEdge}},
 	"containers-behind-edge": {stack: "prod as containers", changes: []func(*config.Config){behindEdge}},
 	"containers-external":    {stack: "prod as containers", changes: []func(*config.Config){onExternal}},
+	"prod-acme":              {stack: "prod, watched", changes: []func(*config.Config){certified}},
+	"containers-acme":        {stack: "prod as containers", changes: []func(*config.Config){certified}},
 	"containers-pinned":      {stack: "prod as containers", pinned: true},
 	"containers-without-tls": {stack: "prod as containers", changes: []func(*config.Config){func(c *config.Config) {
 		c.Nginx.TLS.Mode, c.Volumes.Static, c.Volumes.Logs, c.Volumes.Retain = "off", "", "", false
@@ -59,6 +61,13 @@ var graphs = map[string]struct {
 
 // backedUp has backups, in a volume.
 func backedUp(c *config.Config) { c.Backup.Enabled = true }
+
+// certified has its certificate from a CA.
+func certified(c *config.Config) {
+	c.Nginx.ServerNames, c.Nginx.TLS.Mode = []string{"Tarot.example"}, "acme"
+	c.Nginx.TLS.ACME.CA, c.Nginx.TLS.ACME.EAB = []string{"letsencrypt", "litessl"}, "litessl"
+	c.Secrets[config.ACMEKeyIDSecret], c.Secrets[config.ACMEHmacSecret] = "own-id-of-the-account", "own-key-of-the-account"
+}
 
 // onPostgres has a PostgreSQL.
 func onPostgres(c *config.Config) { c.Database.Kind = config.Postgres }

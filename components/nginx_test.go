@@ -51,6 +51,9 @@ func TestNginxConfiguration(t *testing.T) {
 		"prod-edge": func(t *testing.T) config.Config {
 			return stack(t, "prod", watched, asEdge, func(c *config.Config) { c.Nginx.ServerNames, c.Nginx.HTTPSPort = []string{"Tarot.example"}, 8443 })
 		},
+		"prod-acme": func(t *testing.T) config.Config {
+			return stack(t, "prod", asEdge, certified, func(c *config.Config) { c.Maintenance, c.Nginx.TLS.ACME.Domains = true, []string{"tarot.example"} })
+		},
 		"prod-edge-without-tls": func(t *testing.T) config.Config {
 			return stack(t, "prod", asEdge, func(c *config.Config) { c.Nginx.TLS.Mode, c.Nginx.RequestRate = "off", 0 })
 		},
@@ -194,7 +197,9 @@ func TestGivenCertificateIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cfg := stack(t, "prod", func(c *config.Config) { c.Nginx.TLS = config.TLS{Mode: "given", Certificate: "a.crt", Key: "a.key"} })
+	cfg := stack(t, "prod", func(c *config.Config) {
+		c.Nginx.TLS.Mode, c.Nginx.TLS.Certificate, c.Nginx.TLS.Key = "given", "a.crt", "a.key"
+	})
 	if got := served(t, cfg, &fakeEngine{}); got != given {
 		t.Errorf("got %v", got.Certificate)
 	}
@@ -239,7 +244,7 @@ func TestOnlyACertificateThatIsTrustedIsInsistedOn(t *testing.T) {
 		want              int
 	}{
 		"an authority's": {"given", authoritys(t), 17520 * time.Hour, 63072000}, "switched off": {"given", authoritys(t), 0, 0}, "given, and its own": {"given", own.Certificate, time.Hour, 0},
-		"self-signed": {"selfSigned", "", time.Hour, 0}, "none": {"off", "", time.Hour, 0},
+		"a CA's, by ACME": {"acme", "", time.Hour, 3600}, "self-signed": {"selfSigned", "", time.Hour, 0}, "none": {"off", "", time.Hour, 0},
 	} {
 		c := contextOf(t, stack(t, "prod"))
 		c.Nginx.TLS.Mode, c.Nginx.HSTS = test.mode, test.given

@@ -94,8 +94,8 @@ type PlatformArgs struct {
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
 	// Scheduler makes what the scheduler's image is built from, for an os/architecture, and
 	// Helper what that of the backups is, and Archiving what that of a PostgreSQL is that is archived. nil:
-	// compile.Scheduler, compile.Backup and compile.Postgres.
-	Scheduler, Helper, Archiving Compiler
+	// compile.Scheduler, compile.Backup and compile.Postgres; and ACME is compile.ACME.
+	Scheduler, Helper, Archiving, ACME Compiler
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

@@ -118,6 +118,7 @@ const (
 	schedulerName = "scheduler"
 	helperName    = "backup"
 	archivingName = "postgres"
+	acmeName      = "acme"
 )
 
 // scheduler is the image of the scheduler, where something is scheduled.
@@ -145,6 +146,14 @@ func (r *rollout) archiving() (part.Built, error) {
 	return r.tool(archivingName, r.args.Archiving, func(_ context.Context, platform string) (buildcontext.Build, error) {
 		return compile.Postgres(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
 	}, "backup.enabled")
+}
+
+// acme is the image of what gets the certificate, where that is wanted.
+func (r *rollout) acme() (part.Built, error) {
+	if !r.args.Config.ACME() {
+		return part.Built{}, nil
+	}
+	return r.tool(acmeName, r.args.ACME, compile.ACME, "nginx.tls.mode")
 }
 
 // tool is an image of the platform's own, which a key of the configuration asks for. It is none
@@ -181,7 +190,7 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
 	var all []string
-	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving} {
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.ACMEImage} {
 		if built.Reference != "" {
 			all = append(all, built.Reference)
 		}

@@ -4,7 +4,7 @@
 # looked at is not clean.
 #
 #   scripts/lint.sh            all
-#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins bench shellcheck ruff actionlint readme
+#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint readme
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ cd "$here/.."
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-readonly all=(gofmt vet staticcheck toolchain standins bench shellcheck ruff actionlint readme)
+readonly all=(gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint readme)
 
 # need PROGRAM PACKAGE...: on Debian as root, what is missing is installed.
 need() {
@@ -76,6 +76,8 @@ check_toolchain() {
 
 # Modules of their own, too.
 check_standins() { cd setup/standins/cadvisor && GOWORK=off go vet ./... && GOWORK=off go run "$staticcheck" ./...; }
+
+check_acme() { cd cmd/acme && go vet ./... && go run "$staticcheck" ./...; }
 
 check_bench() { cd test/bench && go vet ./... && go run "$staticcheck" ./...; }
 

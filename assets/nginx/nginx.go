@@ -63,6 +63,11 @@ type Config struct {
 	TLS bool
 	// HTTPSSuffix is ":port" where HTTPS is not published on 443.
 	HTTPSSuffix string
+	// CertificateFolder is where the certificate and its key are where they are not beside the
+	// configuration.
+	CertificateFolder string
+	// Solver is who answers what CAs ask, as host:port; empty: nobody.
+	Solver string
 	// TrustedProxies are the networks, in CIDR form, whose X-Forwarded-For and
 	// X-Forwarded-Proto are believed.
 	TrustedProxies []string

@@ -37,6 +37,8 @@ type Config struct {
 	Edge bool
 	// TLS: what is probed shows a certificate.
 	TLS bool
+	// Renewed: whatever renews the certificate by itself has rules of its own about its end.
+	Renewed bool
 	// MetricsPath and HealthPath are the application's.
 	MetricsPath, HealthPath string
 	// Jobs are what is asked for metrics, beside Prometheus and Alertmanager.

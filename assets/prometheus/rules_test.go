@@ -242,9 +242,13 @@ func TestEveryAlertSaysWhatItMeansAndWhatToDo(t *testing.T) {
 func TestWithoutTLSNobodyLooksForACertificate(t *testing.T) {
 	c := prod()
 	c.TLS, c.Probe = false, "http://nginx:8080/health"
-	for _, r := range rulesOf(t, c) {
-		if r.Alert == "CertificateExpiresSoon" {
-			t.Error(r.Expr)
+	renewed := prod()
+	renewed.Renewed = true // by what has rules of its own
+	for _, c := range []Config{c, renewed} {
+		for _, r := range rulesOf(t, c) {
+			if r.Alert == "CertificateExpiresSoon" {
+				t.Error(r.Expr)
+			}
 		}
 	}
 }

@@ -89,6 +89,12 @@ func Render(c part.Context) assets.Config {
 
 		WorkerConnections: int(min(most, max(fewest, cfg.Memory/waiting))),
 	}
+	if c.ACME() {
+		rendered.CertificateFolder = served
+		if cfg.TLS.ACME.Challenge == config.ByHTTP {
+			rendered.Solver = fmt.Sprintf("%s:%d", ACME, SolverPort)
+		}
+	}
 	for i, path := range slices.Sorted(maps.Keys(cfg.Allow)) {
 		rendered.Barred = append(rendered.Barred, assets.Barred{Path: path, Allow: cfg.Allow[path], Name: fmt.Sprintf("barred_%d", i+1)})
 	}
@@ -116,6 +122,10 @@ func hsts(c part.Context) int {
 	switch c.Nginx.TLS.Mode {
 	case "off", "selfSigned":
 		return 0
+	case "acme":
+		if !c.Nginx.TLS.ACME.Trusted() {
+			return 0
+		}
 	case "given":
 		pair, err := c.GivenCertificate()
 		if err != nil || pair.SelfSigned() { // an error is reported with the secrets
@@ -154,7 +164,7 @@ func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {
 		files = append(files, part.SecretFile{Name: assets.CertificateFile, Secret: "tlsCertificate", Make: same},
 			part.SecretFile{Name: assets.KeyFile, Secret: "tlsKey", Make: same})
 		return all, files, err
-	case "selfSigned":
+	case "selfSigned", "acme": // until there is one of a CA
 		all = append(all, part.Secret{Name: "tlsSeed", Bytes: 32, Component: name, Resource: name + "-tls-seed"})
 		files = append(files,
 			part.SecretFile{Name: assets.CertificateFile, Secret: "tlsSeed", Make: selfSigned(c, func(p certificate.Pair) string { return p.Certificate })},

@@ -41,6 +41,21 @@ const (
 // TokenSecret is the name of the secret that Edge.Token is the value of.
 const TokenSecret = "edgeToken"
 
+// What gets the certificate is called so, and listens there for what CAs ask (cmd/acme).
+const (
+	ACME       = "acme"
+	SolverPort = 8402
+)
+
+// CertificatesVolume is the one with the certificate that ACME has got, which nginx finds in
+// certificates. Through served it finds whatever certificate there is.
+const (
+	CertificatesVolume = "certificates"
+	certificates       = "/run/acme"
+	served             = "/tmp/tls"
+	applied            = "/tmp/applied" // the configuration that it is to run
+)
+
 // The job, and the volume, of the configuration; and the file with what that is called.
 const (
 	configuration = name + "-configuration"
@@ -58,7 +73,7 @@ func (Part) Name() string { return name }
 // to reload, so that a change in them restarts nothing.
 func (Part) Spec(c part.Context) (part.Spec, error) {
 	if !c.Nginx.Enabled {
-		return part.Spec{}, nil
+		return part.Spec{Component: name, Volumes: volumes(c)}, nil
 	}
 	secrets, files, err := secrets(c)
 	if err != nil {
@@ -69,7 +84,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		Needs:     append([]string{config.BackendName}, c.Offered.Routed...),
 		Services:  []part.Service{service(c)},
 		Jobs:      []part.Job{install(c, files)},
-		Volumes:   []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}},
+		Volumes:   volumes(c),
 		Secrets:   secrets,
 		Images:    []part.Image{{Name: name, Reference: c.Nginx.Image, SetUp: c.Nginx.Image, Key: "nginx.image"}},
 	}
@@ -82,12 +97,60 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	return s, nil
 }
 
+// volumes are that of the configuration, which each `up` makes anew, and that of the certificate and
+// of the accounts with CAs: who asks for those too often gets none.
+func volumes(c part.Context) []part.Volume {
+	kept := part.Volume{Name: CertificatesVolume, Resource: name + "-" + CertificatesVolume, Engine: c.Stack + "-" + CertificatesVolume, Data: true}
+	if !c.ACME() {
+		kept.Unused = "nginx.tls.mode is not acme"
+	}
+	if !c.Nginx.Enabled {
+		return []part.Volume{kept}
+	}
+	return []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}, kept}
+}
+
 // startScript bounds how long a nginx that is to stop finishes what it has begun:
 // nobody listens meanwhile, and one WebSocket would have it wait for all of its
 // time to stop. (worker_shutdown_timeout would do the same, but at reloads, too.)
 const startScript = `nginx -c ` + folder + `/current/nginx.conf -g 'daemon off;' &
 nginx=$!
 trap 'kill -HUP "$nginx"' HUP
+trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
+while kill -0 "$nginx" 2>/dev/null; do
+  wait "$nginx"
+  status=$?
+done
+exit "$status"
+`
+
+// watchingScript is startScript where a certificate may come at any time, which nginx then takes
+// with a reload. It goes on with the configuration that a deploy has told it to take, whatever
+// the next one has put beside it by then. Until there is a certificate, and where that can't
+// be read, nginx has the one that is beside its configuration.
+const watchingScript = `point() { ln -sfn "$1" "$2.new" && mv -T "$2.new" "$2"; }
+configure() { point "` + folder + `/$(readlink ` + folder + `/current)" ` + applied + `; }
+certify() {
+  newest=$(readlink -f ` + certificates + `/current) || :
+  [ -r "$newest/tls_certificate" ] && [ -r "$newest/tls_key" ] || newest=` + applied + `
+  [ "$(readlink ` + served + `)" = "$newest" ] || point "$newest" ` + served + `
+}
+configure
+certify
+nginx -c ` + applied + `/nginx.conf -g 'daemon off;' &
+nginx=$!
+watch() {
+  while sleep 2; do
+    before=$(readlink ` + served + `)
+    certify
+    if [ "$(readlink ` + served + `)" != "$before" ]; then
+      [ -e ` + applied + `/nginx.conf ] || configure
+      kill -HUP "$nginx"
+    fi
+  done
+}
+watch &
+trap 'configure; certify; kill -HUP "$nginx"' HUP
 trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
 while kill -0 "$nginx" 2>/dev/null; do
   wait "$nginx"
@@ -124,6 +187,10 @@ func service(c part.Context) part.Service {
 		Networks: []string{part.Edge, part.Inner},
 		Job:      name,
 	}
+	if c.ACME() {
+		s.Command = []string{"/bin/sh", "-c", watchingScript}
+		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: CertificatesVolume, Target: certificates, ReadOnly: true})
+	}
 	if c.Volumes.Static != "" {
 		s.Mounts = append(s.Mounts, part.Mount{Kind: workload.Volume, Source: "static", Target: staticFolder, ReadOnly: true})
 	}
@@ -142,13 +209,18 @@ func service(c part.Context) part.Service {
 
 // installScript tests what was uploaded and then has it take the place of what
 // is there, at once: nginx may be started at any moment.
-var installScript = `set -eu
+func installScript(c part.Context) string {
+	found := ""
+	if c.ACME() { // its place, where nginx itself finds one or another
+		found = "ln -sfn \"$folder/new\" " + served + "\n"
+	}
+	return `set -eu
 name=$(cat /run/config/name)
 folder=` + folder + `
 rm -rf "$folder/new"
 mkdir "$folder/new"
 cp /run/config/* /run/secrets/* "$folder/new/"
-tested() { nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"; }
+` + found + `tested() { nginx -t -q -g 'user root;' -c "$folder/new/nginx.conf"; }
 # The best that the image's OpenSSL knows. What else is wrong is said by the last test.
 ` + groupsScript() + `
 tested
@@ -162,6 +234,7 @@ for old in "$folder"/*; do
 done
 rm -f /run/secrets/*
 `
+}
 
 // groupsScript writes the first of the contents of a file with which nginx takes the
 // configuration, or the last one.
@@ -178,7 +251,7 @@ func install(c part.Context, secrets []part.SecretFile) part.Job {
 		Service: part.Service{
 			Program: workload.Program{
 				Name:    configuration,
-				Command: []string{"/bin/sh", "-c", installScript},
+				Command: []string{"/bin/sh", "-c", installScript(c)},
 				Limits:  workload.Limits{Memory: int64(c.Nginx.Memory)},
 				Logging: c.Log(configuration),
 				// The volume belongs to root, and nginx itself may not write there.

@@ -2,6 +2,7 @@
 package parts
 
 import (
+	"tarot-platform/components/acme"
 	"tarot-platform/components/alertmanager"
 	"tarot-platform/components/backend"
 	"tarot-platform/components/backup"
@@ -33,6 +34,7 @@ var All = []part.Part{
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	backup.Ground{}, postgres.Dump{}, valkey.Copy{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{}, postgres.Archive{}, valkey.Rehearsal{},
 	nginx.Part{},
+	acme.Part{},
 	schedules.Part{},
 	prometheus.Part{},
 	alertmanager.Part{},

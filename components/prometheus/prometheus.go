@@ -79,7 +79,7 @@ func lookback(interval time.Duration) time.Duration { return max(time.Minute, 3*
 func configuration(c part.Context) assets.Config {
 	cfg, paths := c.Monitoring, c.Backend.Paths
 	settings := assets.Config{
-		Interval: cfg.Interval, Edge: c.Nginx.Enabled, TLS: c.Nginx.Enabled && c.Nginx.TLS.Mode != "off",
+		Interval: cfg.Interval, Edge: c.Nginx.Enabled, TLS: c.Nginx.Enabled && c.Nginx.TLS.Mode != "off", Renewed: c.ACME(),
 		MetricsPath: paths.Metrics, HealthPath: c.Backend.HealthPath(),
 		Stack:        c.Stack,
 		Jobs:         c.Offered.Scrapes,

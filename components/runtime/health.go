@@ -52,6 +52,9 @@ func healthCheck(w workload.Workload, loads bool) check {
 	if w.Health.Steady > 0 {
 		return check{Test: pulumi.ToStringArray([]string{"NONE"}).ToStringArrayOutput()}
 	}
+	if w.Health.Direct {
+		return check{Test: pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput(), Timeout: w.Health.Timeout}
+	}
 	test := w.Image.Health
 	if len(w.Health.Test) > 0 {
 		test = pulumi.ToStringArray(w.Health.Test).ToStringArrayOutput()

@@ -46,6 +46,7 @@ func (w Workload) Validate() error {
 	want(!w.Isolated || len(w.Networks) == 0, "isolated, and on %d networks", len(w.Networks))
 	want(w.Health.Steady >= time.Second || w.Health.Steady == 0 && w.Health.Interval >= time.Second && w.Health.Retries >= 1,
 		"no health check, and no time in which it has to run without ending")
+	want(!w.Health.Direct || len(w.Health.Test) > 1 && w.Health.Test[0] == "CMD", "a check that the engine starts itself, and no command")
 	want(w.StopGrace >= time.Second, "stop grace %s, want at least 1s", w.StopGrace)
 	reachable := false
 	for _, n := range w.Networks {

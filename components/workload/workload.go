@@ -202,6 +202,9 @@ type Port struct {
 type Health struct {
 	// Test is "CMD" and the words of the command. Empty: the image's.
 	Test []string
+	// Direct has the engine itself start each check, as of an image that has no shell which
+	// could make several of one start.
+	Direct bool
 	// Interval is the time between two checks, until one has passed and after one that
 	// has failed; while they pass, a runtime may take longer.
 	Interval time.Duration

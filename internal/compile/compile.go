@@ -34,7 +34,12 @@ func Backup(ctx context.Context, platform string) (buildcontext.Build, error) {
 	return image(ctx, "what backs up", platform, "backup", "scheduler")
 }
 
-// image is the context of an image of programs of this module; whose says in an error what
+// ACME compiles cmd/acme, which is a module of its own: what it is made of has to be got once.
+func ACME(ctx context.Context, platform string) (buildcontext.Build, error) {
+	return image(ctx, "what gets certificates", platform, "acme")
+}
+
+// image is the context of an image of programs of this module, or of modules below it; whose says in an error what
 // they are for.
 func image(ctx context.Context, whose, platform string, programs ...string) (buildcontext.Build, error) {
 	b := buildcontext.Build{Context: filepath.Join(folder, programs[0], strings.ReplaceAll(platform, "/", "-")), Dockerfile: "Dockerfile", Platform: platform}
@@ -42,8 +47,12 @@ func image(ctx context.Context, whose, platform string, programs ...string) (bui
 		return b, err
 	}
 	for _, name := range programs {
-		file := filepath.Join(b.Context, name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, "./cmd/"+name)
+		file, err := filepath.Abs(filepath.Join(b.Context, name))
+		if err != nil {
+			return b, err
+		}
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, ".")
+		cmd.Dir = filepath.Join("cmd", name)
 		cmd.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0"}, target(platform)...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			if errors.Is(err, exec.ErrNotFound) {

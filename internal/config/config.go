@@ -306,8 +306,8 @@ type Nginx struct {
 	// others get 403. A path that is not here is everybody's.
 	Allow map[string][]string `key:"allow" allowed:"a map of paths, which begin with / and do not end in one, to lists of networks in CIDR form, such as 10.20.0.0/16, each with its first address"`
 	// For how long browsers are to ask by HTTPS alone (HSTS). They are told only where
-	// `tls.mode` is given and the certificate is not self-signed. 0s: they are not told, and
-	// what they were told before holds until its time is over.
+	// `tls.mode` is given and the certificate is not self-signed, or acme with a CA that they
+	// trust. 0s: they are not told, and what they were told before holds until its time is over.
 	HSTS time.Duration `key:"hsts" allowed:"0s, or a duration of whole seconds"`
 	// How long browsers may keep a release's static files without asking again.
 	StaticMaxAge time.Duration `key:"staticMaxAge" allowed:"a duration of whole seconds"`
@@ -321,12 +321,15 @@ type Nginx struct {
 type TLS struct {
 	// `selfSigned` makes one from a seed in the state, and renews it by the
 	// first `up` of a year; `given` takes `certificate` and `key`, or the secrets
-	// `tlsCertificate` and `tlsKey`; `off` serves plain HTTP.
-	Mode string `key:"mode" allowed:"off, selfSigned or given"`
+	// `tlsCertificate` and `tlsKey`; `acme` gets one from a CA, and renews it by itself; `off`
+	// serves plain HTTP.
+	Mode string `key:"mode" allowed:"off, selfSigned, given or acme"`
 	// The certificate chain in PEM form.
 	Certificate string `key:"certificate" allowed:"a file that exists, or empty with the secret tlsCertificate"`
 	// Its private key in PEM form.
 	Key string `key:"key" allowed:"a file that exists and matches the certificate, or empty with the secret tlsKey"`
+	// What `mode: acme` gets: docs/tls.md.
+	ACME ACME `key:"acme"`
 }
 
 // Networks describes what the workloads can reach.
@@ -404,7 +407,7 @@ func Defaults() Config {
 		},
 		Nginx: Nginx{
 			Enabled: true, Image: "nginx:1.30", HTTPPort: 80, HTTPSPort: 443, CPUs: 0.5, Memory: 128 << 20,
-			TLS: TLS{Mode: "selfSigned"}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000, Connections: 1000,
+			TLS: TLS{Mode: "selfSigned", ACME: ACME{CA: []string{"letsencrypt"}, Challenge: ByHTTP}}, MaxBody: 10 << 20, RequestRate: 2000, Burst: 4000, Connections: 1000,
 			LoginRate: 10, HSTS: 2 * 365 * 24 * time.Hour,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},

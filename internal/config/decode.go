@@ -40,6 +40,16 @@ var platformSecrets = []string{
 	"tlsCertificate",
 	// Its private key in PEM form. Goes before the file `nginx.tls.key`.
 	"tlsKey",
+	// What the CA that `nginx.tls.acme.eab` names calls the account there, and the key that
+	// it gives for that, in base64url.
+	"acmeEabKeyId",
+	"acmeEabHmac",
+	// What `nginx.tls.acme.dns` lets change the names' zone: with cloudflare an API token that
+	// may edit the zone's DNS, and no more.
+	"acmeDnsToken",
+	// The same for alidns (AccessKey ID and secret) and tencentcloud (SecretId and SecretKey).
+	"acmeDnsKeyId",
+	"acmeDnsKey",
 	// The password of Grafana's user `admin`, at least 8 bytes. Not set: 24 random
 	// letters and digits.
 	"grafanaPassword",

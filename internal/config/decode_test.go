@@ -42,7 +42,7 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys   = "adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, backup, backupFilesSecret, backupKey, backupSecret, backupSshKey, build, cache, cachePassword, database, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, routes, runtime, schedules, secretVersions, services, sites, swarm, tlsCertificate, tlsKey, volumes"
+	topKeys   = "acmeDnsKey, acmeDnsKeyId, acmeDnsToken, acmeEabHmac, acmeEabKeyId, adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, backup, backupFilesSecret, backupKey, backupSecret, backupSshKey, build, cache, cachePassword, database, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, routes, runtime, schedules, secretVersions, services, sites, swarm, tlsCertificate, tlsKey, volumes"
 	sizes     = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
 	volume    = "empty, or a volume name: letters, digits, _ . and -"
 	memory    = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"
@@ -74,7 +74,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"a list for an object", raw("volumes", `["a"]`), []string{
 			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, data, uploads, static, logs, retain`}},
 		{"null for an object", raw("nginx", `{"tls":null}`), []string{
-			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key`}},
+			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key, acme`}},
 		{"broken JSON", raw("swarm", `{"constraints":`), []string{
 			`tarot:swarm: {"constraints": is not allowed; allowed: an object with the keys constraints`}},
 		{"an object for a text", raw("runtime", `{"a":1}`), []string{
@@ -231,7 +231,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"an address may ask", raw("nginx", `{"allow":{"/admin":["10.1.2.3/24"]}}`), []string{`tarot:nginx.allow: "10.1.2.3/24" is not allowed; allowed: ` + admitted}},
 		{"one network for a path", raw("nginx", `{"allow":{"/admin":"10.0.0.0/8"}}`), []string{`tarot:nginx.allow: {"/admin":"10.0.0.0/8"} is not allowed; allowed: ` + admitted}},
 		{"TLS mode", raw("nginx", `{"tls":{"mode":"on"}}`), []string{
-			`tarot:nginx.tls.mode: "on" is not allowed; allowed: off, selfSigned or given`}},
+			`tarot:nginx.tls.mode: "on" is not allowed; allowed: off, selfSigned, given or acme`}},
 		{"address with swarm", raw("runtime", "swarm", "nginx", `{"address":"127.0.0.1"}`), []string{
 			`tarot:nginx.address: "127.0.0.1" is not allowed; allowed: empty, or an IP address of the engine's host (containers runtime only)`}},
 		{"one port for HTTP and HTTPS", raw("nginx", `{"httpPort":8443,"httpsPort":8443}`), []string{

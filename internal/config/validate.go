@@ -83,6 +83,7 @@ func (cfg Config) Validate() error {
 	c.want(cfg.Logging.Driver != "", "logging.driver", cfg.Logging.Driver)
 	cfg.checkSecrets(c)
 	c.faults = append(c.faults, cfg.checkCertificate()...)
+	cfg.checkACME(c)
 	c.faults = append(c.faults, cfg.checkTogether()...)
 	return c.err()
 }
@@ -223,7 +224,8 @@ func (n Nginx) check(c *checker, cfg Config) {
 	}
 	c.want(n.CPUs >= 0.01, "nginx.cpus", n.CPUs)
 	c.want(n.Memory >= engineMinimum, "nginx.memory", n.Memory)
-	c.oneOf("nginx.tls.mode", n.TLS.Mode, "off", "selfSigned", "given")
+	c.oneOf("nginx.tls.mode", n.TLS.Mode, "off", "selfSigned", "given", "acme")
+	n.TLS.ACME.check(c)
 	c.want(n.MaxBody > 0, "nginx.maxBody", n.MaxBody)
 	c.between("nginx.requestRate", n.RequestRate, 0, 100000)
 	c.between("nginx.burst", n.Burst, 0, 100000)

@@ -165,8 +165,14 @@ func (m *maker) behind() error {
 		return fmt.Errorf("a stack behind the edge %s has to have a name that users ask for: HOST=shop.example.com, or --host", edge)
 	}
 	m.set("nginx.edge", m.from.Nginx.Edge, edge)
-	if edge != "" {
+	switch {
+	case edge != "":
 		m.set("nginx.tls.mode", m.from.Nginx.TLS.Mode, "off")
+	case m.from.ACME() && len(m.args.Hosts) == 0: // no CA gives a certificate for no name
+		m.set("nginx.tls.mode", m.from.Nginx.TLS.Mode, "selfSigned")
+	}
+	if domains := m.from.Nginx.TLS.ACME.Domains; len(domains) > 0 { // which lead to the other one
+		m.setNode("nginx.tls.acme.domains", strings.Join(domains, ", "), "", &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle})
 	}
 	if !slices.Equal(m.args.Hosts, m.from.Nginx.ServerNames) {
 		hosts := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}

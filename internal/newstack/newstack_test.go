@@ -227,3 +227,30 @@ func TestEveryKeyOfThatKindIsKnown(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A certificate is for names that lead to one stack: the new one asks no CA for the other's.
+func TestTheNewStackAsksNoCAForTheNamesOfTheOther(t *testing.T) {
+	const text = `config:
+  tarot:nginx: {serverNames: [tarot.example], tls: {mode: acme, acme: {domains: [tarot.example, "*.tarot.example"]}}}
+`
+	var tree struct{ Config map[string]any }
+	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Decode(configtest.Raw(t, tree.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mode, args := range map[string]Args{
+		"selfSigned": {Project: "tarot", Stack: "shop"}, "acme": {Project: "tarot", Stack: "shop", Hosts: []string{"shop.example"}},
+		"off": {Project: "tarot", Stack: "shop", Edge: "prod", Hosts: []string{"shop.example"}},
+	} {
+		made, _, _, err := Make([]byte(text), cfg, args, &Taken{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, made).Nginx.TLS; got.Mode != mode || len(got.ACME.Domains) > 0 {
+			t.Errorf("want %s: %+v", mode, got)
+		}
+	}
+}

@@ -15,7 +15,8 @@ import (
 	"tarot-platform/internal/engine"
 )
 
-// Certificates that end sooner are a problem.
+// Certificates that end sooner are a problem; of those that are good for a few weeks, with less than a quarter of their
+// time left.
 const leastCertificate = 14 * 24 * time.Hour
 
 // Outputs are those of the stack that the status is made of.
@@ -251,7 +252,7 @@ func (s *Status) certificate(ctx context.Context, address string, now time.Time)
 	defer conn.Close()
 	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
 	s.Certificate = &Certificate{leaf.NotAfter, int(leaf.NotAfter.Sub(now).Hours() / 24), leaf.CheckSignatureFrom(leaf) == nil || leaf.Issuer.String() == leaf.Subject.String()}
-	if leaf.NotAfter.Sub(now) < leastCertificate {
+	if leaf.NotAfter.Sub(now) < min(leastCertificate, leaf.NotAfter.Sub(leaf.NotBefore)/4) {
 		s.problem("the certificate ends on %s, in %d days", leaf.NotAfter.Format(time.DateOnly), s.Certificate.Days)
 	}
 }
