@@ -247,6 +247,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 	}
 	if cfg.Nginx.Enabled {
 		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
+		s.Shown = []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ]; then echo closed; else echo open; fi"}
 		if !cfg.Maintenance {
 			s.Open = []string{"rm", "-f", assets.ClosedFile}
 		}

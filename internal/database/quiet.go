@@ -121,6 +121,29 @@ func (m *Move) page(ctx context.Context) {
 	m.Tell("users see the maintenance page")
 }
 
+// opening looks when an `up` takes it away, which goes on after that, until the function is called. The zero time: it was
+// not seen to go.
+func (m *Move) opening(ctx context.Context) func() time.Time {
+	ctx, cancel := context.WithCancel(ctx)
+	gone := make(chan time.Time, 1)
+	go func() {
+		defer close(gone)
+		for m.Stack.Nginx != "" && len(m.Stack.Open) > 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+			said, err := m.Engine.Exec(ctx, m.Stack.Prefix, m.Stack.Nginx, m.Stack.Shown...)
+			if err == nil && strings.TrimSpace(said) == "open" {
+				gone <- m.Now()
+				return
+			}
+		}
+	}()
+	return func() time.Time { cancel(); return <-gone }
+}
+
 // unpage takes it away.
 func (m *Move) unpage(ctx context.Context) error {
 	if m.Stack.Nginx == "" || len(m.Stack.Open) == 0 {
