@@ -59,6 +59,8 @@ type Engine interface {
 	// MarkUses writes down what a stack has its volumes for.
 	MarkUses(ctx context.Context, uses []engine.Use, claim bool) error
 	RemoveVolume(ctx context.Context, name string) error
+	// Volume is one by its name; false: it is not there.
+	Volume(ctx context.Context, name string) (engine.Volume, bool, error)
 }
 
 // Stack is whose database is moved.

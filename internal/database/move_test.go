@@ -173,6 +173,9 @@ func (w *world) Exec(_ context.Context, _, _ string, command ...string) (string,
 	return "", nil
 }
 func (w *world) MarkUses(context.Context, []engine.Use, bool) error { return nil }
+func (w *world) Volume(context.Context, string) (engine.Volume, bool, error) {
+	return engine.Volume{}, false, nil
+}
 func (w *world) RemoveVolume(context.Context, string) error {
 	if err := w.act(); err != nil {
 		return err
