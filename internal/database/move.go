@@ -82,7 +82,7 @@ func (m *Move) ToPostgres() []journal.Step {
 		m.list(m.Stack.Volume),
 		m.quiet(m.unmounted),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
-			return rowsNote(m.toServer(ctx, true))
+			return m.copied(m.toServer(ctx, true))
 		}},
 		{Name: "retired",
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
@@ -116,7 +116,7 @@ func (m *Move) ToSQLite() []journal.Step {
 		m.list(),
 		m.quiet(m.noSession),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
-			return rowsNote(m.toFile(ctx, true))
+			return m.copied(m.toFile(ctx, true))
 		}},
 		{Name: "placed",
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
@@ -142,12 +142,13 @@ func (m *Move) ToSQLite() []journal.Step {
 // aside is what the file of SQLite is called once it is left.
 func (m *Move) aside() string { return m.Stack.File + ".moved-" + m.run }
 
-func rowsNote(rows map[string]int64, err error) (map[string]string, error) {
+// copied is what is noted of a copy.
+func (m *Move) copied(rows map[string]int64, err error) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(rows)
-	return map[string]string{"rows": string(text)}, err
+	return map[string]string{"rows": string(text), "copied": m.Now().UTC().Format(time.RFC3339Nano)}, err
 }
 
 // rehearsal copies what is there while users are served, and tells how long it took: what does not
@@ -385,12 +386,8 @@ func (m *Move) tidied() journal.Step {
 		if err := m.start(ctx, all); err != nil {
 			return nil, err
 		}
-		if since, err := time.Parse(time.RFC3339, data["since"]); err == nil {
-			until, err := time.Parse(time.RFC3339, data["opened"])
-			if err != nil {
-				until = m.Now()
-			}
-			m.Tell(fmt.Sprintf("users have the other database. They saw the maintenance page for at most %s", until.Sub(since).Round(time.Second)))
+		if seen := m.seen(data); seen != "" {
+			m.Tell("users have the other database. " + seen)
 		}
 		return nil, m.Engine.RemoveVolume(ctx, m.scratch())
 	}}

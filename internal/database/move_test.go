@@ -470,3 +470,44 @@ func TestWhatIsThereBeforeAMove(t *testing.T) {
 		}
 	}
 }
+
+// What is due may take a minute to end: users do not wait for that. And it is told what they have waited for.
+func TestUsersWaitForNoSchedule(t *testing.T) {
+	w := newWorld(t)
+	m := w.move()
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	m.Now = func() time.Time { now = now.Add(time.Second); return now }
+	e := &stopping{world: w}
+	m.Engine = e
+	if err := m.Begin(t.Context(), engine.MoveToPostgres); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"cron-nightly, page false", "backend, page true", "backup-replicator, page true"}; !slices.Equal(e.stopped, want) {
+		t.Errorf("%q", e.stopped)
+	}
+	if !slices.Contains(w.told, "users have the other database. They saw the maintenance page for at most 3s: 1s until nobody wrote, 1s to copy and compare, 1s for the `up`") {
+		t.Errorf("%q", w.told)
+	}
+}
+
+// stopping notes who is stopped when.
+type stopping struct {
+	*world
+	stopped []string
+}
+
+func (s *stopping) WritersOf(context.Context, string, []string, []string) (all []backup.Stopped, err error) {
+	for _, name := range []string{"cron-nightly", "backend", "backup-replicator"} {
+		all = append(all, backup.Stopped{Workload: name, Name: "p-s-" + name + "-1", ID: name})
+	}
+	return all, nil
+}
+
+func (s *stopping) StopWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error {
+	for _, one := range all {
+		s.stopped = append(s.stopped, fmt.Sprintf("%s, page %v", one.Workload, s.page))
+	}
+	return s.world.StopWriters(ctx, all, tell)
+}
+
+func (s *stopping) StartWriters(context.Context, []backup.Stopped, func(string)) error { return nil }

@@ -84,12 +84,12 @@ with db:
 	closed := s.closes(out)
 	said := does(0, "the data are in PostgreSQL", "--continue")
 	seen := closed()
-	t.Log(said)
-	took := regexp.MustCompile(`at most (\d+)s`).FindStringSubmatch(said)
+	took := regexp.MustCompile(`at most (\d+)s: .*`).FindStringSubmatch(said)
 	if took == nil {
 		t.Fatalf("how long users saw the page is not told:\n%s", said)
 	}
-	t.Logf("users saw the maintenance page for at most %s s, says the command, and for %s, with %d rows", took[1], seen.Round(100*time.Millisecond), rows)
+	t.Logf("users saw the maintenance page for %s, with %d rows; the command says: %s. Before: %s", seen.Round(100*time.Millisecond), rows, took[0],
+		regexp.MustCompile("copied and compared .*").FindString(said))
 	if seen > 30*time.Second {
 		t.Logf("which is more than the 30 s that it should be")
 	}
