@@ -95,7 +95,8 @@ func TestAReplicatorIsKilledWhileUsersWrite(t *testing.T) {
 	}
 	for round := range 3 {
 		replicating()
-		time.Sleep(time.Duration(round) * 1300 * time.Millisecond) // at another moment of its second
+		// Users have written for longer than may be lost; each time it is at another moment of its second.
+		time.Sleep(3*time.Second + time.Duration(round)*1300*time.Millisecond)
 		docker(t, "kill", "--signal", "KILL", guard)
 		killed := time.Now() // later than it was
 		out := fmt.Sprintf("/out/%d.db", round)
