@@ -73,9 +73,9 @@ volume-copy: ## FROM=... is copied to TO=... while nothing of STACK writes to it
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-copy $(STACK) $(FROM) $(TO)
 
 .PHONY: database-move
-database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or with TO=sqlite back, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted
-	@$(WITH) setup/base-images.sh for $(STACK) $(if $(filter sqlite,$(TO)),,postgres)
-	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack database move $(STACK) --to $(or $(TO),postgres) $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back)
+database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or with TO=sqlite back, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted, FORGET=yes removes what was left
+	@$(WITH) setup/base-images.sh for $(STACK) $(if $(filter sqlite,$(TO))$(FORGET),,postgres)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack database move $(STACK) --to $(or $(TO),postgres) $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back) $(if $(FORGET),--forget)
 
 .PHONY: destroy
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so

@@ -169,6 +169,33 @@ func TestAReleaseRestartsNothingThatWatches(t *testing.T) {
 	}
 }
 
+// Whatever replaces containers is told, or an alert would take it for a crash; and no secret is told.
+func TestAnUpdateThatChangesSomethingIsTold(t *testing.T) {
+	inProject(t)
+	facts := func(change func(*config.Config)) (release, made any) {
+		t.Helper()
+		words := succeed(t, stack(t, "prod", watched, change), up).get(t, "Container", "tarot-test-monitoring-facts").list("entrypoints")
+		return words[len(words)-2], words[len(words)-1]
+	}
+	release, before := facts(func(*config.Config) {})
+	for name, change := range map[string]func(*config.Config){
+		"an image":    func(c *config.Config) { c.Monitoring.Images.Grafana = "grafana/grafana:0" },
+		"memory":      func(c *config.Config) { c.Monitoring.Prometheus.Memory += 1 << 20 },
+		"a dashboard": func(c *config.Config) { c.Cache.Enabled = true },
+		"a rotation":  func(c *config.Config) { c.SecretVersions.GrafanaPassword++ },
+	} {
+		if told, made := facts(change); made == before || told != release {
+			t.Errorf("%s: %v, %v", name, made, told == release)
+		}
+	}
+	if _, made := facts(func(c *config.Config) { c.Secrets = map[string]string{"grafanaPassword": "a password of mine"} }); made != before {
+		t.Error("a secret is in it")
+	}
+	if _, made := facts(func(*config.Config) {}); made != before {
+		t.Error("it is another one though nothing has changed")
+	}
+}
+
 func TestWhatIsWantedOfServicesIsTold(t *testing.T) {
 	inProject(t)
 	r := succeed(t, stack(t, "prod", watched, func(c *config.Config) {

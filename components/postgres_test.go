@@ -110,8 +110,9 @@ func TestAnAccountIsReplacedWithoutTheServer(t *testing.T) {
 				changed = append(changed, key[strings.LastIndex(key, ":")+1:])
 			}
 		}
-		// All else follows from this one by its value, which a test's is the same.
-		if want := []string{"RandomPassword credentials-database-password"}; !slices.Equal(changed, want) {
+		slices.Sort(changed)
+		// All else follows from this one by its value, which a test's is the same; the facts tell of the update.
+		if want := []string{"Container tarot-test-monitoring-facts", "RandomPassword credentials-database-password"}; !slices.Equal(changed, want) {
 			t.Errorf("%s: %q", name, changed)
 		}
 	}
@@ -150,5 +151,39 @@ func TestAReleaseThatIsReturnedToMigratesNoPostgres(t *testing.T) {
 	inProject(t)
 	if r := deployPinned(stack(t, "prod", onPostgres), &recorder{}, &fakeEngine{}); r.err != nil || r.has("Container tarot-test-migrate") {
 		t.Errorf("%v", r.err)
+	}
+}
+
+// A server that is ready beside is the one that users get: nothing of it is exchanged behind the maintenance page.
+func TestTheSwitchOfAMoveLeavesTheServerAlone(t *testing.T) {
+	for _, name := range []string{"prod, watched", "containers, watched"} {
+		for _, backups := range []bool{false, true} {
+			inProject(t)
+			graph := func(kind, next string) *run {
+				return succeed(t, stack(t, name, func(c *config.Config) {
+					c.Database.Kind, c.Database.Next, c.Backup.Enabled = kind, next, backups
+				}), up)
+			}
+			beside, users := graph(config.SQLite, config.Postgres), graph(config.Postgres, "")
+			compared := 0
+			for _, x := range users.all {
+				of := strings.TrimPrefix(x.Name, "tarot-test-")
+				serves := strings.HasPrefix(of, "postgres") && !strings.HasPrefix(of, "postgres-exporter") ||
+					strings.HasPrefix(of, "own-postgres-archive") || strings.HasPrefix(of, "cron-postgres-archive") || strings.HasPrefix(of, "rehearsal-postgres")
+				if !serves {
+					continue
+				}
+				compared++
+				i := slices.IndexFunc(beside.all, func(o registration) bool { return o.Type == x.Type && o.Name == x.Name })
+				if i < 0 {
+					t.Errorf("%s, backups %v: %s %s is made behind the page", name, backups, x.Type, x.Name)
+				} else if before := fmt.Sprint(beside.all[i].In); before != fmt.Sprint(x.In) {
+					t.Errorf("%s, backups %v: %s %s is exchanged behind the page:\n%s\n%v", name, backups, x.Type, x.Name, before, x.In)
+				}
+			}
+			if least := map[bool]int{false: 4, true: 8}[backups]; compared < least {
+				t.Errorf("%s, backups %v: only %d are compared", name, backups, compared)
+			}
+		}
 	}
 }

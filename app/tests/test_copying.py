@@ -103,7 +103,7 @@ def test_a_difference_is_seen(run, filled, target):
     assert line["source"]["hash"] != line["target"]["hash"]
 
 
-@pytest.mark.skipif(not POSTGRES, reason="")
+@pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL: TEST_POSTGRES_URL")
 def test_what_does_not_fit(run, filled):
     old, new = filled("sqlite", 3), filled("postgresql")
     with closing(sqlite3.connect(old.removeprefix("sqlite:///"))) as connection:
@@ -300,7 +300,7 @@ def test_all_or_nothing(engine, target, monkeypatch):
         assert connection.execute(sa.select(PEOPLE)).all() == []
 
 
-@pytest.mark.skipif(not POSTGRES, reason="")
+@pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL: TEST_POSTGRES_URL")
 def test_what_the_server_refuses(engine):
     old, new = engine("sqlite"), engine("postgresql")
     fill(old)
@@ -312,7 +312,7 @@ def test_what_the_server_refuses(engine):
         assert connection.execute(sa.select(PEOPLE)).all() == []
 
 
-@pytest.mark.skipif(not POSTGRES, reason="")
+@pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL: TEST_POSTGRES_URL")
 def test_orphans_and_numbers_that_are_too_large(engine):
     old, new = engine("sqlite"), engine("postgresql")
     with old.begin() as connection:

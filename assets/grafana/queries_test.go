@@ -29,7 +29,7 @@ var contract = []string{
 
 // facts are written by the deploy and by the backup job.
 var facts = []string{
-	"platform_replicas_wanted", "platform_release_info", "platform_deployed_timestamp_seconds", "platform_maintenance", "backup_last_success_timestamp_seconds",
+	"platform_replicas_wanted", "platform_release_info", "platform_deployed_timestamp_seconds", "platform_updated_timestamp_seconds", "platform_maintenance", "backup_last_success_timestamp_seconds",
 }
 
 var known = []string{

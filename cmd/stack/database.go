@@ -30,7 +30,7 @@ func databaseCommand() *cobra.Command {
 		Short: "move all data from SQLite to the stack's own PostgreSQL, or back",
 		Long: "The application's own command copies (copyDatabase in deploy.yaml): first as a rehearsal, while users are served, and\n" +
 			"then behind the maintenance page. The platform compares, and goes back by itself where something is wrong before\n" +
-			"users have the other database. What was there before is kept. Where it is interrupted, whenever that is, --continue\n" +
+			"users have the other database. What was there before is kept, until --forget. Where it is interrupted, whenever that is, --continue\n" +
 			"finishes it and --back takes it back.",
 		Args: cobra.ExactArgs(1),
 		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return readable(d.move(ctx, o)) }),
@@ -40,21 +40,22 @@ func databaseCommand() *cobra.Command {
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.goOn, "continue", false, "finish the move that was interrupted")
 	f.BoolVar(&o.goBack, "back", false, "take the move back that was interrupted")
+	f.BoolVar(&o.forget, "forget", false, "remove for good what moves have left as it was")
 	cmd.AddCommand(move)
 	return cmd
 }
 
 // moveOptions are what the flags say.
 type moveOptions struct {
-	to                string
-	yes, goOn, goBack bool
+	to                        string
+	yes, goOn, goBack, forget bool
 }
 
 func (o moveOptions) check() error {
 	switch {
-	case o.goOn && o.goBack:
-		return errors.New("one of --continue and --back at a time")
-	case !o.goOn && !o.goBack && o.to != config.Postgres && o.to != config.SQLite:
+	case o.goOn && o.goBack || o.forget && (o.goOn || o.goBack):
+		return errors.New("one of --continue, --back and --forget at a time")
+	case !o.goOn && !o.goBack && !o.forget && o.to != config.Postgres && o.to != config.SQLite:
 		return fmt.Errorf("TO is %q; allowed: %s, %s", o.to, config.Postgres, config.SQLite)
 	}
 	return nil
@@ -71,6 +72,9 @@ func (d deployed) move(ctx context.Context, o moveOptions) error {
 	}
 	if open && !o.goOn && !o.goBack {
 		return held.Unfinished(d.name)
+	}
+	if o.forget {
+		return d.forgetMoved(ctx, o, out)
 	}
 	operation := engine.MoveToPostgres
 	if open && held.Operation == engine.MoveToSQLite || !open && o.to == config.SQLite {
@@ -244,6 +248,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 		Order:      func(workload string) int { return order(cfg, workload) },
 		OnSQLite:   engine.Uses(file, app, prefix, project),
 		OnPostgres: engine.Uses(server, app, prefix, project),
+		Shown:      []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ]; then echo closed; else echo open; fi"},
 	}
 	if cfg.Nginx.Enabled {
 		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}

@@ -67,3 +67,39 @@ func TestWhoseDatabaseIsMoved(t *testing.T) {
 		t.Errorf("%v, %v", s.OnSQLite, s.OnPostgres)
 	}
 }
+
+func TestWhatOneCallDoes(t *testing.T) {
+	for want, o := range map[string]moveOptions{
+		"TO is \"\"":             {},
+		"TO is \"external\"":     {to: "external"},
+		"one of --continue, --b": {goOn: true, goBack: true},
+		"one of --continue":      {forget: true, goBack: true, to: config.Postgres},
+		"one of ":                {forget: true, goOn: true},
+	} {
+		if err := o.check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	for _, o := range []moveOptions{{to: config.Postgres}, {to: config.SQLite, yes: true}, {goOn: true}, {goBack: true}, {forget: true}} {
+		if err := o.check(); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+func TestWhereNoMoveHasLeftAnything(t *testing.T) {
+	for want, change := range map[string]func(*config.Config){
+		"":                        func(*config.Config) {},
+		"database.kind is extern": func(cfg *config.Config) { cfg.Database.Kind = config.External },
+		"was in no file":          func(cfg *config.Config) { cfg.Backend.DatabaseURL = "" },
+	} {
+		for _, kind := range []string{config.SQLite, config.Postgres} {
+			cfg, _ := movable()
+			cfg.Database.Kind = kind
+			change(&cfg)
+			if err := checkForget(cfg); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", kind, err, want)
+			}
+		}
+	}
+}

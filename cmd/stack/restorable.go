@@ -242,7 +242,7 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 // recovering is the one-off that restores of the archive: it has the server's image, and what opens the archive. It starts
 // a server, as that one's user, and ends it.
 func recovering(c part.Context, work, fetch engine.Once) engine.Once {
-	if !c.Archives() {
+	if !c.RunsPostgres() || !c.Archives() {
 		return engine.Once{}
 	}
 	once := work

@@ -105,6 +105,48 @@ func TestTheJobLooksFromWhereTheBackendIs(t *testing.T) {
 }
 
 // Each reason in words of its own, and none of them twice.
+// It has what the backend has to find a host, and no more; and what the application is told fits what was counted.
+func TestWhatTheJobAndTheApplicationHave(t *testing.T) {
+	s := spec(t, with(func(c *config.Config) {
+		c.Networks.BackendEgress, c.Database.Version, c.Database.Image = false, 17, "postgis:17"
+		c.Database.Pool, c.Database.Overflow = 4, 5
+		c.Backend.ExtraHosts = map[string]string{"db.example": "10.0.0.9"}
+	}))
+	job := s.Jobs[0]
+	if !slices.Equal(job.Networks, []string{part.Inner}) {
+		t.Errorf("it has a way out that the backend has not: %q", job.Networks)
+	}
+	if job.Hosts["db.example"] != "10.0.0.9" || job.Environment["PGCONNECT_TIMEOUT"] == "" || job.User != user {
+		t.Errorf("%+v", job)
+	}
+	if len(job.Mounts) != 1 || job.Mounts[0].Target != "/var/lib/postgresql/data" {
+		t.Errorf("an engine makes a volume of its own for it: %+v", job.Mounts)
+	}
+	if i := s.Images[0]; i.Reference != "postgis:17" || i.Key != "database.image" {
+		t.Errorf("%+v", i)
+	}
+	if told(s, "DB_POOL_SIZE").Value != "4" || told(s, "DB_MAX_OVERFLOW").Value != "5" {
+		t.Errorf("%+v", s.Application)
+	}
+	s = spec(t, with(func(c *config.Config) { c.Database.Version = 18 }))
+	if s.Jobs[0].Mounts[0].Target != "/var/lib/postgresql" || s.Images[0].Key != "" {
+		t.Errorf("%+v, %+v", s.Jobs[0].Mounts, s.Images)
+	}
+}
+
+// A line of its own would be a setting of its own.
+func TestAnAddressIsNoSettings(t *testing.T) {
+	for address, want := range map[string]string{
+		"postgresql://shop:w%0Asslmode=disable@db.example/orders": "a line ends in it",
+		"postgresql://shop:w%0Drd@db.example/orders":              "a line ends in it",
+		"mysql://shop:word@db.example/orders":                     "tarot:databaseUrl: ",
+	} {
+		if text, err := service(address, "verify-full", "system"); err == nil || text != "" || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "word") {
+			t.Errorf("%s: %v: %s", address, err, text)
+		}
+	}
+}
+
 func TestWhatTheJobSays(t *testing.T) {
 	for name, test := range map[string]struct {
 		psql string // its answers, to both questions

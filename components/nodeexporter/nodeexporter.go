@@ -4,6 +4,8 @@
 package nodeexporter
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,33 +64,42 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	s := monitoring.Spec(c, service, "monitoring.images.nodeExporter", c.Monitoring.Images.NodeExporter)
 	s.Volumes = []part.Volume{monitoring.Volume(c, metrics, "")}
-	s.Jobs = []part.Job{publish(c)}
+	facts, err := publish(c)
+	s.Jobs = []part.Job{facts}
 	s.Scrapes = []prometheus.Job{prometheus.Static(job, name+":9100", prometheus.NodeMetrics)}
-	return s, nil
+	return s, err
 }
 
-// publishScript has the file appear when it is whole. The time is that of the
-// deploy: the job runs when something in it has changed.
+// publishScript has the file appear when it is whole. A release is deployed when something that is
+// told of it has changed; the job runs when anything has, which is when containers are replaced.
 const publishScript = `set -eu
 cd ` + textfiles + `
+now=$(date +%s) deployed=
+if [ -e platform.prom ] && [ "$(sed '/platform_deployed_timestamp_seconds/,$d' platform.prom)" = "$1" ]; then
+  deployed=$(sed -n 's/^platform_deployed_timestamp_seconds //p' platform.prom)
+fi
 {
   printf '%s\n' "$1"
   echo "# HELP platform_deployed_timestamp_seconds When this release was deployed."
   echo "# TYPE platform_deployed_timestamp_seconds gauge"
-  echo "platform_deployed_timestamp_seconds $(date +%s)"
+  echo "platform_deployed_timestamp_seconds ${deployed:-$now}"
+  echo "# HELP platform_updated_timestamp_seconds When an update has changed something for the last time."
+  echo "# TYPE platform_updated_timestamp_seconds gauge"
+  echo "platform_updated_timestamp_seconds $now"
 } >.platform.prom.new
 chmod 644 .platform.prom.new
 mv .platform.prom.new platform.prom
 `
 
 // publish has the deploy's metrics shown.
-func publish(c part.Context) part.Job {
+func publish(c part.Context) (part.Job, error) {
+	of, err := made(c)
 	const name = "monitoring-facts" // what states and volumes know it by
 	return part.Job{
 		Service: part.Service{
 			Program: workload.Program{
 				Name:    name,
-				Command: []string{"/bin/sh", "-c", publishScript, "facts", deployMetrics(c)},
+				Command: []string{"/bin/sh", "-c", publishScript, "facts", deployMetrics(c), of},
 				Limits:  workload.Limits{Memory: 32 << 20},
 				Logging: c.Log(name),
 				User:    "0:0", // the volume belongs to root
@@ -98,7 +109,18 @@ func publish(c part.Context) part.Job {
 		},
 		When:   part.Beside,
 		Within: within,
+	}, err
+}
+
+// made names what containers are made of, and no secret: with another one, some are replaced.
+func made(c part.Context) (string, error) {
+	file, err := c.StackFile("")
+	if err != nil {
+		return "", err
 	}
+	o := c.Offered
+	sum := sha256.Sum256(fmt.Appendf(file, "%v", []any{o.Scrapes, o.Alerts, o.Dashboards, c.Scheduler.Reference, c.Helper.Reference, c.Archiving.Reference}))
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // deployMetrics are what only the deploy knows, as metrics.

@@ -24,7 +24,7 @@ func (Rehearsal) Name() string { return backup.RoomVolume }
 
 // Spec implements part.Part.
 func (Rehearsal) Spec(c part.Context) (part.Spec, error) {
-	if !c.RunsPostgres() || !c.Backup.Enabled {
+	if !c.Archives() {
 		return part.Spec{}, nil
 	}
 	owner := giving(c, roomOwner, backup.RoomVolume)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tarot-platform/components/part"
 	"tarot-platform/internal/config"
@@ -52,6 +53,9 @@ func TestTheServerKnowsOnlyItsOwnAccounts(t *testing.T) {
 	if len(server.Secrets) != 2 || len(server.Environment) != 0 || len(server.Ports) != 0 || !slices.Equal(server.Networks, []string{part.Inner}) {
 		t.Errorf("%+v", server)
 	}
+	if server.StopGrace < 30*time.Second || s.Volumes[0].Owner != server.User {
+		t.Errorf("it can not write its file down: %v, %q", server.StopGrace, s.Volumes[0].Owner)
+	}
 	if !server.Exclusive || !s.Volumes[0].Data || s.Volumes[0].Engine != "tarot-test-valkey" {
 		t.Error("two could write to its data, or an update remove them")
 	}
@@ -83,6 +87,9 @@ func TestTwoPasswordsWhileOneIsReplaced(t *testing.T) {
 	}
 	if !slices.Equal(add.Command, []string{"/bin/sh", "/run/config/users.sh", "cache"}) || !slices.Equal(only.Command, append(add.Command, "only")) {
 		t.Errorf("%q, %q", add.Command, only.Command)
+	}
+	if add.Warns != "warning: " || only.Warns != add.Warns {
+		t.Error("nobody reads what it warns of")
 	}
 	for _, secret := range s.Secrets {
 		if own := secret.Name == appPassword; secret.Rotates != own {

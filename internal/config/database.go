@@ -105,11 +105,13 @@ func (d Database) ServerImage() string { return cmp.Or(d.Image, DatabaseVersions
 // RunsPostgres is true where the stack has a PostgreSQL of its own.
 func (cfg Config) RunsPostgres() bool { return cfg.Database.Kind == Postgres }
 
-// Archives is true where what is written to that goes to the target of the backups as it is written.
-func (cfg Config) Archives() bool { return cfg.RunsPostgres() && cfg.Backup.Enabled }
-
 // HasPostgres is true where there is one, though the application may not be on it yet.
 func (cfg Config) HasPostgres() bool { return cfg.RunsPostgres() || cfg.Database.Next == Postgres }
+
+// Archives is true where what is written to that goes to the target of the backups as it is written. It is
+// so before the application is on it: the server that archives is another one, and would be exchanged
+// while users wait.
+func (cfg Config) Archives() bool { return cfg.HasPostgres() && cfg.Backup.Enabled }
 
 // PostgresVolume is what the engine calls the volume of a stack's PostgreSQL.
 func PostgresVolume(stack string) string { return stack + "-postgres" }

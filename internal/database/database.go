@@ -59,6 +59,8 @@ type Engine interface {
 	// MarkUses writes down what a stack has its volumes for.
 	MarkUses(ctx context.Context, uses []engine.Use, claim bool) error
 	RemoveVolume(ctx context.Context, name string) error
+	// Volume is one by its name; false: it is not there.
+	Volume(ctx context.Context, name string) (engine.Volume, bool, error)
 }
 
 // Stack is whose database is moved.
@@ -85,9 +87,9 @@ type Stack struct {
 	// Order sorts what is stopped: what comes first is stopped first.
 	Order func(workload string) int
 	// Nginx has the maintenance page; empty: there is none. Close shows it, and Open takes it
-	// away; empty: it is to stay.
-	Nginx       string
-	Close, Open []string
+	// away; empty: it is to stay. Shown says "open" once it is gone.
+	Nginx              string
+	Close, Open, Shown []string
 	// OnSQLite and OnPostgres are what the stack has its volumes for with each.
 	OnSQLite, OnPostgres []engine.Use
 }

@@ -82,7 +82,7 @@ func (m *Move) ToPostgres() []journal.Step {
 		m.list(m.Stack.Volume),
 		m.quiet(m.unmounted),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
-			return rowsNote(m.toServer(ctx, true))
+			return m.copied(m.toServer(ctx, true))
 		}},
 		{Name: "retired",
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
@@ -93,7 +93,7 @@ func (m *Move) ToPostgres() []journal.Step {
 			}},
 		{Name: switched, Last: true,
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
-				return nil, m.switchTo(ctx, config.Postgres, m.Stack.OnPostgres, data)
+				return m.switchTo(ctx, config.Postgres, m.Stack.OnPostgres, data)
 			},
 			Undo: func(ctx context.Context, data map[string]string) error {
 				if err := m.unwritten(ctx, data); err != nil {
@@ -116,7 +116,7 @@ func (m *Move) ToSQLite() []journal.Step {
 		m.list(),
 		m.quiet(m.noSession),
 		{Name: "copied", Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
-			return rowsNote(m.toFile(ctx, true))
+			return m.copied(m.toFile(ctx, true))
 		}},
 		{Name: "placed",
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
@@ -127,7 +127,7 @@ func (m *Move) ToSQLite() []journal.Step {
 			}},
 		{Name: switched, Last: true,
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
-				return nil, m.switchTo(ctx, config.SQLite, m.Stack.OnSQLite, data)
+				return m.switchTo(ctx, config.SQLite, m.Stack.OnSQLite, data)
 			},
 			Undo: func(ctx context.Context, data map[string]string) error {
 				if err := m.fileUnwritten(ctx, data); err != nil {
@@ -142,12 +142,13 @@ func (m *Move) ToSQLite() []journal.Step {
 // aside is what the file of SQLite is called once it is left.
 func (m *Move) aside() string { return m.Stack.File + ".moved-" + m.run }
 
-func rowsNote(rows map[string]int64, err error) (map[string]string, error) {
+// copied is what is noted of a copy.
+func (m *Move) copied(rows map[string]int64, err error) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(rows)
-	return map[string]string{"rows": string(text)}, err
+	return map[string]string{"rows": string(text), "copied": m.Now().UTC().Format(time.RFC3339Nano)}, err
 }
 
 // rehearsal copies what is there while users are served, and tells how long it took: what does not
@@ -277,26 +278,31 @@ func (m *Move) set(ctx context.Context, kind, next string) error {
 
 // switchTo has users get the other database, with an `up` behind the maintenance page. What does not
 // get another address of it runs before: an `up` waits for all.
-func (m *Move) switchTo(ctx context.Context, kind string, uses []engine.Use, data map[string]string) error {
+func (m *Move) switchTo(ctx context.Context, kind string, uses []engine.Use, data map[string]string) (map[string]string, error) {
 	all, err := writers(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(uses) > 0 {
 		if err := m.Engine.MarkUses(ctx, uses, false); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := m.set(ctx, kind, ""); err != nil {
-		return err
+		return nil, err
 	}
 	others := slices.DeleteFunc(slices.Clone(all), func(s backup.Stopped) bool {
 		return slices.Contains(m.Stack.Clients, s.Workload) || s.Workload == replicator
 	})
 	if err := m.start(ctx, others); err != nil {
-		return err
+		return nil, err
 	}
-	return m.Stack.Up(ctx, m.run)
+	opened := m.opening(ctx)
+	err = m.Stack.Up(ctx, m.run)
+	if at := opened(); !at.IsZero() {
+		return map[string]string{"opened": at.UTC().Format(time.RFC3339Nano)}, err
+	}
+	return nil, err
 }
 
 // replicator is of the file of SQLite alone.
@@ -380,8 +386,8 @@ func (m *Move) tidied() journal.Step {
 		if err := m.start(ctx, all); err != nil {
 			return nil, err
 		}
-		if since, err := time.Parse(time.RFC3339, data["since"]); err == nil {
-			m.Tell(fmt.Sprintf("users have the other database. They saw the maintenance page for at most %s", m.Now().Sub(since).Round(time.Second)))
+		if seen := m.seen(data); seen != "" {
+			m.Tell("users have the other database. " + seen)
 		}
 		return nil, m.Engine.RemoveVolume(ctx, m.scratch())
 	}}

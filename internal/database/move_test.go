@@ -38,10 +38,14 @@ type world struct {
 	// lies is a command that copies a row less, and says that all is the same; differs one that
 	// says it.
 	lies, differs bool
-	mounted       []string // by whoever it is
-	strangers     []string // by others than the stack's own
-	upFails       bool
-	told          []string
+	// rots is a copy that is another one when it is compared again.
+	rots bool
+	// sessions are of who is logged in to PostgreSQL as the application.
+	sessions  []string
+	mounted   []string // by whoever it is
+	strangers []string // by others than the stack's own
+	upFails   bool
+	told      []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -114,7 +118,7 @@ func (w *world) RemoveNote(_ context.Context, _, run, name string) error {
 }
 func (w *world) Claimed(context.Context, string) (bool, error) { return false, nil }
 func (w *world) Like(context.Context, string, string) (engine.Once, error) {
-	return engine.Once{Image: "app:1", User: "10001:10001", Files: map[string][]byte{}}, nil
+	return engine.Once{Image: "app:1", User: "10001:10001", Files: map[string][]byte{}, Mounts: []engine.OnceMount{{Source: "data", Target: "/data"}}}, nil
 }
 func (w *world) RunAgain(context.Context, string, string, time.Duration) error {
 	if err := w.act(); err != nil {
@@ -173,6 +177,9 @@ func (w *world) Exec(_ context.Context, _, _ string, command ...string) (string,
 	return "", nil
 }
 func (w *world) MarkUses(context.Context, []engine.Use, bool) error { return nil }
+func (w *world) Volume(context.Context, string) (engine.Volume, bool, error) {
+	return engine.Volume{}, false, nil
+}
 func (w *world) RemoveVolume(context.Context, string) error {
 	if err := w.act(); err != nil {
 		return err
@@ -196,7 +203,12 @@ func (w *world) RunOnce(_ context.Context, _ string, o engine.Once, out io.Write
 	case strings.Contains(text, "psql"):
 		switch script := string(o.Files[stepFolder+"/do.sql"]); {
 		case strings.HasSuffix(script, freshSQL):
+			if !strings.Contains(script, "\\set run 'move "+w.lock.Run+"'") || !strings.Contains(script, "\\set before 'app_before_"+w.lock.Run+"'") {
+				w.t.Errorf("what is there is of no run: %.80s", script)
+			}
 			w.server = nil
+		case strings.Contains(script, "SELECT DISTINCT client_addr"):
+			fmt.Fprint(out, strings.Join(w.sessions, "\n"))
 		case strings.HasSuffix(script, rowsSQL):
 			for table, n := range w.server {
 				fmt.Fprintf(out, "%s\t%d\n", table, n)
@@ -215,6 +227,10 @@ func (w *world) RunOnce(_ context.Context, _ string, o engine.Once, out io.Write
 		if w.moved == nil {
 			w.file, w.moved = nil, w.file
 		}
+	case (at(1) == "migrate" || at(1) == "copy" || at(2) == "copy") && slices.ContainsFunc(o.Mounts, func(m engine.OnceMount) bool { return m.Source == "data" }):
+		w.t.Errorf("%s gets at the database that users have", text)
+	case (at(1) == "migrate" || at(1) == "copy" || at(2) == "copy") && !strings.Contains(string(o.Files[stepFolder+"/environment"]), "unset DATABASE_URL_FILE\n"):
+		w.t.Errorf("%s finds another address in a file", text)
 	case at(1) == "migrate":
 		if target := string(o.Files[stepFolder+"/environment"]); strings.Contains(target, targetFile) {
 			w.copies[targetFile] = map[string]int64{}
@@ -240,6 +256,9 @@ func (w *world) sqliteCopy(words []string, out io.Writer) error {
 	if len(words) > 2 && w.writes {
 		w.t.Error("something writes")
 	}
+	if len(words) < 3 && !w.writes && words[0] == "/data/prod.db" {
+		w.t.Error("nobody looks whether something writes")
+	}
 	if words[1] == "/data/prod.db" {
 		w.file = maps.Clone(from)
 	} else {
@@ -260,7 +279,7 @@ func (w *world) applicationCopies(o engine.Once, verify bool, out io.Writer) err
 		return &engine.ExitError{Code: 1, Said: "no source"}
 	}
 	other := int64(0)
-	if w.differs {
+	if w.differs || w.rots && verify {
 		other = 1
 	}
 	for table, n := range from {
@@ -404,6 +423,7 @@ func TestWhatIsWrongGoesBackByItself(t *testing.T) {
 		says  string
 	}{
 		"a row less":              {func(w *world) { w.lies = true }, "table readings: 7 rows before, 6 in the copy"},
+		"another copy later":      {func(w *world) { w.rots = true }, "table readings: 7 rows, and 6 in the copy"},
 		"another copy":            {func(w *world) { w.differs = true }, "table readings: 7 rows, and 6 in the copy"},
 		"somebody has the volume": {func(w *world) { w.mounted = []string{"stranger"} }, "stranger has the database all the same"},
 	} {
@@ -456,6 +476,102 @@ func TestAnUpThatFailsAtTheSwitch(t *testing.T) {
 	}
 }
 
+// The same on the way back: what users have written to the file, PostgreSQL has not.
+func TestAnUpThatFailsAtTheWayBack(t *testing.T) {
+	half := func() *world {
+		w := newWorld(t)
+		if err := w.move().Begin(t.Context(), engine.MoveToPostgres); err != nil {
+			t.Fatal(err)
+		}
+		m := w.move()
+		m.Stack.Up = func(ctx context.Context, run string) error {
+			w.upFails = w.kind == config.SQLite
+			return w.up(ctx, run)
+		}
+		if err := m.Begin(t.Context(), engine.MoveToSQLite); err == nil || !strings.Contains(err.Error(), "CONTINUE=yes") || w.lock == nil {
+			t.Fatalf("%v", err)
+		}
+		w.upFails = false
+		return w
+	}
+	w := half()
+	if err := errors.Join(w.move().Back(t.Context()), w.is(config.Postgres, 7)); err != nil {
+		t.Error(err)
+	}
+	for name, written := range map[string]func(*world){"a row": func(w *world) { w.file["readings"]++ }, "in place of another": func(w *world) { w.rots = true }} {
+		w = half()
+		written(w)
+		if err := w.move().Back(t.Context()); err == nil || !strings.Contains(err.Error(), "users have written to the new database") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhoIsLoggedInIsTold(t *testing.T) {
+	w := newWorld(t)
+	if err := w.move().Begin(t.Context(), engine.MoveToPostgres); err != nil {
+		t.Fatal(err)
+	}
+	w.sessions = []string{"10.0.0.3"}
+	err := w.move().Begin(t.Context(), engine.MoveToSQLite)
+	if err == nil || !strings.Contains(err.Error(), "10.0.0.3 has the database all the same") || !strings.Contains(err.Error(), "All is as it was before") {
+		t.Errorf("%v", err)
+	}
+	if err := w.is(config.Postgres, 7); err != nil {
+		t.Error(err)
+	}
+}
+
+// says is an engine in which the application's command says something, and ends so.
+type says struct {
+	*world
+	text string
+	err  error
+}
+
+func (s says) RunOnce(_ context.Context, _ string, _ engine.Once, out io.Writer) error {
+	fmt.Fprint(out, s.text)
+	return s.err
+}
+
+func TestWhatTheCommandSays(t *testing.T) {
+	const good = `{"table": "a", "source": {"rows": 1, "hash": "x"}, "target": {"rows": 1, "hash": "x"}}` + "\n"
+	ended := &engine.ExitError{Code: 1, Said: "it ends"}
+	for want, said := range map[string]says{
+		"":                              {text: good + "\n" + good},
+		"it says of no table":           {},
+		"is no JSON: \"copying\"":       {text: good + "copying\n"},
+		"or what is in them is not the": {text: strings.Replace(good, `"x"`, `"y"`, 1)},
+		"table a, row 7, column b: NUL": {text: `{"fault": {"table": "a", "column": "b", "key": 7, "reason": "NUL"}}` + "\n"},
+		"column c: NUL":                 {text: `{"fault": {"table": "a", "column": "c", "key": 7, "reason": "NUL"}}` + "\n", err: ended},
+		"it ends":                       {text: good, err: ended},
+		"no engine":                     {text: good, err: errors.New("no engine")},
+	} {
+		m := newWorld(t).move()
+		said.world = newWorld(t)
+		m.Engine = said
+		err := m.compared(t.Context(), "one", "other", "copy")
+		if (err != nil) != (want != "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "copy: ")) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestTheSameRows(t *testing.T) {
+	for want, test := range map[string][2]map[string]int64{
+		"":                                       {{"a": 1, "b": 0}, {"a": 1, "c": 0}},
+		"table a: 2 rows before, 1 in the copy":  {{"a": 2}, {"a": 1}},
+		"table a: 1 rows before, 2 in the copy":  {{"a": 1}, {"a": 2}},
+		"table b: 0 rows before, 1 in the copy":  {{"a": 1}, {"a": 1, "b": 1}},
+		"table b: 1 rows before, 0 in the copy":  {{"a": 1, "b": 1}, {"a": 1}},
+		"table none: 0 rows before, 1 in the co": {nil, {"none": 1}},
+	} {
+		if err := same(test[0], test[1]); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestWhatIsThereBeforeAMove(t *testing.T) {
 	for want, found := range map[string]Looked{
 		"":                                 {There: true, Bytes: 10, Free: 40},
@@ -467,3 +583,45 @@ func TestWhatIsThereBeforeAMove(t *testing.T) {
 		}
 	}
 }
+
+// What is due may take a minute to end: users do not wait for that. And it is told what they have waited for.
+func TestUsersWaitForNoSchedule(t *testing.T) {
+	w := newWorld(t)
+	m := w.move()
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	m.Now = func() time.Time { now = now.Add(time.Second); return now }
+	e := &stopping{world: w}
+	m.Stack.Order = func(workload string) int { return map[string]int{"backend": 1, "backup-replicator": 2}[workload] }
+	m.Engine = e
+	if err := m.Begin(t.Context(), engine.MoveToPostgres); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"cron-nightly, page false", "backend, page true", "backup-replicator, page true"}; !slices.Equal(e.stopped, want) {
+		t.Errorf("%q", e.stopped)
+	}
+	if !slices.Contains(w.told, "users have the other database. They saw the maintenance page for at most 3s: 1s until nobody wrote, 1s to copy and compare, 1s for the `up`") {
+		t.Errorf("%q", w.told)
+	}
+}
+
+// stopping notes who is stopped when.
+type stopping struct {
+	*world
+	stopped []string
+}
+
+func (s *stopping) WritersOf(context.Context, string, []string, []string) (all []backup.Stopped, err error) {
+	for _, name := range []string{"backup-replicator", "cron-nightly", "backend"} { // as an engine has them
+		all = append(all, backup.Stopped{Workload: name, Name: "p-s-" + name + "-1", ID: name})
+	}
+	return all, nil
+}
+
+func (s *stopping) StopWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error {
+	for _, one := range all {
+		s.stopped = append(s.stopped, fmt.Sprintf("%s, page %v", one.Workload, s.page))
+	}
+	return s.world.StopWriters(ctx, all, tell)
+}
+
+func (s *stopping) StartWriters(context.Context, []backup.Stopped, func(string)) error { return nil }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	backup "tarot-platform/internal/backup/journal"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/journal"
 )
 
@@ -73,11 +74,17 @@ func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
 			if err != nil {
 				return nil, err
 			}
-			m.page(ctx)
-			if err := m.Engine.StopWriters(ctx, all, m.Tell); err != nil {
+			// What runs when it is due may take its time to end, before users wait.
+			serving, scheduled := apart(all)
+			if err := m.Engine.StopWriters(ctx, scheduled, m.Tell); err != nil {
 				return nil, err
 			}
-			return map[string]string{"since": m.shown.UTC().Format(time.RFC3339)}, nobody(ctx)
+			m.page(ctx)
+			if err := m.Engine.StopWriters(ctx, serving, m.Tell); err != nil {
+				return nil, err
+			}
+			err = nobody(ctx)
+			return map[string]string{"since": m.shown.UTC().Format(time.RFC3339), "stopped": m.Now().UTC().Format(time.RFC3339Nano)}, err
 		},
 		Undo: func(ctx context.Context, data map[string]string) error {
 			all, err := writers(data)
@@ -90,6 +97,18 @@ func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
 			return m.unpage(ctx)
 		},
 	}
+}
+
+// apart tells what users wait for from what runs when it is due.
+func apart(all []backup.Stopped) (serving, scheduled []backup.Stopped) {
+	for _, s := range all {
+		if strings.HasPrefix(s.Workload, config.ScheduleWorkload("")) {
+			scheduled = append(scheduled, s)
+		} else {
+			serving = append(serving, s)
+		}
+	}
+	return serving, scheduled
 }
 
 // start has programs run again, but for those that an `up` has made anew.
@@ -119,6 +138,51 @@ func (m *Move) page(ctx context.Context) {
 		return
 	}
 	m.Tell("users see the maintenance page")
+}
+
+// opening looks when an `up` takes it away, which goes on after that, until the function is called. The zero time: it was
+// not seen to go.
+func (m *Move) opening(ctx context.Context) func() time.Time {
+	ctx, cancel := context.WithCancel(ctx)
+	gone := make(chan time.Time, 1)
+	go func() {
+		defer close(gone)
+		for m.Stack.Nginx != "" && len(m.Stack.Open) > 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+			said, err := m.Engine.Exec(ctx, m.Stack.Prefix, m.Stack.Nginx, m.Stack.Shown...)
+			if err == nil && strings.TrimSpace(said) == "open" {
+				gone <- m.Now()
+				return
+			}
+		}
+	}()
+	return func() time.Time { cancel(); return <-gone }
+}
+
+// seen says how long users have seen the page, and what for.
+func (m *Move) seen(data map[string]string) string {
+	at := map[string]time.Time{}
+	for _, name := range []string{"since", "stopped", "copied", "opened"} {
+		if t, err := time.Parse(time.RFC3339, data[name]); err == nil {
+			at[name] = t
+		}
+	}
+	if at["since"].IsZero() {
+		return ""
+	}
+	if at["opened"].IsZero() {
+		at["opened"] = m.Now()
+	}
+	seconds := func(from, to string) string { return fmt.Sprintf("%.0fs", at[to].Sub(at[from]).Seconds()) }
+	text := "They saw the maintenance page for at most " + seconds("since", "opened")
+	if !at["stopped"].IsZero() && !at["copied"].IsZero() {
+		text += fmt.Sprintf(": %s until nobody wrote, %s to copy and compare, %s for the `up`", seconds("since", "stopped"), seconds("stopped", "copied"), seconds("copied", "opened"))
+	}
+	return text
 }
 
 // unpage takes it away.

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -23,11 +24,13 @@ const (
 	pythonImage     = "python:3.11-slim"
 )
 
-// writer commits a row with each next number, and then says it.
+// writer commits a row with each next number, and then says it. It begins its log anew all the time where nobody
+// keeps it from that: a log that is shorter than it was is what a Litestream that was away takes for the one that it knows.
 const writer = `
 import sqlite3, time
 c = sqlite3.connect("/data/app.db", timeout=30, isolation_level=None)
 c.execute("pragma journal_mode = wal")
+c.execute("pragma wal_autocheckpoint = 100")
 c.execute("create table if not exists said (id integer primary key, text text)")
 n = c.execute("select coalesce(max(id), 0) from said").fetchone()[0]
 while True:
@@ -92,7 +95,8 @@ func TestAReplicatorIsKilledWhileUsersWrite(t *testing.T) {
 	}
 	for round := range 3 {
 		replicating()
-		time.Sleep(time.Duration(round) * 1300 * time.Millisecond) // at another moment of its second
+		// Users have written for longer than may be lost; each time it is at another moment of its second.
+		time.Sleep(3*time.Second + time.Duration(round)*1300*time.Millisecond)
 		docker(t, "kill", "--signal", "KILL", guard)
 		killed := time.Now() // later than it was
 		out := fmt.Sprintf("/out/%d.db", round)
@@ -114,7 +118,11 @@ func TestAReplicatorIsKilledWhileUsersWrite(t *testing.T) {
 	if s := replicating(); s.Place != "db-1" || s.Refused != 0 {
 		t.Errorf("%+v", s)
 	}
-	second := exec.Command("docker", append(append([]string{"run", "--rm"}, container(litestreamImage, "--entrypoint", "/run/backup/backup")...), append(words, "--patience=2s")...)...)
+	within, cancel := context.WithTimeout(t.Context(), time.Minute) // one that is not refused goes on
+	defer cancel()
+	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", name("second")).Run() })
+	second := exec.CommandContext(within, "docker", append(append([]string{"run", "--rm", "--name", name("second")}, container(litestreamImage, "--entrypoint", "/run/backup/backup")...), append(words, "--patience=2s")...)...)
+	second.WaitDelay = 5 * time.Second
 	text, err := second.CombinedOutput()
 	if second.ProcessState.ExitCode() != 75 || !strings.Contains(string(text), "litestream was not started") {
 		t.Errorf("a second one: %v\n%s", err, text)
