@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components"
 	"tarot-platform/components/backup"
 	"tarot-platform/components/part"
@@ -40,7 +39,7 @@ func databaseCommand() *cobra.Command {
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.goOn, "continue", false, "finish the move that was interrupted")
 	f.BoolVar(&o.goBack, "back", false, "take the move back that was interrupted")
-	cmd.AddCommand(move)
+	cmd.AddCommand(move, databaseUpgradeCommand())
 	return cmd
 }
 
@@ -211,19 +210,11 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 	file, server := cfg, cfg
 	file.Database.Kind, file.Database.Next = config.SQLite, ""
 	server.Database.Kind, server.Database.Next = config.Postgres, ""
-	contextOf := func(cfg config.Config) part.Context {
-		cfg.Nginx.TLS.Mode = "off" // a certificate that is given is no matter here
-		c := part.Context{Config: cfg, Stack: prefix, Site: part.Site{URL: "https://localhost"}, Release: part.Release{Image: cfg.Backend.Image, Images: map[string]string{}}}
-		for service, s := range cfg.Services {
-			c.Release.Images[service] = s.Image
-		}
-		return c
-	}
-	described, err := part.Collect(parts.All, contextOf(server))
+	described, err := part.Collect(parts.All, contextOf(server, prefix))
 	if err != nil {
 		return database.Stack{}, err
 	}
-	m, there := backup.DatabaseVolume(contextOf(file))
+	m, there := backup.DatabaseVolume(contextOf(file, prefix))
 	if !there {
 		return database.Stack{}, fmt.Errorf("%s is in no volume", file.DatabaseFile())
 	}
@@ -245,12 +236,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 		OnSQLite:   engine.Uses(file, app, prefix, project),
 		OnPostgres: engine.Uses(server, app, prefix, project),
 	}
-	if cfg.Nginx.Enabled {
-		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
-		if !cfg.Maintenance {
-			s.Open = []string{"rm", "-f", assets.ClosedFile}
-		}
-	}
+	s.Nginx, s.Close, s.Open = pageOf(cfg)
 	return s, nil
 }
 

@@ -48,6 +48,8 @@ type Context struct {
 	Scheduler, Helper Built
 	// Archiving is the image of the stack's PostgreSQL with what archives it, where that is wanted.
 	Archiving Built
+	// ArchivingNext is that of the version that database.next names.
+	ArchivingNext Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so

@@ -22,7 +22,7 @@ func TestWhatIsWrongWithADatabase(t *testing.T) {
 		"without a data volume":  {raw("database", postgres(""), "volumes", `{"data":""}`), ""},
 		"another kind":           {raw("database", `{"kind":"mysql"}`), `tarot:database.kind: "mysql" is not allowed; allowed: sqlite, postgres or external`},
 		"one that is next":       {raw("database", `{"next":"postgres"}`), ""},
-		"another that is next":   {raw("database", `{"next":"sqlite"}`), `tarot:database.next: "sqlite" is not allowed; allowed: empty, or postgres where kind is sqlite`},
+		"another that is next":   {raw("database", `{"next":"sqlite"}`), `tarot:database.next: "sqlite" is not allowed; allowed: empty; postgres where kind is sqlite; another version where it is postgres`},
 		"next what is there":     {raw("database", postgres(`"next":"postgres"`)), `tarot:database.next: "postgres" is not allowed`},
 		"next without room":      {raw("database", `{"next":"postgres","connections":20}`), `tarot:database.connections: "20" is not allowed; allowed: at least`},
 		"another version":        {raw("database", `{"version":16}`), `tarot:database.version: "16" is not allowed; allowed: 17 or 18`},

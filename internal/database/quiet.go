@@ -65,8 +65,8 @@ func (m *Move) noSession(ctx context.Context) error {
 	return err
 }
 
-// quiet is the maintenance page, and then nobody has the database.
-func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
+// quiet is the maintenance page, and then nobody has the database, but for what stays.
+func (m *Move) quiet(nobody func(context.Context) error, stays ...string) journal.Step {
 	return journal.Step{Name: "quiet",
 		Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
 			all, err := writers(data)
@@ -74,7 +74,8 @@ func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
 				return nil, err
 			}
 			m.page(ctx)
-			if err := m.Engine.StopWriters(ctx, all, m.Tell); err != nil {
+			leave := slices.DeleteFunc(all, func(s backup.Stopped) bool { return slices.Contains(stays, s.Workload) })
+			if err := m.Engine.StopWriters(ctx, leave, m.Tell); err != nil {
 				return nil, err
 			}
 			return map[string]string{"since": m.shown.UTC().Format(time.RFC3339)}, nobody(ctx)
