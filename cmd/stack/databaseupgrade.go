@@ -86,6 +86,11 @@ func (d deployed) upgrade(ctx context.Context, o upgradeOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.goOn && !o.goBack {
+		if u.Before, err = d.docker.ImageOf(ctx, d.prefix, postgres.Name); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.goOn:
 		err = u.Continue(ctx)

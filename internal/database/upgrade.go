@@ -2,6 +2,7 @@ package database
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed" // the scripts
@@ -27,13 +28,12 @@ var (
 )
 
 // Upgrade is one command at the upgrade of a stack's PostgreSQL to another version. Who is stopped, the page and the
-// way through a plan are as in a move; the database is copied by the new version's own programs, as pg_dump is
-// the only one that both versions understand each other by, and the platform compares.
+// way through a plan are as in a move; the database is copied by PostgreSQL's own programs, and the platform compares.
 type Upgrade struct {
 	Move
-	// To is the version that users get, and Image has its server.
-	To    int
-	Image string
+	// To is the version that users get, and Image has its server; Before is the image of the server that runs.
+	To            int
+	Image, Before string
 	// Own is what tarot:database.image is to say for that, and Was what it says; empty: nothing.
 	Own, Was string
 	// Settings are the new server's, and Memory is for the copy.
@@ -56,7 +56,7 @@ type Upgrade struct {
 
 // Where an upgrade has what it needs.
 const (
-	serverFolder = "/var/lib/postgresql"
+	serverFolder = "/srv/database" // where no image has a volume of its own
 	socketFolder = "/var/run/postgresql"
 	serverUser   = "999:999"
 )
@@ -88,9 +88,9 @@ func (u *Upgrade) step(ctx context.Context, data map[string]string, out io.Write
 	if err != nil { // what is taken back has not begun
 		from = 0
 	}
-	image := data["image"]
-	if image == "" {
-		image = u.Image
+	image := cmp.Or(data["image"], u.Image)
+	if what == "dump" {
+		image = data["before"]
 	}
 	return u.script(ctx, from, image, out, what)
 }
@@ -208,8 +208,10 @@ func digest(all map[string]content) string {
 // copies has all in a new database beside, and compares.
 func (u *Upgrade) copies(ctx context.Context, data map[string]string, quiet bool) (map[string]content, error) {
 	var out bytes.Buffer
-	if err := u.step(ctx, data, &out, "copy"); err != nil {
-		return nil, err
+	for _, what := range []string{"dump", "load"} {
+		if err := u.step(ctx, data, &out, what); err != nil {
+			return nil, err
+		}
 	}
 	before, after, err := contents(out.String())
 	if err == nil {
@@ -282,7 +284,7 @@ func (u *Upgrade) noted(ctx context.Context, _ map[string]string) (map[string]st
 	if err == nil {
 		err = p.Check(u.Stack.Name, u.To, u.Image, u.Stack.Volume)
 	}
-	return map[string]string{"from": strconv.Itoa(p.Version), "to": strconv.Itoa(u.To), "image": u.Image, "own": u.Own, "was": u.Was}, err
+	return map[string]string{"from": strconv.Itoa(p.Version), "to": strconv.Itoa(u.To), "image": u.Image, "before": u.Before, "own": u.Own, "was": u.Was}, err
 }
 
 func (u *Upgrade) rehearsed(ctx context.Context, data map[string]string) (map[string]string, error) {

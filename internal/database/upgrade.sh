@@ -1,9 +1,11 @@
 # shellcheck shell=sh
-# upgrade.sh FROM TO RUN WHAT...: what an upgrade of PostgreSQL does in the server's volume, as the server's user, with the
-# programs of the new version. The server of now is asked by its socket, and only read.
+# upgrade.sh FROM TO RUN WHAT: what an upgrade of PostgreSQL does in the server's volume, as the server's user. The server of
+# now is asked by its socket, and only read.
 #
 #   look                  what is there, a line for each thing
-#   copy                  all of it in a new database beside, and what both have, table by table
+#   dump                  all of it in a folder, and what it has, table by table: with the programs of the version of
+#                         now, as only these know what it has put into its own catalogs (17.12: pg_attver)
+#   load                  that in a new database beside, and what this one has: with the programs of the new version, as all else
 #   place                 the new database is the one of the new version; no server runs
 #   compare               what the one in its place has
 #   back                  and is that no more
@@ -15,16 +17,19 @@ from=$1
 to=$2
 run=$3
 what=$4
-root=${ROOT:-/var/lib/postgresql}
-bin=${BIN:-/usr/lib/postgresql/$to/bin}
+root=${ROOT:-/srv/database}
+programs=$to
+if [ "$what" = dump ]; then programs=$from; fi
+bin=${BIN:-/usr/lib/postgresql/$programs/bin}
 steps=${STEPS:-/run/operation}
 sockets=${SOCKETS:-/var/run/postgresql}
 own=${OWN:-/tmp}/server
 room=$root/upgrade
+dumps=$room/dumps
 new=$room/new
 old=$root/$from/docker
 place=$root/$to/docker
-jobs=$(nproc)
+jobs=$(grep -c ^processor /proc/cpuinfo)
 if [ "$jobs" -gt 4 ]; then jobs=4; fi
 
 refuse() {
@@ -60,24 +65,17 @@ server() {
 ended() { "$bin/pg_ctl" -D "$1" -s -w -t 600 -m fast stop >&2; }
 
 make_empty() {
-  rm -rf "$room" "$own"
-  mkdir -p "$room" "$own"
+  rm -rf "$new" "$own"
+  mkdir -p "$own"
   # As the server makes one (start.sh).
   "$bin/initdb" --pgdata "$new" --username postgres --encoding UTF8 --data-checksums \
     --locale-provider builtin --builtin-locale C.UTF-8 --locale C --auth-local peer --auth-host reject --no-instructions --no-sync >"$own/initdb" ||
     refuse "a database of PostgreSQL $to could not be made: $(cat "$own/initdb")"
 }
 
-# roles are all but the superuser, who is there, with what they log in by.
-roles() {
-  "$bin/pg_dumpall" -h "$sockets" -U postgres -l postgres --roles-only >"$room/roles.sql"
-  sed -i '/^CREATE ROLE postgres;$/d' "$room/roles.sql"
-  after -d postgres -f "$room/roles.sql" >/dev/null
-}
-
-# database NAME: all of one moment, while others write. What was there at that moment is counted, too.
-database() {
-  rm -rf "$own/asks" "$own/moment" "$own/before" "$room/dump"
+# dump NAME: all of one moment, while others write. What was there at that moment is counted, too.
+dump() {
+  rm -rf "$own/asks" "$own/moment" "$own/before"
   mkfifo "$own/asks"
   before -d "$1" -o "$own/before" <"$own/asks" &
   holder=$!
@@ -95,18 +93,21 @@ SQL
     sleep 0.05
   done
   dumped=0
-  "$bin/pg_dump" -h "$sockets" -U postgres -d "$1" -Fd -j "$jobs" --compress=lz4 --snapshot="$(cat "$own/moment")" --lock-wait-timeout=60s --no-sync -f "$room/dump" || dumped=$?
+  "$bin/pg_dump" -h "$sockets" -U postgres -d "$1" -Fd -j "$jobs" --compress=lz4 --snapshot="$(cat "$own/moment")" --lock-wait-timeout=60s --no-sync -f "$dumps/$1" || dumped=$?
   exec 3>&-
   wait "$holder" || refuse "the rows of the database $1 could not be counted"
   [ "$dumped" = 0 ] || exit "$dumped"
-  if [ "$1" = postgres ]; then set -- "$1" -d postgres; else set -- "$1" --create -d postgres; fi
+  sed "s/^/before	$1./" "$own/before"
+}
+
+# load NAME: into the new database.
+load() {
   name=$1
-  shift
-  "$bin/pg_restore" -h "$own" -U postgres -j "$jobs" --exit-on-error "$@" "$room/dump" >&2
-  rm -rf "$room/dump"
+  if [ "$1" = postgres ]; then set -- -d postgres; else set -- --create -d postgres; fi
+  "$bin/pg_restore" -h "$own" -U postgres -j "$jobs" --exit-on-error "$@" "$dumps/$name" >&2
+  rm -rf "${dumps:?}/$name"
   "$bin/vacuumdb" -h "$own" -U postgres -d "$name" -j "$jobs" --analyze-only --quiet >&2
   after -d "$name" -f "$steps/digest.sql" >"$own/after"
-  sed "s/^/before	$name./" "$own/before"
   sed "s/^/after	$name./" "$own/after"
 }
 
@@ -133,13 +134,23 @@ PostgreSQL $to does not take these settings: tarot:database.settings"
     done
     [ ! -e "$place" ] || printf 'there\t%s\n' "${place#"$root"/}"
     ;;
-  copy)
+  dump)
+    rm -rf "$room" "$own"
+    mkdir -p "$dumps" "$own"
+    # All but the superuser, who is there, with what they log in by.
+    "$bin/pg_dumpall" -h "$sockets" -U postgres -l postgres --roles-only >"$room/roles.sql"
+    sed -i '/^CREATE ROLE postgres;$/d' "$room/roles.sql"
+    databases before >"$room/databases"
+    all=$(cat "$room/databases")
+    for one in $all; do dump "$one"; done
+    ;;
+  load)
     make_empty
     server "$new" -c archive_mode=off -c wal_level=minimal -c max_wal_senders=0 -c summarize_wal=off -c fsync=off -c full_page_writes=off \
       -c synchronous_commit=off -c max_wal_size=1GB -c checkpoint_timeout=1h
-    roles
-    all=$(databases before)
-    for one in $all; do database "$one"; done
+    after -d postgres -f "$room/roles.sql" >/dev/null
+    all=$(cat "$room/databases")
+    for one in $all; do load "$one"; done
     ended "$new"
     "$bin/initdb" --sync-only -D "$new" >/dev/null
     ;;

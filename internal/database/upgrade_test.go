@@ -27,6 +27,7 @@ type servers struct {
 	// data are the rows by version; copied those of the copy beside.
 	data         map[int]int64
 	copied       int64
+	dumped       int64
 	marked       bool // the old one is marked as replaced
 	loses, forge bool // the copy has a row less, or another one
 	seen         int  // of copies
@@ -119,16 +120,17 @@ func (s *servers) RunOnce(_ context.Context, _ string, o engine.Once, out io.Wri
 	switch what := o.Command[len(o.Command)-1]; what {
 	case "look":
 		fmt.Fprintf(out, "version\t17\nfree\t%d\nbytes\t10\n", int64(4<<30))
-	case "copy":
-		if !s.running {
-			return &engine.ExitError{Code: 1, Said: "no server"}
+	case "dump":
+		if !s.running || o.Image != "postgres:17" {
+			return &engine.ExitError{Code: 1, Said: "no server, or not its programs"}
 		}
+		s.dumped = s.data[17]
+		counted("before", s.dumped)
+	case "load":
 		s.seen++
-		had := s.data[17]
-		if s.copied = had; s.loses {
+		if s.copied = s.dumped; s.loses {
 			s.copied--
 		}
-		counted("before", had)
 		counted("after", s.copied)
 		if s.forge {
 			fmt.Fprintln(out, "after\tapp.public.readings\t7\t8")
@@ -185,7 +187,7 @@ func (s *servers) upgrade() *Upgrade {
 	return &Upgrade{Move: Move{Engine: s, Now: time.Now, Tell: func(text string) { s.told = append(s.told, text) }, Stack: Stack{
 		Name: "s", Prefix: "p-s", Up: s.up, Volume: "data", Server: engine.Once{Command: []string{"psql"}},
 		Clients: []string{"backend"}, Order: func(string) int { return 0 }, Nginx: "nginx", Close: []string{"close"}, Open: []string{"open"},
-	}}, To: 18, Image: "postgres:18", Server: "postgres", Socket: "socket",
+	}}, To: 18, Image: "postgres:18", Before: "postgres:17", Server: "postgres", Socket: "socket",
 		On: func(int) []engine.Use { return nil },
 		Configure: func(_ context.Context, version int, _ string) error {
 			if err := s.act(); err != nil {
