@@ -86,10 +86,9 @@ func (d deployed) upgrade(ctx context.Context, o upgradeOptions) error {
 	if err != nil {
 		return err
 	}
-	if !o.goOn && !o.goBack {
-		if u.Before, err = d.docker.ImageOf(ctx, d.prefix, postgres.Name); err != nil {
-			return err
-		}
+	// Where one goes on, there may be none any more, and what it was is noted.
+	if u.Before, err = d.docker.ImageOf(ctx, d.prefix, postgres.Name); err != nil && !o.goOn && !o.goBack {
+		return err
 	}
 	switch {
 	case o.goOn:

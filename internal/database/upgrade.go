@@ -284,6 +284,9 @@ func (u *Upgrade) noted(ctx context.Context, _ map[string]string) (map[string]st
 	if err == nil {
 		err = p.Check(u.Stack.Name, u.To, u.Image, u.Stack.Volume)
 	}
+	if err == nil && u.Before == "" {
+		err = errors.New("the image of the server that runs is not known")
+	}
 	return map[string]string{"from": strconv.Itoa(p.Version), "to": strconv.Itoa(u.To), "image": u.Image, "before": u.Before, "own": u.Own, "was": u.Was}, err
 }
 
