@@ -17,9 +17,14 @@ import (
 // there are before (100000).
 //
 //suite:thorough
-func TestDatabaseUpgrade(t *testing.T) {
+func TestDatabaseUpgrade(t *testing.T) { upgradesDatabase(t, "containers") }
+
+//suite:thorough
+func TestDatabaseUpgradeOnSwarm(t *testing.T) { upgradesDatabase(t, "swarm") }
+
+func upgradesDatabase(t *testing.T, runtime string) {
 	s := prodStack(t, map[string]any{
-		"runtime": "containers", "backend.replicas": 2, "backend.workers": 2, "backend.drain": "5s", "backend.stopGrace": "10s", "nginx.tls.mode": "off", "monitoring.enabled": false,
+		"runtime": runtime, "backend.replicas": 2, "backend.workers": 2, "backend.drain": "5s", "backend.stopGrace": "10s", "nginx.tls.mode": "off", "monitoring.enabled": false,
 		"database.kind": "postgres", "database.version": 17, "database.memory": "512m", "database.connections": 70, "database.extensions": []string{"pg_stat_statements"}, "backup.enabled": true,
 	})
 	s.up()
