@@ -23,7 +23,8 @@ type Database struct {
 	// SQLite; another version has its image be there. `make database-move` and `make database-upgrade` set it,
 	// and empty it again.
 	Next string `key:"next" allowed:"empty; postgres where kind is sqlite; another version where it is postgres"`
-	// The major version of PostgreSQL. A server reads what one of its own version has written.
+	// The major version of PostgreSQL. A server reads what one of its own version has written: `make
+	// database-upgrade` sets a newer one, and brings along what there is.
 	Version int `key:"version" allowed:"17 or 18"`
 	// The image of the server. Empty: the official one of the version.
 	Image string `key:"image" allowed:"empty, or an image reference of that version that is based on Debian (in Alpine's the server is another user)"`
