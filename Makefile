@@ -77,6 +77,11 @@ database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or wit
 	@$(WITH) setup/base-images.sh for $(STACK) $(if $(filter sqlite,$(TO))$(FORGET),,postgres)
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack database move $(STACK) --to $(or $(TO),postgres) $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back) $(if $(FORGET),--forget)
 
+.PHONY: database-upgrade
+database-upgrade: ## STACK's own PostgreSQL goes to the newest version, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted, FORGET=yes removes what was replaced
+	@$(WITH) setup/base-images.sh for $(STACK) upgrade
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack database upgrade $(STACK) $(if $(IMAGE),--image $(IMAGE)) $(if $(YES),--yes) $(if $(CONTINUE),--continue) $(if $(BACK),--back) $(if $(FORGET),--forget)
+
 .PHONY: destroy
 destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retain says so
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make destroy wants STACK=...))

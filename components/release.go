@@ -143,8 +143,21 @@ func (r *rollout) archiving() (part.Built, error) {
 	if !cfg.Archives() {
 		return part.Built{}, nil
 	}
+	return r.archivingOf(cfg.Database.ServerImage())
+}
+
+// archivingNext is the same of the version that comes next.
+func (r *rollout) archivingNext() (part.Built, error) {
+	next := r.args.Config.Database.NextVersion()
+	if next == 0 || !r.args.Config.Archives() {
+		return part.Built{}, nil
+	}
+	return r.archivingOf(config.DatabaseVersions[next])
+}
+
+func (r *rollout) archivingOf(image string) (part.Built, error) {
 	return r.tool(archivingName, r.args.Archiving, func(_ context.Context, platform string) (buildcontext.Build, error) {
-		return compile.Postgres(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
+		return compile.Postgres(platform, image, r.args.Config.Build.AptMirror)
 	}, "backup.enabled")
 }
 
@@ -190,7 +203,7 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
 	var all []string
-	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.ACMEImage} {
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.ArchivingNext, r.context.ACMEImage} {
 		if built.Reference != "" {
 			all = append(all, built.Reference)
 		}

@@ -4,7 +4,7 @@
 #
 #   base-images.sh              have them: here already, else pulled, else stand-ins
 #   base-images.sh for STACK    only those that this stack's file asks for; with NEXT after it as if
-#                               tarot:database.next said that
+#                               tarot:database.next said that (upgrade: the newest version)
 #   base-images.sh tests        those that the end-to-end tests ask for besides
 #   base-images.sh only KIND... these alone, by the names of their stand-ins' folders; fails where one is not to be had
 #   base-images.sh --list       print what they really are

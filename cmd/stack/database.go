@@ -41,7 +41,7 @@ func databaseCommand() *cobra.Command {
 	f.BoolVar(&o.goOn, "continue", false, "finish the move that was interrupted")
 	f.BoolVar(&o.goBack, "back", false, "take the move back that was interrupted")
 	f.BoolVar(&o.forget, "forget", false, "remove for good what moves have left as it was")
-	cmd.AddCommand(move)
+	cmd.AddCommand(move, databaseUpgradeCommand())
 	return cmd
 }
 
@@ -215,19 +215,11 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 	file, server := cfg, cfg
 	file.Database.Kind, file.Database.Next = config.SQLite, ""
 	server.Database.Kind, server.Database.Next = config.Postgres, ""
-	contextOf := func(cfg config.Config) part.Context {
-		cfg.Nginx.TLS.Mode = "off" // a certificate that is given is no matter here
-		c := part.Context{Config: cfg, Stack: prefix, Site: part.Site{URL: "https://localhost"}, Release: part.Release{Image: cfg.Backend.Image, Images: map[string]string{}}}
-		for service, s := range cfg.Services {
-			c.Release.Images[service] = s.Image
-		}
-		return c
-	}
-	described, err := part.Collect(parts.All, contextOf(server))
+	described, err := part.Collect(parts.All, contextOf(server, prefix))
 	if err != nil {
 		return database.Stack{}, err
 	}
-	m, there := backup.DatabaseVolume(contextOf(file))
+	m, there := backup.DatabaseVolume(contextOf(file, prefix))
 	if !there {
 		return database.Stack{}, fmt.Errorf("%s is in no volume", file.DatabaseFile())
 	}
@@ -250,12 +242,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 		OnPostgres: engine.Uses(server, app, prefix, project),
 		Shown:      []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ]; then echo closed; else echo open; fi"},
 	}
-	if cfg.Nginx.Enabled {
-		s.Nginx, s.Close = "nginx", []string{"touch", assets.ClosedFile}
-		if !cfg.Maintenance {
-			s.Open = []string{"rm", "-f", assets.ClosedFile}
-		}
-	}
+	s.Nginx, s.Close, s.Open = pageOf(cfg)
 	return s, nil
 }
 

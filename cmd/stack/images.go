@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,16 +50,22 @@ func imagesCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(updateImagesCommand())
-	cmd.Flags().StringVar(&next, "next", "", "as if tarot:database.next said that")
+	cmd.Flags().StringVar(&next, "next", "", "as if tarot:database.next said that; "+newest+": the newest version of PostgreSQL")
 	cmd.Flags().BoolVar(&all, "all", false, "setup/images.txt: those of all parts, whatever a stack asks for")
 	return cmd
 }
+
+// newest stands for the version of PostgreSQL that an upgrade leads to.
+const newest = "upgrade"
 
 // imagesOf reads a stack file. Its values are checked by the program, with its secrets.
 func imagesOf(text []byte, next string) ([]string, error) {
 	cfg, err := configurationOf(text)
 	if err != nil {
 		return nil, err
+	}
+	if next == newest {
+		next = strconv.Itoa(config.NewestDatabase())
 	}
 	cfg.Database.Next = cmp.Or(next, cfg.Database.Next)
 	described, err := describe(cfg, "")

@@ -41,6 +41,16 @@ func TestImagesOfAStack(t *testing.T) {
 	}
 }
 
+// What an upgrade leads to is got before it begins.
+func TestImagesOfAnUpgrade(t *testing.T) {
+	for file, want := range map[string][]string{"{kind: postgres, version: 17}": {"postgres:17.12", "postgres:18.6"}, "{kind: postgres}": {"postgres:18.6"}} {
+		got, err := imagesOf([]byte("config:\n  tarot:database: "+file+"\n"), "upgrade")
+		if got = slices.DeleteFunc(got, func(image string) bool { return !strings.HasPrefix(image, "postgres:") }); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %q", file, err, got)
+		}
+	}
+}
+
 // Set-up has to do without a stack, and its list without being told of a part.
 func TestSetUpsListIsThatOfTheParts(t *testing.T) {
 	var text strings.Builder

@@ -137,9 +137,8 @@ func asker(yes bool, out console.Console) func(question string) (bool, error) {
 		if yes {
 			return true, nil
 		}
-		info, err := os.Stdin.Stat()
-		if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-			return false, errors.New("there is no terminal to ask on, and YES=yes was not given")
+		if err := askable(); err != nil {
+			return false, err
 		}
 		fmt.Fprintf(out.To, "  %s [yes/no] ", question)
 		answer, err := in.ReadString('\n')
@@ -148,6 +147,15 @@ func asker(yes bool, out console.Console) func(question string) (bool, error) {
 		}
 		return strings.TrimSpace(answer) == "yes", nil
 	}
+}
+
+// askable is an error where nobody can be asked.
+func askable() error {
+	info, err := os.Stdin.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return errors.New("there is no terminal to ask on, and YES=yes was not given")
+	}
+	return nil
 }
 
 // people are whoever restores.

@@ -50,6 +50,8 @@ type Context struct {
 	Archiving Built
 	// ACMEImage is that of what gets the certificate, where that is wanted.
 	ACMEImage Built
+	// ArchivingNext is that of the version that database.next names.
+	ArchivingNext Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so

@@ -125,6 +125,23 @@ func TestTheServerRunsInAnImageOfItsOwn(t *testing.T) {
 	}
 }
 
+// What an upgrade leads to is there before users see the maintenance page: set-up gets it, and it is built.
+func TestTheImageOfTheNextVersion(t *testing.T) {
+	c := archives("")
+	c.Database.Version = 17
+	if all := spec(t, Server{}, c).Images; len(all) != 1 {
+		t.Errorf("%+v", all)
+	}
+	c.Database.Next, c.ArchivingNext = "18", part.Built{Reference: "tarot-postgres:4567"}
+	if all := spec(t, Server{}, c).Images; len(all) != 2 || all[1].Reference != "tarot-postgres:4567" || all[1].Build == nil || all[1].SetUp != config.DatabaseVersions[18] {
+		t.Errorf("%+v", all)
+	}
+	c.Backup.Enabled = false
+	if all := spec(t, Server{}, c).Images; len(all) != 2 || all[1].Reference != config.DatabaseVersions[18] || all[1].Build != nil {
+		t.Errorf("%+v", all)
+	}
+}
+
 // The golden file is given to the real promtool, and tried by it, in the end-to-end tests.
 func TestRulesOfTheArchive(t *testing.T) {
 	golden.Check(t, "testdata/archive.rules.yml", "groups:\n"+spec(t, Archive{}, archives("")).Alerts[0].YAML)

@@ -70,8 +70,22 @@ func (Server) Spec(c part.Context) (part.Spec, error) {
 		Images:    []part.Image{image(c)},
 		Warnings:  warnings(c),
 	}
+	if c.Database.NextVersion() != 0 {
+		s.Images = append(s.Images, nextImage(c))
+	}
 	archived(c, &s)
 	return s, nil
+}
+
+// nextImage is that of the version which an upgrade leads to: nobody waits for it behind the maintenance page.
+func nextImage(c part.Context) part.Image {
+	i := part.Image{Name: Name + "-next", Reference: config.DatabaseVersions[c.Database.NextVersion()], Component: component}
+	i.SetUp = i.Reference
+	if c.Archives() {
+		build := c.ArchivingNext.Build
+		i.Reference, i.Build = c.ArchivingNext.Reference, &build
+	}
+	return i
 }
 
 func image(c part.Context) part.Image {
@@ -121,7 +135,7 @@ func server(c part.Context) part.Service {
 		},
 		Image: Name,
 		Files: []part.File{
-			{Name: "postgresql.conf", Text: part.Plain(settings(c.Database))}, {Name: "pg_hba.conf", Text: part.Plain(logins)}, {Name: "pg_ident.conf", Text: part.Plain(identities)},
+			{Name: "postgresql.conf", Text: part.Plain(Settings(c.Database))}, {Name: "pg_hba.conf", Text: part.Plain(logins)}, {Name: "pg_ident.conf", Text: part.Plain(identities)},
 			{Name: "start.sh", Text: part.Plain(startScript)}, {Name: "layout.sh", Text: part.Plain(layoutScript)},
 		},
 		Mounts: append([]part.Mount{
@@ -148,7 +162,7 @@ func look(c part.Context, volume string) part.Job {
 				User:    user,
 			},
 			Image:  Name,
-			Files:  []part.File{{Name: "layout.sh", Text: part.Plain(layoutScript)}, {Name: "postgresql.conf", Text: part.Plain(settings(c.Database))}},
+			Files:  []part.File{{Name: "layout.sh", Text: part.Plain(layoutScript)}, {Name: "postgresql.conf", Text: part.Plain(Settings(c.Database))}},
 			Mounts: append([]part.Mount{{Kind: workload.Volume, Source: Name, Target: place, ReadOnly: true}}, inPlaceOfImages(c.Database.Version, place)...),
 		},
 		Within: time.Minute,

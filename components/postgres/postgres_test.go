@@ -41,7 +41,7 @@ func TestSettings(t *testing.T) {
 			return d
 		}(),
 	} {
-		golden.Check(t, "testdata/"+name+".conf", settings(d))
+		golden.Check(t, "testdata/"+name+".conf", Settings(d))
 	}
 	golden.Check(t, "testdata/pg_hba.conf", logins)
 }

@@ -52,7 +52,7 @@ func stand(c part.Context) part.Service {
 			StopGrace: 20 * time.Second, // what the server has goes away
 		},
 		Image: Name,
-		Files: []part.File{{Name: "postgresql.conf", Text: part.Plain(settings(c.Database))}},
+		Files: []part.File{{Name: "postgresql.conf", Text: part.Plain(Settings(c.Database))}},
 		Mounts: append([]part.Mount{
 			{Kind: workload.Volume, Source: backup.RoomVolume, Target: roomFolder},
 			backup.Scratch(scratchFolder), backup.Tools(),

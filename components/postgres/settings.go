@@ -25,9 +25,9 @@ users   postgres  postgres
 users   nobody    exporter
 `
 
-// settings is postgresql.conf. A quarter of the memory is for what all share; what a connection
+// Settings is postgresql.conf. A quarter of the memory is for what all share; what a connection
 // takes for itself is small, as there may be many at once.
-func settings(d config.Database) string {
+func Settings(d config.Database) string {
 	const mb = 1 << 20
 	memory := int64(d.Memory)
 	share := func(percent, least int64) string {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tarot-platform/internal/cron"
@@ -19,9 +20,11 @@ type Database struct {
 	// one that somebody else runs, at the address in the secret `databaseUrl`.
 	Kind string `key:"kind" allowed:"sqlite, postgres or external"`
 	// What is to be ready beside: `postgres` has that server run, while the application stays on
-	// SQLite. `make database-move` sets it, and empties it again.
-	Next string `key:"next" allowed:"empty, or postgres where kind is sqlite"`
-	// The major version of PostgreSQL. A server reads what one of its own version has written.
+	// SQLite; another version has its image be there. `make database-move` and `make database-upgrade` set it,
+	// and empty it again.
+	Next string `key:"next" allowed:"empty; postgres where kind is sqlite; another version where it is postgres"`
+	// The major version of PostgreSQL. A server reads what one of its own version has written: `make
+	// database-upgrade` sets a newer one, and brings along what there is.
 	Version int `key:"version" allowed:"17 or 18"`
 	// The image of the server. Empty: the official one of the version.
 	Image string `key:"image" allowed:"empty, or an image reference of that version that is based on Debian (in Alpine's the server is another user)"`
@@ -102,6 +105,18 @@ func databaseDefaults() Database {
 // ServerImage is what the server runs.
 func (d Database) ServerImage() string { return cmp.Or(d.Image, DatabaseVersions[d.Version]) }
 
+// NextVersion is the other version whose image is to be ready; 0: none.
+func (d Database) NextVersion() int {
+	version, err := strconv.Atoi(d.Next)
+	if _, known := DatabaseVersions[version]; err != nil || !known || version == d.Version {
+		return 0
+	}
+	return version
+}
+
+// NewestDatabase is the version that an upgrade leads to.
+func NewestDatabase() int { return slices.Max(slices.Collect(maps.Keys(DatabaseVersions))) }
+
 // RunsPostgres is true where the stack has a PostgreSQL of its own.
 func (cfg Config) RunsPostgres() bool { return cfg.Database.Kind == Postgres }
 
@@ -163,7 +178,7 @@ var (
 
 func (d Database) check(c *checker, cfg Config) {
 	c.oneOf("database.kind", d.Kind, SQLite, Postgres, External)
-	c.want(d.Next == "" || d.Next == Postgres && d.Kind == SQLite, "database.next", d.Next)
+	c.want(d.Next == "" || d.Next == Postgres && d.Kind == SQLite || d.NextVersion() != 0 && d.Kind == Postgres, "database.next", d.Next)
 	_, known := DatabaseVersions[d.Version]
 	c.want(known, "database.version", d.Version)
 	c.want(d.Image == "" || imageName.MatchString(d.Image), "database.image", d.Image)

@@ -322,23 +322,38 @@ func (m *Move) switchBack(ctx context.Context, kind, next string, uses []engine.
 }
 
 // errWritten is why there is no way back.
-var errWritten = errors.New("users have written to the new database since: go on (CONTINUE=yes), and move back when that has ended")
+var errWritten = fmt.Errorf("users have written to the new database since: %w, and back when that has ended", journal.ErrOnly)
 
-// nobody has the database from now on.
-func (m *Move) nobody(ctx context.Context, volumes ...string) error {
+// nobody has the database from now on: those that had it are returned.
+func (m *Move) nobody(ctx context.Context, volumes ...string) ([]backup.Stopped, error) {
 	m.page(ctx)
 	all, err := m.Engine.WritersOf(ctx, m.Stack.Prefix, volumes, m.Stack.Clients)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return m.Engine.StopWriters(ctx, all, m.Tell)
+	slices.SortStableFunc(all, func(a, b backup.Stopped) int { return m.Stack.Order(a.Workload) - m.Stack.Order(b.Workload) })
+	return all, m.Engine.StopWriters(ctx, all, m.Tell)
+}
+
+// served has users get what they had, where there is no way back: they have written to it.
+func (m *Move) served(ctx context.Context, stopped []backup.Stopped, why error) error {
+	if !errors.Is(why, journal.ErrOnly) {
+		return why
+	}
+	err := m.Engine.StartWriters(ctx, stopped, m.Tell)
+	if err == nil {
+		err = m.unpage(ctx)
+	}
+	return errors.Join(why, err)
 }
 
 // unwritten is an error where PostgreSQL has more than was copied.
-func (m *Move) unwritten(ctx context.Context, data map[string]string) error {
-	if err := m.nobody(ctx); err != nil {
+func (m *Move) unwritten(ctx context.Context, data map[string]string) (err error) {
+	stopped, err := m.nobody(ctx)
+	if err != nil {
 		return err
 	}
+	defer func() { err = m.served(ctx, stopped, err) }()
 	rows, err := m.serverRows(ctx)
 	if err != nil {
 		return err
@@ -354,10 +369,12 @@ func (m *Move) unwritten(ctx context.Context, data map[string]string) error {
 }
 
 // fileUnwritten is the same of the file.
-func (m *Move) fileUnwritten(ctx context.Context, data map[string]string) error {
-	if err := m.nobody(ctx, m.Stack.Volume); err != nil {
+func (m *Move) fileUnwritten(ctx context.Context, data map[string]string) (err error) {
+	stopped, err := m.nobody(ctx, m.Stack.Volume)
+	if err != nil {
 		return err
 	}
+	defer func() { err = m.served(ctx, stopped, err) }()
 	rows, err := m.snapshot(ctx, true)
 	if err != nil {
 		return err
@@ -402,7 +419,7 @@ func (m *Move) Begin(ctx context.Context, operation engine.Operation) error {
 	if err != nil {
 		return err
 	}
-	return m.goOn(ctx, j, false)
+	return m.goOn(ctx, j, m.plan(j), false)
 }
 
 // Continue finishes the one that is open.
@@ -411,7 +428,7 @@ func (m *Move) Continue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.goOn(ctx, j, true)
+	return m.goOn(ctx, j, m.plan(j), true)
 }
 
 // Back takes the one back that is open.
@@ -420,7 +437,7 @@ func (m *Move) Back(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.back(ctx, j)
+	return m.back(ctx, j, m.plan(j))
 }
 
 func (m *Move) open(ctx context.Context) (*journal.Journal, error) {
@@ -442,30 +459,29 @@ func (m *Move) plan(j *journal.Journal) []journal.Step {
 
 // goOn does what is left of a plan. Where a step fails before users have the other database, all is
 // taken back; but not for want of an `up` that a killed command's is in the way of.
-func (m *Move) goOn(ctx context.Context, j *journal.Journal, again bool) error {
-	plan := m.plan(j)
+func (m *Move) goOn(ctx context.Context, j *journal.Journal, plan []journal.Step, again bool) error {
 	if j.GoingBack() {
 		m.Tell("it is being taken back already: that goes on")
-		return m.back(ctx, j)
+		return m.back(ctx, j, plan)
 	}
 	err := j.Go(ctx, plan, func(step string) { m.Tell(titles[step]) })
 	var failed *journal.StepError
 	if err == nil || !errors.As(err, &failed) {
 		return err
 	}
-	if ctx.Err() != nil || !j.CanGoBack(plan) || failed.Step == switched || again && failed.Step == "prepared" {
-		return fmt.Errorf("%w\n%s is not finished: make database-move STACK=%s CONTINUE=yes goes on, BACK=yes takes it back. Nothing was lost", err, j.Held().Operation.Title(), m.Stack.Name)
+	if ctx.Err() != nil || !j.CanGoBack(plan) || failed.Step == switched || again && (failed.Step == "prepared" || failed.Step == "built") {
+		return fmt.Errorf("%w\n%s is not finished: make %s STACK=%s CONTINUE=yes goes on, BACK=yes takes it back. Nothing was lost", err, j.Held().Operation.Title(), j.Held().Operation.Target(), m.Stack.Name)
 	}
 	m.Tell("it has failed, and is taken back: " + err.Error())
-	if undone := m.back(ctx, j); undone != nil {
+	if undone := m.back(ctx, j, plan); undone != nil {
 		return fmt.Errorf("%w\nIt could not be taken back yet: %w", err, undone)
 	}
 	return fmt.Errorf("%w\nAll is as it was before", err)
 }
 
-func (m *Move) back(ctx context.Context, j *journal.Journal) error {
-	if err := j.Back(ctx, m.plan(j), func(step string) { m.Tell("taking back: " + titles[step]) }); err != nil {
-		return fmt.Errorf("%w\nmake database-move STACK=%s BACK=yes tries again", err, m.Stack.Name)
+func (m *Move) back(ctx context.Context, j *journal.Journal, plan []journal.Step) error {
+	if err := j.Back(ctx, plan, func(step string) { m.Tell("taking back: " + titles[step]) }); err != nil {
+		return fmt.Errorf("%w\nmake %s STACK=%s BACK=yes tries again", err, j.Held().Operation.Target(), m.Stack.Name)
 	}
 	return nil
 }
@@ -480,6 +496,10 @@ var titles = map[string]string{
 	"copied":    "copying, and comparing",
 	"retired":   "giving the file of SQLite another name",
 	"placed":    "putting the file in its place",
+	"looked":    "looking what there is",
+	"built":     "what the new server's image needs",
+	"saved":     "a copy for the nightly backup, of now",
+	"replaced":  "the server of before stops, and the copy takes its place",
 	switched:    "users get the other database, by an `up`",
 	"tidied":    "tidying",
 }

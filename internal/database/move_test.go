@@ -474,6 +474,9 @@ func TestAnUpThatFailsAtTheSwitch(t *testing.T) {
 	if err := w.move().Back(t.Context()); err == nil || !strings.Contains(err.Error(), "users have written to the new database") {
 		t.Errorf("%v", err)
 	}
+	if err := errors.Join(w.move().Continue(t.Context()), w.is(config.Postgres, 8)); err != nil {
+		t.Errorf("the way on, after that: %v", err)
+	}
 }
 
 // The same on the way back: what users have written to the file, PostgreSQL has not.

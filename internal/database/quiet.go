@@ -66,16 +66,17 @@ func (m *Move) noSession(ctx context.Context) error {
 	return err
 }
 
-// quiet is the maintenance page, and then nobody has the database.
-func (m *Move) quiet(nobody func(context.Context) error) journal.Step {
+// quiet is the maintenance page, and then nobody has the database, but for what stays.
+func (m *Move) quiet(nobody func(context.Context) error, stays ...string) journal.Step {
 	return journal.Step{Name: "quiet",
 		Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
 			all, err := writers(data)
 			if err != nil {
 				return nil, err
 			}
+			leave := slices.DeleteFunc(all, func(s backup.Stopped) bool { return slices.Contains(stays, s.Workload) })
 			// What runs when it is due may take its time to end, before users wait.
-			serving, scheduled := apart(all)
+			serving, scheduled := apart(leave)
 			if err := m.Engine.StopWriters(ctx, scheduled, m.Tell); err != nil {
 				return nil, err
 			}

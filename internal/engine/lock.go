@@ -40,6 +40,7 @@ const (
 	Restore        Operation = "restore"
 	MoveToPostgres Operation = "move-to-postgres"
 	MoveToSQLite   Operation = "move-to-sqlite"
+	Upgrade        Operation = "upgrade"
 )
 
 // Title is what a person calls it.
@@ -49,16 +50,21 @@ func (o Operation) Title() string {
 		return "the move of the database to PostgreSQL"
 	case MoveToSQLite:
 		return "the move of the database to SQLite"
+	case Upgrade:
+		return "the upgrade of the database's PostgreSQL"
 	case Restore:
 		return "a restore"
 	}
 	return "an operation (" + string(o) + ")"
 }
 
-// target finishes it, by make.
-func (o Operation) target() string {
-	if o == Restore {
+// Target finishes it, by make.
+func (o Operation) Target() string {
+	switch o {
+	case Restore:
 		return "restore"
+	case Upgrade:
+		return "database-upgrade"
 	}
 	return "database-move"
 }
@@ -66,7 +72,7 @@ func (o Operation) target() string {
 // Unfinished refuses whatever else is wanted of a stack meanwhile.
 func (h Held) Unfinished(stack string) error {
 	return fmt.Errorf("%s of %s by %s, begun %s, is not finished, and nothing else is done with the stack until it is. Finish it: make %[5]s STACK=%[2]s CONTINUE=yes. Or take it back: make %[5]s STACK=%[2]s BACK=yes",
-		h.Operation.Title(), stack, h.Who, h.Since.UTC().Format(time.RFC3339), h.Operation.target())
+		h.Operation.Title(), stack, h.Who, h.Since.UTC().Format(time.RFC3339), h.Operation.Target())
 }
 
 func stackLock(prefix, kind string) string { return prefix + "-" + kind }

@@ -59,7 +59,11 @@ func checkDatabase(there map[string]bool, marks, wanted []Use) error {
 	switch {
 	case was && is && before != after:
 		version := strings.TrimPrefix(before, ofPostgres)
-		return fault("database.version", strings.TrimPrefix(after, ofPostgres), fmt.Sprintf("can not be, as the volume %s has this stack's data in PostgreSQL %s, which another version does not read", had[0].Volume, version), version)
+		allowed := version
+		if version < strings.TrimPrefix(after, ofPostgres) {
+			allowed += "; `make database-upgrade`, which brings them along"
+		}
+		return fault("database.version", strings.TrimPrefix(after, ofPostgres), fmt.Sprintf("can not be, as the volume %s has this stack's data in PostgreSQL %s, which another version does not read", had[0].Volume, version), allowed)
 	case was && !is:
 		now := config.SQLite
 		if after == "" { // an address: of which kind, is not in what it has

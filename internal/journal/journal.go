@@ -211,6 +211,9 @@ func (j *Journal) CanGoBack(plan []Step) bool {
 	return !slices.ContainsFunc(plan, func(s Step) bool { return s.Last && j.Done(s.Name) })
 }
 
+// ErrOnly is why a step can not be undone, ever: the way is on.
+var ErrOnly = errors.New("the way is on (CONTINUE=yes)")
+
 // Back undoes the steps of a plan, the last one first, and ends the operation. Where one can't be
 // undone, the operation stays open, and a second call goes on.
 func (j *Journal) Back(ctx context.Context, plan []Step, tell func(step string)) error {
@@ -234,7 +237,14 @@ func (j *Journal) Back(ctx context.Context, plan []Step, tell func(step string))
 		}
 		if s.Undo != nil {
 			tell(s.Name)
-			if err := s.Undo(ctx, j.data(plan[:i+1])); err != nil {
+			err := s.Undo(ctx, j.data(plan[:i+1]))
+			if errors.Is(err, ErrOnly) && i == from { // nothing is undone: it goes on where it was
+				if err := j.engine.RemoveNote(context.WithoutCancel(ctx), j.prefix, j.held.Run, back); err != nil {
+					return err
+				}
+				delete(j.notes, back)
+			}
+			if err != nil {
 				return &StepError{s.Name, err}
 			}
 		}

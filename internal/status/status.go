@@ -108,6 +108,7 @@ type Engine interface {
 	Wanted(ctx context.Context, prefix string) (map[string]int, error)
 	Exec(ctx context.Context, prefix, workload string, command ...string) (string, error)
 	CheckWritable(ctx context.Context, prefix, workload string, places ...string) error
+	Operating(ctx context.Context, prefix string) (engine.Held, bool, error)
 }
 
 // Of looks at a stack. An error means that it can't be told; what is wrong with
@@ -121,6 +122,13 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	wanted, err := docker.Wanted(ctx, prefix)
 	if err != nil {
 		return s, err
+	}
+	held, open, err := docker.Operating(ctx, prefix)
+	if err != nil {
+		return s, err
+	}
+	if open { // first, as what else is wrong may follow from it
+		s.problem("%s", held.Unfinished(stack))
 	}
 	s.workloads(out, wanted, replicas, now)
 	s.writes(ctx, prefix, docker, out.Services["backend"].Writes)

@@ -25,6 +25,7 @@ type docker struct {
 	says     map[string]string // what a command in a workload prints
 	shut     error             // what writing ends with
 	writes   []string          // where that is tried; nil: as ever
+	held     engine.Held       // what is not finished
 }
 
 func (d docker) Exec(_ context.Context, _, workload string, command ...string) (string, error) {
@@ -35,6 +36,10 @@ func (d docker) Exec(_ context.Context, _, workload string, command ...string) (
 		return text, nil
 	}
 	return "", errors.New(command[0] + " does not answer")
+}
+
+func (d docker) Operating(context.Context, string) (engine.Held, bool, error) {
+	return d.held, d.held.Run != "", nil
 }
 
 func (d docker) CheckWritable(_ context.Context, _, workload string, places ...string) error {
@@ -180,5 +185,18 @@ func TestAge(t *testing.T) {
 		if got := age(seconds); got != want {
 			t.Errorf("%d: %s, want %s", seconds, got, want)
 		}
+	}
+}
+
+// Whatever else is wrong may follow from it.
+func TestAnOperationThatIsOpen(t *testing.T) {
+	d := running()
+	d.held = engine.Held{Run: "r", Who: "ann@host", Since: now, Operation: engine.Upgrade}
+	s, err := Of(t.Context(), "prod", "tarot-prod", stack(t, 200), d, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Problems) == 0 || !strings.Contains(s.Problems[0], "the upgrade of the database's PostgreSQL of prod by ann@host") || !strings.Contains(s.Problems[0], "make database-upgrade STACK=prod CONTINUE=yes") {
+		t.Errorf("%q", s.Problems)
 	}
 }

@@ -158,7 +158,13 @@ func (s *stack) closes(out map[string]any) func() time.Duration {
 // killedAt is a move that is killed when it says something, with the `up` that it may run.
 func (s *stack) killedAt(says string, words ...string) {
 	s.t.Helper()
-	moving := s.began(append([]string{"database", "move", s.name}, words...)...)
+	s.commandKilledAt(says, append([]string{"database", "move", s.name}, words...)...)
+}
+
+// commandKilledAt is the same of another command.
+func (s *stack) commandKilledAt(says string, words ...string) {
+	s.t.Helper()
+	moving := s.began(words...)
 	s.until("it says "+says, func() bool {
 		return strings.Contains(moving.said(), says) || strings.Contains(moving.said(), "stack: ")
 	})
