@@ -93,9 +93,9 @@ type PlatformArgs struct {
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
 	// Scheduler makes what the scheduler's image is built from, for an os/architecture, and
-	// Helper what that of the backups is, and Archiving what that of a PostgreSQL is that is archived. nil:
-	// compile.Scheduler, compile.Backup and compile.Postgres.
-	Scheduler, Helper, Archiving Compiler
+	// Helper what that of the backups is, Archiving what that of a PostgreSQL is that is archived, and Pooling
+	// what that of the pooler before one is. nil: compile.Scheduler, compile.Backup, compile.Postgres, compile.Pooler.
+	Scheduler, Helper, Archiving, Pooling Compiler
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

@@ -118,6 +118,7 @@ const (
 	schedulerName = "scheduler"
 	helperName    = "backup"
 	archivingName = "postgres"
+	poolingName   = "pooler"
 )
 
 // scheduler is the image of the scheduler, where something is scheduled.
@@ -145,6 +146,17 @@ func (r *rollout) archiving() (part.Built, error) {
 	return r.tool(archivingName, r.args.Archiving, func(_ context.Context, platform string) (buildcontext.Build, error) {
 		return compile.Postgres(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
 	}, "backup.enabled")
+}
+
+// pooling is the image of the pooler before the stack's PostgreSQL, where there is one.
+func (r *rollout) pooling() (part.Built, error) {
+	cfg := r.args.Config
+	if !cfg.Pools() {
+		return part.Built{}, nil
+	}
+	return r.tool(poolingName, r.args.Pooling, func(_ context.Context, platform string) (buildcontext.Build, error) {
+		return compile.Pooler(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
+	}, "database.pooler.enabled")
 }
 
 // tool is an image of the platform's own, which a key of the configuration asks for. It is none
@@ -181,7 +193,7 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
 	var all []string
-	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving} {
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.Pooling} {
 		if built.Reference != "" {
 			all = append(all, built.Reference)
 		}
@@ -309,7 +321,7 @@ func (r *rollout) record(unfinished bool) error {
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
 		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(),
-		Tools: []string{r.repository(schedulerName), r.repository(helperName), r.repository(archivingName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Tools: []string{r.repository(schedulerName), r.repository(helperName), r.repository(archivingName), r.repository(poolingName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}
