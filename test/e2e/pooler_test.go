@@ -125,7 +125,7 @@ func throughAPooler(t *testing.T, runtime string) {
 	if said := s.loggedIn(first, "SELECT 1"); !strings.Contains(said, "FATAL") {
 		t.Errorf("the earlier account: %s", said)
 	}
-	tr.phase("a release", func() { s.config("backend.logLevel", "WARNING"); s.up() })
+	tr.phase("a release", func() { s.config("backend.logLevel", "warning"); s.up() })
 	same(t, before, s.containers(pooler), 1)
 	tr.phase("after it", func() { time.Sleep(3 * time.Second) })
 	tr.report()
