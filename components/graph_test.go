@@ -40,6 +40,8 @@ var graphs = map[string]struct {
 	"containers-cached":      {stack: "containers, watched", changes: []func(*config.Config){cached("cache")}},
 	"swarm-postgres":         {stack: "prod, watched", changes: []func(*config.Config){onPostgres}},
 	"containers-postgres":    {stack: "prod as containers", changes: []func(*config.Config){onPostgres, backedUp, func(c *config.Config) { c.Database.Version = 17 }}},
+	"swarm-pooled":           {stack: "prod, watched", changes: []func(*config.Config){onPostgres, pooled}},
+	"containers-pooled":      {stack: "prod as containers", changes: []func(*config.Config){onPostgres, pooled, withSchedules}},
 	"swarm-backup":           {stack: "prod, watched", changes: []func(*config.Config){backedUp}},
 	"containers-backup":      {stack: "containers, watched", changes: []func(*config.Config){backedUp, cached("queue"), toAServer}},
 	"prod-services":          {stack: "prod, watched", changes: []func(*config.Config){withServices}},
@@ -71,6 +73,9 @@ func certified(c *config.Config) {
 
 // onPostgres has a PostgreSQL.
 func onPostgres(c *config.Config) { c.Database.Kind = config.Postgres }
+
+// pooled has a pooler before it.
+func pooled(c *config.Config) { c.Database.Pooler.Enabled = true }
 
 // onExternal has its data in somebody else's.
 func onExternal(c *config.Config) {

@@ -93,9 +93,10 @@ type PlatformArgs struct {
 	// Runtime returns the runtime that the configuration names. nil: runtime.New.
 	Runtime func(name string, stack runtime.Stack, constraints []string) (runtime.Runtime, error)
 	// Scheduler makes what the scheduler's image is built from, for an os/architecture, and
-	// Helper what that of the backups is, and Archiving what that of a PostgreSQL is that is archived. nil:
-	// compile.Scheduler, compile.Backup and compile.Postgres; and ACME is compile.ACME.
-	Scheduler, Helper, Archiving, ACME Compiler
+	// Helper what that of the backups is, Archiving what that of a PostgreSQL is that is archived, Pooling
+	// what that of the pooler before one is, and ACME what that of what gets certificates is. nil: compile.Scheduler,
+	// compile.Backup, compile.Postgres, compile.Pooler, compile.ACME.
+	Scheduler, Helper, Archiving, Pooling, ACME Compiler
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -141,7 +142,7 @@ func TestTheSocketIsForThePostgresAlone(t *testing.T) {
 		}
 	}
 	slices.Sort(have)
-	if want := []string{"cron-postgres-archive 999:999", "cron-postgres-dump 999:999", "postgres 999:999", "postgres-exporter 65534:65534", "postgres-stanza 999:999", "postgres-users 999:999", "postgres-users-only 999:999"}; !slices.Equal(have, want) {
+	if want := []string{"cron-postgres-archive 999:999", "cron-postgres-dump 999:999", "postgres 999:999", "postgres-exporter 65534:65534", "postgres-pooler 13:13", "postgres-stanza 999:999", "postgres-users 999:999", "postgres-users-only 999:999"}; !slices.Equal(have, want) {
 		t.Errorf("%q", have)
 	}
 }
@@ -184,6 +185,46 @@ func TestTheSwitchOfAMoveLeavesTheServerAlone(t *testing.T) {
 			if least := map[bool]int{false: 4, true: 8}[backups]; compared < least {
 				t.Errorf("%s, backups %v: only %d are compared", name, backups, compared)
 			}
+		}
+	}
+}
+
+// The application has the pooler's address, and a migration the server's, under each name that it has.
+func TestAMigrationGoesPastThePooler(t *testing.T) {
+	for _, name := range []string{"prod", "prod as containers"} {
+		inProject(t)
+		r := succeed(t, stack(t, name, onPostgres, pooled, func(c *config.Config) {
+			c.Backend.Aliases = map[string]string{"DB_DSN": "DATABASE_URL"}
+		}), up)
+		hosts := map[string]map[string]bool{"migrate": {}, "backend": {}}
+		for _, x := range r.all {
+			for kind := range hosts {
+				if !strings.HasPrefix(strings.TrimPrefix(x.Name, "tarot-test-"), kind) {
+					continue
+				}
+				texts(x.In, false, func(text string, _ bool) {
+					for _, host := range []string{"postgres-pooler:6432", "postgres:5432"} {
+						if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
+							text = string(decoded)
+						}
+						if strings.HasPrefix(text, "postgresql://app_") && strings.HasSuffix(text, "@"+host+"/app") {
+							hosts[kind][host] = true
+						}
+					}
+				})
+			}
+		}
+		if fmt.Sprint(hosts) != "map[backend:map[postgres-pooler:6432:true postgres:5432:true] migrate:map[postgres:5432:true]]" {
+			t.Errorf("%s: %v", name, hosts)
+		}
+		var told []string
+		for _, place := range []string{"postgres ", "postgres-1 ", "postgres-users ", "postgres-pooler ", "postgres-pooler-1 ", "migrate ", "backend ", "backend-1 ", "postgres-users-only "} {
+			if i := slices.IndexFunc(r.engine.asked, func(s string) bool { return strings.Contains(s, " tarot-test-"+place) }); i >= 0 {
+				told = append(told, fmt.Sprintf("%02d %s", i, place))
+			}
+		}
+		if len(told) != 6 || !slices.IsSorted(told) {
+			t.Errorf("%s: %q", name, told)
 		}
 	}
 }

@@ -119,6 +119,7 @@ const (
 	helperName    = "backup"
 	archivingName = "postgres"
 	acmeName      = "acme"
+	poolingName   = "pooler"
 )
 
 // scheduler is the image of the scheduler, where something is scheduled.
@@ -169,6 +170,17 @@ func (r *rollout) acme() (part.Built, error) {
 	return r.tool(acmeName, r.args.ACME, compile.ACME, "nginx.tls.mode")
 }
 
+// pooling is the image of the pooler before the stack's PostgreSQL, where there is one.
+func (r *rollout) pooling() (part.Built, error) {
+	cfg := r.args.Config
+	if !cfg.Pools() {
+		return part.Built{}, nil
+	}
+	return r.tool(poolingName, r.args.Pooling, func(_ context.Context, platform string) (buildcontext.Build, error) {
+		return compile.Pooler(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
+	}, "database.pooler.enabled")
+}
+
 // tool is an image of the platform's own, which a key of the configuration asks for. It is none
 // of the release's: a pinned one has that of today.
 func (r *rollout) tool(name string, compiler, usual Compiler, key string) (part.Built, error) {
@@ -203,7 +215,7 @@ func (r *rollout) writeBuildSecrets() (remove func(), err error) {
 // tools are the images that are the platform's own.
 func (r *rollout) tools() []string {
 	var all []string
-	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.ArchivingNext, r.context.ACMEImage} {
+	for _, built := range []part.Built{r.context.Scheduler, r.context.Helper, r.context.Archiving, r.context.ArchivingNext, r.context.Pooling, r.context.ACMEImage} {
 		if built.Reference != "" {
 			all = append(all, built.Reference)
 		}
@@ -331,7 +343,7 @@ func (r *rollout) record(unfinished bool) error {
 func (r *rollout) pruneReleases() {
 	removed, err := r.args.Engine.PruneReleases(r.ctx.Context(), engine.Prune{
 		Prefix: r.args.Prefix, Current: r.Name, Repository: r.repository(config.BackendName), Project: r.ctx.Project(),
-		Tools: []string{r.repository(schedulerName), r.repository(helperName), r.repository(archivingName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
+		Tools: []string{r.repository(schedulerName), r.repository(helperName), r.repository(archivingName), r.repository(poolingName)}, InUse: r.tools(), Keep: r.args.Config.Releases.Keep, Young: young})
 	if len(removed) > 0 {
 		_ = r.ctx.Log.Info("removed: "+strings.Join(removed, ", "), nil)
 	}

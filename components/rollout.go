@@ -74,13 +74,17 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if err != nil {
 		return nil, err
 	}
+	pooling, err := r.pooling()
+	if err != nil {
+		return nil, err
+	}
 	peer, err := r.findEdge()
 	if err != nil {
 		return nil, err
 	}
 	r.context = part.Context{
 		Project: args.Project, Peer: peer,
-		Scheduler: scheduler, Helper: helper, Archiving: archiving, ArchivingNext: archivingNext, ACMEImage: acme,
+		Scheduler: scheduler, Helper: helper, Archiving: archiving, ArchivingNext: archivingNext, Pooling: pooling, ACMEImage: acme,
 		Config: args.Config, Stack: args.Prefix, Release: r.deploying.Release, Known: slices.Sorted(maps.Keys(args.Volumes)),
 		Host: part.Host{Paths: args.Engine.HostPaths(), Name: args.Engine.Host(), Local: args.Engine.Local(), Platform: args.Engine.Platform()},
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},

@@ -125,7 +125,7 @@ func TestEarlierSchedulersAreRemovedAndThisOneIsNot(t *testing.T) {
 		if name == "scheduled" {
 			want = []string{r.get(t, "RemoteImage", "publish-scheduler-image").at("name").(string)}
 		}
-		if p := r.engine.pruning; !slices.Equal(p.Tools, []string{"tarot-scheduler", "tarot-backup", "tarot-postgres"}) || !slices.Equal(p.InUse, want) {
+		if p := r.engine.pruning; !slices.Equal(p.Tools, []string{"tarot-scheduler", "tarot-backup", "tarot-postgres", "tarot-pooler"}) || !slices.Equal(p.InUse, want) {
 			t.Errorf("%s: %+v", name, p)
 		}
 		if claimed := strings.Contains(r.engine.claims[0], "tarot-scheduler:"); claimed != (want != nil) {

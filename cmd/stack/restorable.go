@@ -222,7 +222,7 @@ func stackOf(cfg config.Config, name, prefix, key string) (restore.Stack, error)
 	if mount, local := targetMount(prefix, places); local {
 		fetch.Mounts = append(slices.Clone(fetch.Mounts), mount)
 	}
-	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Recover: recovering(c, work, fetch), Ask: ask, Clients: clientsOf(described, loggingIn),
+	s := restore.Stack{Name: name, Prefix: prefix, Request: request, Fetch: fetch, Work: work, Recover: recovering(c, work, fetch), Ask: ask, Clients: clientsOf(described, connected),
 		Order: func(workload string) int { return order(cfg, workload) }, Serves: func(workload string) bool { return serves(cfg, workload) }}
 	if valkey.Restored(c) != nil {
 		s.QueueClients = clientsOf(described, valkey.Client)
@@ -287,6 +287,9 @@ func volumesOf(c part.Context, described []part.Described) (all []task.Volume, d
 func loggingIn(s part.Service) bool {
 	return slices.ContainsFunc(s.Secrets, func(f part.SecretFile) bool { return f.Secret == backup.DatabasePassword })
 }
+
+// connected is true for what has connections to it, with whose database nothing can be done meanwhile.
+func connected(s part.Service) bool { return loggingIn(s) || s.Name == postgres.Pooler }
 
 // clientsOf are the workloads that are somebody's clients.
 func clientsOf(described []part.Described, is func(part.Service) bool) (all []string) {

@@ -53,4 +53,10 @@ func TestStackOfAPostgres(t *testing.T) {
 	if !slices.Contains(s.Clients, config.BackendName) || slices.Contains(s.Clients, "backup-rehearsal") || slices.Contains(s.Clients, "postgres") {
 		t.Errorf("%q have the database", s.Clients)
 	}
+	// A pooler keeps connections, and with them the database that is to be renamed.
+	cfg.Database.Pooler.Enabled = true
+	if s, err = stackOf(cfg, "prod", "tarot-prod", "key"); err != nil || !slices.Contains(s.Clients, "postgres-pooler") || slices.Contains(s.Clients, "postgres") || !s.Serves("postgres-pooler") ||
+		s.Order("postgres-pooler") <= s.Order(config.BackendName) {
+		t.Errorf("%v: %q have the database", err, s.Clients)
+	}
 }

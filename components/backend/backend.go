@@ -85,7 +85,7 @@ func replicas(c part.Context) (part.Service, error) {
 			StopGrace:   cfg.StopGrace,
 		},
 		Image:    name,
-		Secrets:  secretFiles(c),
+		Secrets:  secretFiles(c, false),
 		Networks: []string{part.Inner},
 		After:    earlier(c),
 		Upstream: c.Nginx.Enabled,

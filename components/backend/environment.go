@@ -30,6 +30,7 @@ type given struct {
 	export bool
 	path   bool
 	make   func(string) (string, error)
+	direct func(string) (string, error)
 }
 
 // contract is all that the platform gives, after docs/application.md, and what other parts do.
@@ -55,7 +56,7 @@ func contract(c part.Context) []given {
 		all = append(all, given{name: "LOG_LEVEL", value: cfg.LogLevel})
 	}
 	for _, v := range c.Offered.Application {
-		all = append(all, given{v.Name, v.Value, v.Secret, v.Export, v.Path, v.Make})
+		all = append(all, given{v.Name, v.Value, v.Secret, v.Export, v.Path, v.Make, v.Direct})
 	}
 	if len(cfg.Migrate) > 0 {
 		all = append(all, given{name: "MIGRATE_ON_START", value: "false"})
@@ -76,7 +77,7 @@ func aliased(c part.Context) []given {
 			case name == of && g.name == of: // a secret that has been a file only
 				all[i].export = true
 			case g.name == of && g.secret != "":
-				all = append(all, given{name: name, secret: g.secret, export: !g.path, path: g.path, make: g.make})
+				all = append(all, given{name: name, secret: g.secret, export: !g.path, path: g.path, make: g.make, direct: g.direct})
 			case g.name == of:
 				all = append(all, given{name: name, value: g.value})
 			}
@@ -102,8 +103,8 @@ func environment(c part.Context) map[string]string {
 }
 
 // secretFiles are the platform's, those of other parts, and the user's own. One that nothing
-// tells of is left out.
-func secretFiles(c part.Context) []part.SecretFile {
+// tells of is left out. direct: those of a job that goes past what is between.
+func secretFiles(c part.Context, direct bool) []part.SecretFile {
 	all := aliased(c)
 	for _, name := range c.Backend.OwnSecrets() {
 		all = append(all, given{name: name, secret: name, export: slices.Contains(c.Backend.SecretEnvironment, name)})
@@ -114,6 +115,9 @@ func secretFiles(c part.Context) []part.SecretFile {
 			continue
 		}
 		f := part.SecretFile{Name: strings.ToLower(g.name), Secret: g.secret, Make: g.make}
+		if direct && g.direct != nil {
+			f.Make = g.direct
+		}
 		variable := g.name + "_FILE"
 		if g.path {
 			variable = g.name

@@ -24,7 +24,7 @@ const migrationTime = 15 * time.Minute
 
 // migration is a replica with another command, which comes after what a replica comes after: its
 // account in the database, say. What has no effect on it is left out, or it would run again for
-// every such change.
+// every such change. It goes past a pooler, as a session is nobody's there: a lock that it holds, say.
 //
 // A pinned release has run before. What the database was brought to since then is not its
 // business: only one that is not there yet is migrated. Whether it is, can't be seen where
@@ -40,6 +40,7 @@ func migration(c part.Context, replica part.Service) []part.Job {
 	if c.Release.Pinned {
 		s.Command = slices.Concat([]string{"/bin/sh", "-c", onlyNewScript, s.Name, file}, command)
 	}
+	s.Secrets = secretFiles(c, true)
 	s.Environment = maps.Clone(s.Environment)
 	for _, name := range []string{"HOST", "PORT", "WORKERS", "WEB_CONCURRENCY", "GRACEFUL_TIMEOUT", "FORWARDED_ALLOW_IPS", "DEBUGGER_PORT", "MIGRATE_ON_START", "DEBUG"} {
 		delete(s.Environment, name)

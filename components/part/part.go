@@ -52,6 +52,8 @@ type Context struct {
 	ACMEImage Built
 	// ArchivingNext is that of the version that database.next names.
 	ArchivingNext Built
+	// Pooling is the image of the pooler before it, where one is wanted.
+	Pooling Built
 	// Known are the volumes that Pulumi's state has, by the names of their resources, sorted.
 	Known []string
 	// Offered is what all parts offer. It is empty while they are asked what that is, so
@@ -369,6 +371,9 @@ type Variable struct {
 	// Path is true where NAME itself holds the path, as a program wants it.
 	Path bool
 	Make func(secret string) (string, error)
+	// Direct is in place of Make for a job that goes past what is between the application and whom it
+	// asks: a migration, which needs a session of its own. nil: there is nothing between.
+	Direct func(secret string) (string, error)
 }
 
 // Output is a value that the stack shows.

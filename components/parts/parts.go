@@ -30,7 +30,7 @@ var All = []part.Part{
 	backend.Part{},
 	services.Dependencies{}, services.Part{},
 	external.Part{},
-	postgres.Server{}, postgres.Users{}, postgres.Exporter{},
+	postgres.Server{}, postgres.Users{}, postgres.Bouncer{}, postgres.Exporter{}, postgres.BouncerExporter{},
 	valkey.Server{}, valkey.Users{}, valkey.Exporter{},
 	backup.Ground{}, postgres.Dump{}, valkey.Copy{}, backup.Replicator{}, backup.Files{}, backup.Rehearsal{}, postgres.Rehearsal{}, postgres.Archive{}, valkey.Rehearsal{},
 	nginx.Part{},

@@ -52,6 +52,13 @@ var ofOthers = []string{"platform_release_info", "platform_deployed_timestamp_se
 func TestWhatIsAskedForIsKept(t *testing.T) {
 	s := spec(t, Exporter{}, with())
 	s.Alerts[0].YAML += spec(t, Archive{}, with()).Alerts[0].YAML
+	asksForWhatIsKept(t, s, "postgres.json", metrics, expanded)
+}
+
+// asksForWhatIsKept looks at a part's rules and its dashboard: each asks for nothing but what a pattern
+// keeps, and all names that it keeps are asked for.
+func asksForWhatIsKept(t *testing.T, s part.Spec, dashboard, pattern, names string) {
+	t.Helper()
 	var file struct {
 		Groups []struct{ Rules []struct{ Expr string } }
 	}
@@ -67,7 +74,7 @@ func TestWhatIsAskedForIsKept(t *testing.T) {
 	var board struct {
 		Panels []struct{ Targets []struct{ Expr string } }
 	}
-	if err := json.Unmarshal([]byte(s.Dashboards["postgres.json"]), &board); err != nil {
+	if err := json.Unmarshal([]byte(s.Dashboards[dashboard]), &board); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range board.Panels {
@@ -75,7 +82,7 @@ func TestWhatIsAskedForIsKept(t *testing.T) {
 			asked = append(asked, strings.ReplaceAll(target.Expr, "$__rate_interval", "1m"))
 		}
 	}
-	keep, seen := regexp.MustCompile("^("+metrics+")$"), map[string]bool{}
+	keep, seen := regexp.MustCompile("^("+pattern+")$"), map[string]bool{}
 	for _, query := range asked {
 		expression, err := parser.ParseExpr(query)
 		if err != nil {
@@ -92,7 +99,7 @@ func TestWhatIsAskedForIsKept(t *testing.T) {
 			return nil
 		})
 	}
-	for _, name := range strings.Fields(expanded) {
+	for _, name := range strings.Fields(names) {
 		if !seen[name] || !keep.MatchString(name) {
 			t.Errorf("%s is kept for nobody, or not kept", name)
 		}

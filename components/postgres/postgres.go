@@ -114,6 +114,7 @@ func warnings(c part.Context) []string {
 
 func server(c part.Context) part.Service {
 	version := strconv.Itoa(c.Database.Version)
+	hba, ident := letIn(c)
 	return part.Service{
 		Program: workload.Program{
 			Name:    Name,
@@ -135,7 +136,7 @@ func server(c part.Context) part.Service {
 		},
 		Image: Name,
 		Files: []part.File{
-			{Name: "postgresql.conf", Text: part.Plain(Settings(c.Database))}, {Name: "pg_hba.conf", Text: part.Plain(logins)}, {Name: "pg_ident.conf", Text: part.Plain(identities)},
+			{Name: "postgresql.conf", Text: part.Plain(Settings(c.Database))}, {Name: "pg_hba.conf", Text: part.Plain(hba)}, {Name: "pg_ident.conf", Text: part.Plain(ident)},
 			{Name: "start.sh", Text: part.Plain(startScript)}, {Name: "layout.sh", Text: part.Plain(layoutScript)},
 		},
 		Mounts: append([]part.Mount{

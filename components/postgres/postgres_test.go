@@ -13,9 +13,10 @@ import (
 	"tarot-platform/internal/golden"
 )
 
-// with is a configuration that has all, with changes.
+// with is a configuration that has all but a pooler, with changes.
 func with(changes ...func(*config.Config)) part.Context {
 	cfg := config.Everything()
+	cfg.Database.Pooler.Enabled = false
 	for _, change := range changes {
 		change(&cfg)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tarot-platform/components/part"
 	"tarot-platform/internal/config"
 )
 
@@ -17,6 +18,25 @@ local   all       exporter           peer map=users
 host    app       +app      all      scram-sha-256
 host    all       all       all      reject
 `
+
+// poolersLogins come before these where there is a pooler, which asks by the socket: as itself, and as
+// an account that has logged in to it.
+const poolersLogins = `# TYPE  DATABASE  USER      ADDRESS  METHOD
+local   postgres  pooler             peer map=users
+local   app       +app               scram-sha-256
+`
+
+// poolersIdentity comes after the others then.
+const poolersIdentity = `users   proxy     pooler
+`
+
+// letIn are the files that say who is let in.
+func letIn(c part.Context) (hba, ident string) {
+	if c.Pools() {
+		return poolersLogins + logins, identities + poolersIdentity
+	}
+	return logins, identities
+}
 
 // identities say which role a user of the image is, by the name that the image has for its number:
 // the server's own, its accounts' and its backups', and the exporter's.

@@ -52,12 +52,11 @@ func (Users) Spec(c part.Context) (part.Spec, error) {
 		Secrets: []part.Secret{{Name: passwordSecret, Length: passwordLength, Version: c.SecretVersions.DatabasePassword, Rotates: true}},
 	}
 	if c.RunsPostgres() { // and is not only to be ready
-		s.Application = []part.Variable{
-			// Exported, as hardly a program reads its file.
-			{Name: "DATABASE_URL", Secret: passwordSecret, Export: true, Make: address(c.Database.Scheme)},
-			{Name: "DB_POOL_SIZE", Value: strconv.Itoa(c.Database.Pool)},
-			{Name: "DB_MAX_OVERFLOW", Value: strconv.Itoa(c.Database.Overflow)},
+		if !c.Pools() { // which tells its own
+			s.Application = addresses(c)
 		}
+		s.Application = append(s.Application, part.Variable{Name: "DB_POOL_SIZE", Value: strconv.Itoa(c.Database.Pool)},
+			part.Variable{Name: "DB_MAX_OVERFLOW", Value: strconv.Itoa(c.Database.Overflow)})
 	}
 	return s, nil
 }
@@ -71,18 +70,38 @@ func users(c part.Context, called string, when part.When, mode ...string) part.J
 	}
 	s := Tool(c, called, words...)
 	s.Files = []part.File{{Name: "users.sh", Text: part.Plain(usersScript)}}
+	if c.Pools() && len(mode) == 0 {
+		// In one job, as a restore runs it again.
+		s.Command[1] = workload.ConfigDir + "/pooler.sh"
+		s.Files = append(s.Files, part.File{Name: "pooler.sh", Text: part.Plain(poolerScript)})
+	}
 	s.Secrets = []part.SecretFile{{Name: "role", Secret: passwordSecret, Make: Role}, {Name: "verifier", Secret: passwordSecret, Make: Verifier}}
 	return part.Job{Service: s, When: when, Within: 2 * time.Minute}
 }
 
-// address is what the application finds the server by.
-func address(scheme string) func(password string) (string, error) {
-	return func(password string) (string, error) { return Address(scheme, password) }
+// addresses are what the application finds the database by: through the pooler where there is one, but
+// for what needs a session of its own. They are exported, as hardly a program reads a file.
+func addresses(c part.Context) []part.Variable {
+	direct := func(password string) (string, error) { return Address(c.Database.Scheme, password) }
+	if !c.Pools() {
+		return []part.Variable{{Name: "DATABASE_URL", Secret: passwordSecret, Export: true, Make: direct}}
+	}
+	pooled := func(password string) (string, error) {
+		return addressAt(Pooler, poolerPort, c.Database.Scheme, password)
+	}
+	return []part.Variable{
+		{Name: "DATABASE_URL", Secret: passwordSecret, Export: true, Make: pooled, Direct: direct},
+		{Name: "DATABASE_DIRECT_URL", Secret: passwordSecret, Export: true, Make: direct},
+	}
 }
 
-// Address is where whoever has a password finds the database.
+// Address is where whoever has a password finds the database's server.
 func Address(scheme, password string) (string, error) {
+	return addressAt(Name, Port, scheme, password)
+}
+
+func addressAt(host string, port int, scheme, password string) (string, error) {
 	role, err := Role(password)
-	u := url.URL{Scheme: scheme, User: url.UserPassword(role, password), Host: fmt.Sprintf("%s:%d", Name, Port), Path: database}
+	u := url.URL{Scheme: scheme, User: url.UserPassword(role, password), Host: fmt.Sprintf("%s:%d", host, port), Path: database}
 	return u.String(), err
 }

@@ -92,16 +92,26 @@ func (cfg Config) told(variable string, otherwise int) int {
 // checkBudget refuses fewer connections than there may be: PostgreSQL refuses those that are too
 // many, and that would be in the middle of a release.
 func (cfg Config) checkBudget(c *checker) {
-	needed, lines := cfg.Database.Reserve, []string{}
-	for _, n := range cfg.Peak() {
-		needed += n.Processes * n.Each
-		lines = append(lines, fmt.Sprintf("%s, which is %d", n.What, n.Processes*n.Each))
+	if cfg.Pools() {
+		cfg.checkPool(c)
+		return
 	}
+	needed, lines := cfg.atPeak()
+	needed += cfg.Database.Reserve
 	if needed <= cfg.Database.Connections {
 		return
 	}
 	c.add(Fault{Namespace, "database.connections", quote(cfg.Database.Connections), fmt.Sprintf("at least %d: %s; and database.reserve keeps %d. Or fewer: backend.workers, database.overflow",
 		needed, strings.Join(lines, "; "), cfg.Database.Reserve)})
+}
+
+// atPeak is how many connections the peak has, and what they are of, as an error says it.
+func (cfg Config) atPeak() (needed int, lines []string) {
+	for _, n := range cfg.Peak() {
+		needed += n.Processes * n.Each
+		lines = append(lines, fmt.Sprintf("%s, which is %d", n.What, n.Processes*n.Each))
+	}
+	return needed, lines
 }
 
 func count(n int, what string) string {

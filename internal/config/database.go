@@ -51,6 +51,8 @@ type Database struct {
 	Extensions []string `key:"extensions" allowed:"a list of names that the image has: small letters, digits, _ and -"`
 	// Of a PostgreSQL that somebody else runs.
 	External DatabaseExternal `key:"external"`
+	// A PgBouncer between the application and the server.
+	Pooler DatabasePooler `key:"pooler"`
 	// The nightly copy of the database, where `backup.enabled` is true.
 	Dump DatabaseDump `key:"dump"`
 	// The continuous archive, where `backup.enabled` is true: the database can be brought back to any
@@ -97,8 +99,8 @@ func databaseDefaults() Database {
 	return Database{
 		Kind: SQLite, Version: 18, ExporterImage: "prometheuscommunity/postgres-exporter:v0.19.1",
 		CPUs: 1, Memory: 1 << 30, Connections: 150, Reserve: 15, Pool: 2, Overflow: 3, Scheme: "postgresql",
-		External: DatabaseExternal{TLS: verifyFull},
-		Dump:     DatabaseDump{Cron: "0 2 * * *"}, Archive: DatabaseArchive{Cron: "30 1 * * *", Queue: 4 << 30},
+		External: DatabaseExternal{TLS: verifyFull}, Pooler: poolerDefaults(),
+		Dump: DatabaseDump{Cron: "0 2 * * *"}, Archive: DatabaseArchive{Cron: "30 1 * * *", Queue: 4 << 30},
 	}
 }
 
@@ -210,6 +212,7 @@ func (d Database) check(c *checker, cfg Config) {
 		}
 	}
 	d.External.check(c, cfg)
+	d.Pooler.check(c, cfg)
 	if d.Kind == External {
 		cfg.checkBudget(c)
 	}

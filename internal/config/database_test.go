@@ -47,6 +47,22 @@ func TestWhatIsWrongWithADatabase(t *testing.T) {
 		"another driver":          {raw("database", postgres(""), "volumes", `{"driver":"nfs"}`), `tarot:volumes.driver: "nfs" is not allowed; allowed: local where database.kind is postgres`},
 		"an own password":         {raw("databasePassword", "very-own-password-of-thirty-two-bytes"), `tarot:databasePassword: there is no such key`},
 		"a generation":            {raw("secretVersions", `{"databasePassword":-1}`), `tarot:secretVersions.databasePassword: "-1" is not allowed`},
+		"a pooler":                {raw("database", postgres(`"connections":60,"pooler":{"enabled":true}`)), ""},
+		"one that is off":         {raw("database", postgres(`"pooler":{"connections":100}`)), ""},
+		"one of SQLite's":         {raw("database", `{"pooler":{"enabled":true}}`), ""},
+		"one of somebody else's": {raw("database", `{"kind":"external","pooler":{"enabled":true}}`, "databaseUrl", "postgresql://u:w@db.example/x", "networks", `{"backendEgress":true}`),
+			`tarot:database.pooler.enabled: "true" is not allowed; allowed: true or false; true only where database.kind is not external (who runs the database runs its pooler`},
+		"a pooler without connections": {raw("database", `{"pooler":{"connections":0}}`), `tarot:database.pooler.connections: "0" is not allowed; allowed: a whole number from 1 to 500`},
+		"a pooler without clients":     {raw("database", `{"pooler":{"clients":0}}`), `tarot:database.pooler.clients: "0" is not allowed; allowed: a whole number from 10 to 10000`},
+		"a pooler's memory":            {raw("database", `{"pooler":{"memory":"1m"}}`), `tarot:database.pooler.memory: "1m" is not allowed`},
+		"a pooler's CPU":               {raw("database", `{"pooler":{"cpus":0}}`), `tarot:database.pooler.cpus: "0" is not allowed`},
+		"a pooler's exporter":          {raw("database", `{"pooler":{"exporterImage":""}}`), `tarot:database.pooler.exporterImage: "" is not allowed`},
+		"a pooler's mode":              {raw("database", `{"pooler":{"mode":"session"}}`), `tarot:database.pooler.mode: there is no such key`},
+		"few for a pooler": {raw("database", postgres(`"connections":58,"pooler":{"enabled":true}`)),
+			`tarot:database.connections: "58" is not allowed; allowed: at least 59: while a password or the pooler is replaced there are twice 22 connections of it (database.pooler.connections 20, and 2 of its own), which is 44; and database.reserve keeps 15. Or fewer: database.pooler.connections`},
+		"many clients for a pooler": {raw("database", postgres(`"pooler":{"enabled":true,"clients":10}`)), `tarot:database.pooler.clients: "10" is not allowed; allowed: at least `},
+		"an address past it of one's own": {raw("database", postgres(`"pooler":{"enabled":true}`), "backend", `{"environment":{"DATABASE_DIRECT_URL":"x"}}`),
+			`tarot:database.pooler.enabled: "true" is not allowed`},
 		"DATABASE_URL of one's own": {raw("database", postgres(""), "backend", `{"environment":{"DATABASE_URL":"postgresql://elsewhere/x"}}`),
 			`tarot:backend.environment: "DATABASE_URL" is not allowed`},
 	} {
@@ -128,6 +144,9 @@ func TestConnectionsAtThePeakHaveToFit(t *testing.T) {
 			}
 			c.Database.Connections = 149
 		}, 150, "schedules, which is 9;"},
+		"a pooler takes the application's, as containers": {func(c *Config) {
+			c.Database.Pooler.Enabled, c.Database.Connections, c.Database.Pooler.Clients = true, 59, 126
+		}, 0, ""},
 		"a larger reserve": {func(c *Config) { c.Database.Reserve = 25 }, 151, "database.reserve keeps 25"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,5 +225,30 @@ func TestVersionsAreThoseOfTheKey(t *testing.T) {
 	slices.Sort(versions)
 	if got := allowed("database.version"); got != fmt.Sprintf("%d or %d", versions[0], versions[1]) || len(versions) != 2 {
 		t.Errorf("%v are there, allowed: %s", versions, got)
+	}
+}
+
+// What a pooler takes is counted against it, and the server has its pools, each twice.
+func TestConnectionsToAPoolerHaveToFit(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"one client less": {func(c *Config) { c.Database.Pooler.Clients = 125 },
+			`tarot:database.pooler.clients: "125" is not allowed; allowed: at least 126: in a release there are 6 replicas of the backend for a moment ` +
+				`(backend.replicas 3, twice as containers) with 4 workers of 5 connections each (database.pool 2 + database.overflow 3) and one for a health check, which is 126. Or fewer: backend.workers, database.overflow`},
+		"one of the server's less":    {func(c *Config) { c.Database.Connections = 58 }, `tarot:database.connections: "58" is not allowed; allowed: at least 59: `},
+		"a larger pool":               {func(c *Config) { c.Database.Pooler.Connections = 67 }, `tarot:database.connections: "150" is not allowed; allowed: at least 153: `},
+		"far more workers, which fit": {func(c *Config) { c.Backend.Workers = 16 }, ""},
+		"ready beside":                {func(c *Config) { c.Database.Kind, c.Database.Next, c.Database.Connections = SQLite, Postgres, 58 }, `tarot:database.connections: "58"`},
+	} {
+		cfg := Defaults()
+		cfg.Database.Kind, cfg.Database.Pooler.Enabled = Postgres, true
+		test.change(&cfg)
+		c := &checker{}
+		cfg.checkBudget(c)
+		if err := c.err(); (err != nil) != (test.want != "") || err != nil && !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
+		}
 	}
 }

@@ -137,7 +137,7 @@ var Reserved = []string{
 	"activate-static", "alertmanager", BackendName, "blackbox", "cadvisor", "candidate", CheckSQLite, "grafana", "migrate", "monitoring-facts", "nginx", "nginx-configuration",
 	"node-exporter", OwnVolumes, "prometheus", "publish-scheduler", "publish-static", "valkey", "valkey-exporter", "valkey-users", "valkey-users-only",
 	"backup-rehearsal", "backup-replicator", "cron-backup-files", "cron-backup-rehearsal", "own-backup", "publish-backup", "publish-litestream", "publish-state",
-	"cron-postgres-archive", "cron-postgres-dump", "own-postgres-archive", "own-postgres-dump", "own-rehearsal-postgres", "postgres", "postgres-exporter", "postgres-layout", "postgres-stanza", "postgres-users", "postgres-users-only", "rehearsal-postgres",
+	"cron-postgres-archive", "cron-postgres-dump", "own-postgres-archive", "own-postgres-dump", "own-rehearsal-postgres", "postgres", "postgres-exporter", "postgres-layout", "postgres-pooler", "postgres-pooler-exporter", "postgres-stanza", "postgres-users", "postgres-users-only", "rehearsal-postgres",
 	"release", "uses", "volume", // as these begin the names of volumes
 }
 

@@ -131,12 +131,18 @@ func onPostgres(t *testing.T, runtime string) {
 // databaseAddress is what a replica finds in its file, and by its variable.
 func (s *stack) databaseAddress() *url.URL {
 	s.t.Helper()
-	file := s.inside("backend", "sh", "-c", `cat "$(. /run/config/environment; echo "$DATABASE_URL_FILE")"`)
-	if variable := s.inside("backend", "sh", "-c", `. /run/config/environment; printf %s "$DATABASE_URL"`); variable != file {
+	return s.addressBy("DATABASE_URL", "postgres:5432")
+}
+
+// addressBy is the same of a variable, of an address at a host.
+func (s *stack) addressBy(name, host string) *url.URL {
+	s.t.Helper()
+	file := s.inside("backend", "sh", "-c", `. /run/config/environment; cat "$`+name+`_FILE"`)
+	if variable := s.inside("backend", "sh", "-c", `. /run/config/environment; printf %s "$`+name+`"`); variable != file {
 		s.t.Error("the variable and the file have two addresses")
 	}
 	address, err := url.Parse(file)
-	if err != nil || password(address) == "" || address.Host != "postgres:5432" {
+	if err != nil || password(address) == "" || address.Host != host {
 		s.t.Fatalf("the application has no address: %v", err)
 	}
 	return address
@@ -148,10 +154,11 @@ func (s *stack) sql(query string) string {
 	return strings.TrimSpace(s.inside("postgres", "psql", "-X", "-At", "-h", "/var/run/postgresql", "-U", "postgres", "-d", "app", "-c", query))
 }
 
-// loggedIn asks by the network, as somebody.
+// loggedIn asks by the network, as somebody, at the address's host.
 func (s *stack) loggedIn(as *url.URL, query string) string {
 	s.t.Helper()
-	cmd := exec.Command("docker", "exec", "--env", "PGPASSWORD="+password(as), s.one("postgres"), "psql", "-X", "-At", "-h", "postgres", "-U", as.User.Username(), "-d", "app", "-c", query)
+	cmd := exec.Command("docker", "exec", "--env", "PGPASSWORD="+password(as), s.one("postgres"), "psql", "-X", "-At", "-h", as.Hostname(), "-p", as.Port(),
+		"-U", as.User.Username(), "-d", strings.TrimPrefix(as.Path, "/"), "-c", query)
 	said, _ := cmd.CombinedOutput() // who is refused is told
 	return strings.TrimSpace(string(said))
 }
