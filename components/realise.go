@@ -248,6 +248,9 @@ func (r *realised) await(jobs []string) ([]pulumi.Resource, error) {
 	var all errgroup.Group
 	for _, name := range jobs {
 		run := r.jobs.get(name)
+		if run == nil {
+			return nil, fmt.Errorf("the job %s, which has to end before, is not there yet", name)
+		}
 		all.Go(run.Await)
 		resources = append(resources, run.Resource)
 	}

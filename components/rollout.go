@@ -322,37 +322,6 @@ func (r *rollout) finalize() error {
 	return err
 }
 
-// atOnce is how many parts follow the release at a time. Users have it by then, and a start
-// takes a processor for seconds: when all of the monitoring was replaced at once, requests on
-// two cores waited for ten seconds, and writes for longer than the database lets them.
-const atOnce = 2
-
-// follow runs the parts that follow the release.
-func (r *rollout) follow() error {
-	var all errgroup.Group
-	all.SetLimit(atOnce)
-	if r.ctx.DryRun() {
-		all.SetLimit(1) // so that a preview tells of them in the same order each time
-	}
-	for _, d := range r.following {
-		if err := r.made.declareVolumes(d); err != nil {
-			return err
-		}
-		if err := r.made.declareImages(d); err != nil {
-			return err
-		}
-	}
-	for _, d := range r.following {
-		all.Go(func() error { return inComponent(d.Component, r.runPart(d)) })
-		for _, j := range d.Jobs {
-			if j.When == part.Beside || j.When == part.Follows {
-				all.Go(func() error { return inComponent(d.Component, r.made.runJob(d.Component, j)) })
-			}
-		}
-	}
-	return all.Wait()
-}
-
 // retire takes away what only the earlier replicas had a use for.
 func (r *rollout) retire() error {
 	for _, d := range r.parts {
