@@ -263,3 +263,32 @@ func TestFromSomewhereOnThereIsNoWayBack(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A step that nobody may undo any more leaves the way on open; one that could not be undone yet does not.
+func TestAWayBackThatIsRefused(t *testing.T) {
+	for _, refused := range []bool{true, false} {
+		f := world()
+		j, err := Begin(t.Context(), f, "s", "p-s", engine.MoveToPostgres)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := f.plan()
+		plan[2].Do = func(context.Context, map[string]string) (map[string]string, error) { return nil, errors.New("not yet") }
+		plan[2].Undo = func(context.Context, map[string]string) error {
+			if refused {
+				return fmt.Errorf("somebody has written: %w", ErrOnly)
+			}
+			return errors.New("not yet")
+		}
+		if err := j.Go(t.Context(), plan, silent); err == nil {
+			t.Fatal("it is not finished")
+		}
+		if err := j.Back(t.Context(), plan, silent); err == nil {
+			t.Fatal("it is taken back")
+		}
+		err = f.command(t.Context(), false)
+		if want := []string{"one", "two", "three"}; err != nil || refused && !slices.Equal(f.state, want) || !refused && len(f.state) > 0 {
+			t.Errorf("refused %v: %v, %v", refused, err, f.state)
+		}
+	}
+}
