@@ -187,3 +187,40 @@ func TestTheSwitchOfAMoveLeavesTheServerAlone(t *testing.T) {
 		}
 	}
 }
+
+// What follows a release runs two parts at a time: one whose job is to end before another's has to be needed by that.
+func TestWhatFollowsNeedsWhatItComesAfter(t *testing.T) {
+	cfg := config.Everything()
+	cfg.Database.Kind, cfg.Cache.Profile, cfg.Backup.Enabled = config.Postgres, "queue", true
+	all, err := part.Collect(parts.All, part.Context{Config: cfg, Stack: "tarot-test", Release: part.Release{Image: "a:1"}, Site: part.Site{URL: "https://localhost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]string{}
+	for _, d := range all {
+		for _, j := range d.Jobs {
+			if d.Follows {
+				by[j.Name] = d.Name
+			}
+		}
+	}
+	found := 0
+	for _, d := range all {
+		services := slices.Clone(d.Services)
+		for _, j := range d.Jobs {
+			services = append(services, j.Service)
+		}
+		for _, s := range services {
+			for _, job := range s.After {
+				if of := by[job]; of != "" && of != d.Name {
+					if found++; !slices.Contains(d.Needs, of) {
+						t.Errorf("%s of %s comes after %s of %s, which it does not need", s.Name, d.Name, job, of)
+					}
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("nothing is looked at")
+	}
+}

@@ -248,6 +248,9 @@ func (r *realised) await(jobs []string) ([]pulumi.Resource, error) {
 	var all errgroup.Group
 	for _, name := range jobs {
 		run := r.jobs.get(name)
+		if run == nil { // what declares it has failed
+			return nil, fmt.Errorf("the job %s, which has to end well before, is not there", name)
+		}
 		all.Go(run.Await)
 		resources = append(resources, run.Resource)
 	}

@@ -315,8 +315,9 @@ func (r *rollout) finalize() error {
 // two cores waited for ten seconds, and writes for longer than the database lets them.
 const atOnce = 2
 
-// follow runs the parts that follow the release.
+// follow runs the parts that follow the release, each after those of them that it needs.
 func (r *rollout) follow() error {
+	ended := map[string]chan struct{}{}
 	var all errgroup.Group
 	all.SetLimit(atOnce)
 	if r.ctx.DryRun() {
@@ -331,7 +332,21 @@ func (r *rollout) follow() error {
 		}
 	}
 	for _, d := range r.following {
-		all.Go(func() error { return inComponent(d.Component, r.runPart(d)) })
+		end := make(chan struct{})
+		var needs []chan struct{}
+		for _, name := range d.Needs {
+			if before, follows := ended[name]; follows { // and has been begun: they are in order
+				needs = append(needs, before)
+			}
+		}
+		ended[d.Name] = end
+		all.Go(func() error {
+			defer close(end)
+			for _, before := range needs {
+				<-before
+			}
+			return inComponent(d.Component, r.runPart(d))
+		})
 		for _, j := range d.Jobs {
 			if j.When == part.Beside || j.When == part.Follows {
 				all.Go(func() error { return inComponent(d.Component, r.made.runJob(d.Component, j)) })

@@ -51,7 +51,7 @@ func (Archive) Spec(c part.Context) (part.Spec, error) {
 	}, archiver(c, config.ScheduleWorkload(config.PostgresArchiveSchedule), backup.Helper(c, "archive", "night")))
 	begin := archiver(c, stanza, backup.Standing(c, "archive", "stanza"))
 	begin.Mounts = append(begin.Mounts, backup.Tools())
-	s := part.Spec{Component: component, Needs: []string{Name}, Follows: true, Services: []part.Service{service}, Scrapes: []prometheus.Job{schedules.Scrape(service)},
+	s := part.Spec{Component: component, Needs: []string{Name, Rehearsal{}.Name()}, Follows: true, Services: []part.Service{service}, Scrapes: []prometheus.Job{schedules.Scrape(service)},
 		Jobs: []part.Job{{Service: begin, Within: 5 * time.Minute, Warns: "WARNING: "}}}
 	if !c.Monitoring.Enabled {
 		return s, nil
