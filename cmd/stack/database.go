@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components"
 	"tarot-platform/components/backup"
 	"tarot-platform/components/part"
@@ -240,7 +239,7 @@ func moveStack(cfg config.Config, app config.Application, name, prefix, project 
 		Order:      func(workload string) int { return order(cfg, workload) },
 		OnSQLite:   engine.Uses(file, app, prefix, project),
 		OnPostgres: engine.Uses(server, app, prefix, project),
-		Shown:      []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ]; then echo closed; else echo open; fi"},
+		Shown:      shownCommand(),
 	}
 	s.Nginx, s.Close, s.Open = pageOf(cfg)
 	return s, nil

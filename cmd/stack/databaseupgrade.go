@@ -244,8 +244,9 @@ func upgradeOf(cfg config.Config, app config.Application, name, prefix, project,
 		Memory: int64(max(to.Database.Memory, 256<<20)), Server: postgres.Name, Socket: prefix + "-" + postgres.Socket,
 		On: func(version int) []engine.Use { return engine.Uses(of(version), app, prefix, project) }}
 	u.Stack = database.Stack{Name: name, Prefix: prefix, Volume: config.PostgresVolume(prefix), Server: serverTool(cfg, prefix),
-		Clients: clientsOf(described, loggingIn), Order: func(workload string) int { return order(cfg, workload) }}
+		Clients: clientsOf(described, connected), Order: func(workload string) int { return order(cfg, workload) }}
 	u.Stack.Nginx, u.Stack.Close, u.Stack.Open = pageOf(cfg)
+	u.Stack.Shown = shownCommand()
 	return u, nil
 }
 
@@ -258,6 +259,11 @@ func pageOf(cfg config.Config) (nginx string, show, end []string) {
 		end = []string{"rm", "-f", assets.ClosedFile}
 	}
 	return "nginx", []string{"touch", assets.ClosedFile}, end
+}
+
+// shownCommand says "open" once the page is gone.
+func shownCommand() []string {
+	return []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ]; then echo closed; else echo open; fi"}
 }
 
 // versioned writes a version of PostgreSQL and its image into the stack's file, and another account of the

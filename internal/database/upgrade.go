@@ -252,7 +252,7 @@ func (u *Upgrade) Plan() []journal.Step {
 		u.quiet(u.noSession, u.Server),
 		{Name: "copied", Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
 			all, err := u.copies(ctx, data, true)
-			return map[string]string{"digest": digest(all)}, err
+			return map[string]string{"digest": digest(all), "copied": u.Now().UTC().Format(time.RFC3339Nano)}, err
 		}},
 		{Name: "replaced",
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
@@ -271,7 +271,12 @@ func (u *Upgrade) Plan() []journal.Step {
 			Undo: func(ctx context.Context, data map[string]string) error { return u.step(ctx, data, io.Discard, "back") }},
 		{Name: switched, Last: true,
 			Do: func(ctx context.Context, data map[string]string) (map[string]string, error) {
-				return nil, u.turn(ctx, u.To, data["own"])
+				opened := u.opening(ctx)
+				err := u.turn(ctx, u.To, data["own"])
+				if at := opened(); !at.IsZero() {
+					return map[string]string{"opened": at.UTC().Format(time.RFC3339Nano)}, err
+				}
+				return nil, err
 			},
 			Undo: u.turnBack},
 		u.ended(),
@@ -375,8 +380,8 @@ func (u *Upgrade) ended() journal.Step {
 		if err := u.start(ctx, all); err != nil {
 			return nil, err
 		}
-		if since, err := time.Parse(time.RFC3339, data["since"]); err == nil {
-			u.Tell(fmt.Sprintf("users have PostgreSQL %d. They saw the maintenance page for at most %s", u.To, u.Now().Sub(since).Round(time.Second)))
+		if seen := u.seen(data); seen != "" {
+			u.Tell(fmt.Sprintf("users have PostgreSQL %d. %s", u.To, seen))
 		}
 		return nil, u.step(ctx, data, io.Discard, "clean")
 	}}

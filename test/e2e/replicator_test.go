@@ -24,13 +24,20 @@ const (
 	pythonImage     = "python:3.11-slim"
 )
 
-// writer commits a row with each next number, and then says it. It begins its log anew all the time where nobody
-// keeps it from that: a log that is shorter than it was is what a Litestream that was away takes for the one that it knows.
+// restarts has the writer begin its log anew, as it does by itself from time to time: where that is while Litestream is
+// away, and the new log is shorter than the old one was, Litestream takes it for the one that it knows (docs/adr/0021).
+const restarts = `
+import sqlite3
+c = sqlite3.connect("/data/app.db", timeout=30, isolation_level=None)
+print(*c.execute("pragma wal_checkpoint(restart)").fetchone())
+`
+
+// writer commits a row with each next number, and then says it. It never begins its log anew by itself.
 const writer = `
 import sqlite3, time
 c = sqlite3.connect("/data/app.db", timeout=30, isolation_level=None)
 c.execute("pragma journal_mode = wal")
-c.execute("pragma wal_autocheckpoint = 100")
+c.execute("pragma wal_autocheckpoint = 0")
 c.execute("create table if not exists said (id integer primary key, text text)")
 n = c.execute("select coalesce(max(id), 0) from said").fetchone()[0]
 while True:
@@ -111,6 +118,9 @@ func TestAReplicatorIsKilledWhileUsersWrite(t *testing.T) {
 			t.Errorf("round %d: %d rows up to %d are restored; %d was acknowledged two seconds before", round, rows, last, least)
 		} else {
 			t.Logf("round %d: restored up to %d, acknowledged %d", round, last, said(killed))
+		}
+		if said := dockerLine(t, append(append([]string{"run", "--rm"}, container(pythonImage)...), "python", "-c", restarts)...); !strings.HasPrefix(said, "0 ") {
+			t.Fatalf("the log does not begin anew: %s", said)
 		}
 		docker(t, "start", guard)
 	}
