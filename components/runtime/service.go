@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -153,10 +155,7 @@ func on(networks []*workload.Network, name string) pulumi.StringOutput {
 func (s swarm) configs(ctx *pulumi.Context, service string, w workload.Workload, parent pulumi.Resource) (docker.ServiceTaskSpecContainerSpecConfigArray, error) {
 	mounted := docker.ServiceTaskSpecContainerSpecConfigArray{}
 	for _, f := range w.Files {
-		logical, err := objectName(service, f.Name)
-		if err != nil {
-			return nil, err
-		}
+		logical := objectName(service, f.Name)
 		config, err := docker.NewServiceConfig(ctx, logical, &docker.ServiceConfigArgs{
 			Data: encoded(f.Content),
 		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
@@ -176,10 +175,7 @@ func (s swarm) secrets(ctx *pulumi.Context, service string, w workload.Workload,
 	mounted := docker.ServiceTaskSpecContainerSpecSecretArray{}
 	uid, gid, _ := strings.Cut(w.User, ":")
 	for _, secret := range w.Secrets {
-		logical, err := objectName(service, secret.Name)
-		if err != nil {
-			return nil, err
-		}
+		logical := objectName(service, secret.Name)
 		resource, err := docker.NewSecret(ctx, logical, &docker.SecretArgs{
 			Data: secret.Value.ApplyT(func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }).(pulumi.StringOutput),
 		}, pulumi.Parent(parent), pulumi.DeleteBeforeReplace(false))
@@ -200,14 +196,15 @@ func encoded(content pulumi.StringInput) pulumi.StringOutput {
 }
 
 // objectName is the name of a config or a secret before Pulumi adds its suffix
-// of eight characters. The engine takes 64 in all.
-func objectName(service, name string) (string, error) {
+// of eight characters. The engine takes 64 in all: of a longer one the end is a hash.
+func objectName(service, name string) string {
 	const most = 64 - 8
 	full := service + "-" + name
 	if len(full) > most {
-		return "", fmt.Errorf("%q is %d characters long, and Swarm takes %d: choose a shorter name for the stack or the secret", full, len(full), most)
+		sum := sha256.Sum256([]byte(full))
+		full = strings.TrimRight(full[:most-9], "-.") + "-" + hex.EncodeToString(sum[:4])
 	}
-	return full, nil
+	return full
 }
 
 func serviceHealth(w workload.Workload, loads bool) docker.ServiceTaskSpecContainerSpecHealthcheckArgs {
