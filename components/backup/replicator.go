@@ -103,7 +103,9 @@ func replicate(c part.Context) part.Service {
 	if m, there := DatabaseVolume(c); there {
 		s.Mounts = append(s.Mounts, m)
 	}
-	if c.Archives() { // whose job says there how it does
+	// Whose job says there how it does. Not before the application is on it: a move that is taken back removes the
+	// volume, which Swarm's earlier tasks would keep.
+	if c.RunsPostgres() && c.Archives() {
 		s.Command = append(s.Command, "--archive="+path.Join(roomFolder, "results"))
 		s.Mounts = append(s.Mounts, volume(RoomVolume, roomFolder, true))
 	}
