@@ -56,6 +56,7 @@ func TestCertificateByACME(t *testing.T) {
 		t.Errorf("for %v", first.DNSNames)
 	}
 	s.checkHardening("acme", true)
+	s.audited()
 	s.checkHardening("nginx", true)
 	s.config("maintenance", "false")
 	s.up()

@@ -22,7 +22,7 @@ func audited(t *testing.T, runtime string) {
 	t.Parallel() // these wait more than they work
 	s := prodStack(t, map[string]any{
 		"runtime": runtime, "backend.replicas": 1, "backend.workers": 1, "monitoring.enabled": true, "backup.enabled": true,
-		"database.kind": "postgres", "database.memory": "512m", "cache.enabled": true, "cache.profile": "queue",
+		"database.kind": "postgres", "database.memory": "512m", "database.pooler.enabled": true, "cache.enabled": true, "cache.profile": "queue",
 	})
 	s.up()
 	s.audited()
