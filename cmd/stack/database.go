@@ -51,13 +51,10 @@ type moveOptions struct {
 }
 
 func (o moveOptions) check() error {
-	switch {
-	case o.goOn && o.goBack || o.forget && (o.goOn || o.goBack):
-		return errors.New("one of --continue, --back and --forget at a time")
-	case !o.goOn && !o.goBack && !o.forget && o.to != config.Postgres && o.to != config.SQLite:
+	if !o.goOn && !o.goBack && !o.forget && o.to != config.Postgres && o.to != config.SQLite {
 		return fmt.Errorf("TO is %q; allowed: %s, %s", o.to, config.Postgres, config.SQLite)
 	}
-	return nil
+	return oneOf(o.goOn, o.goBack, o.forget)
 }
 
 func (d deployed) move(ctx context.Context, o moveOptions) error {

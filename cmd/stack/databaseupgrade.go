@@ -50,14 +50,11 @@ type upgradeOptions struct {
 	yes, goOn, goBack, forget bool
 }
 
-func (o upgradeOptions) check() error {
-	several := 0
-	for _, is := range []bool{o.goOn, o.goBack, o.forget} {
-		if is {
-			several++
-		}
-	}
-	if several > 1 {
+func (o upgradeOptions) check() error { return oneOf(o.goOn, o.goBack, o.forget) }
+
+// oneOf refuses more than one of what a command at a database can do beside beginning.
+func oneOf(goOn, goBack, forget bool) error {
+	if goOn && goBack || forget && (goOn || goBack) {
 		return errors.New("one of --continue, --back and --forget at a time")
 	}
 	return nil
