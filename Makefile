@@ -193,7 +193,7 @@ test-engine: setup ## the short form of test-engines: a dev stack, and prod in b
 test-engines: setup ## whole stacks on Debian forky's Docker, beside this engine, with both image stores; takes root
 	@scripts/test.sh all-engines
 
-.PHONY: bench bench-rollout bench-monitoring bench-idle docs clean
+.PHONY: bench bench-rollout bench-monitoring bench-backup bench-idle docs clean
 bench: setup ## the figures of docs/benchmarks.md
 	@$(WITH) scripts/bench.sh
 
@@ -202,6 +202,9 @@ bench-rollout: setup ## releases under load beside those of other tools; PEERS_R
 
 bench-monitoring: setup ## what the monitoring costs: requests a second, memory, disk
 	@$(WITH) scripts/bench.sh monitoring
+
+bench-backup: setup ## what the continuous backup costs, and how long a restore takes: 10 MB, 200 MB, 1 GB
+	@$(WITH) scripts/bench.sh backup
 
 bench-idle: setup swarm ## what prod costs while nobody uses it, in processor time; IDLE_SECONDS=300
 	@$(WITH) scripts/bench.sh idle

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench.sh [rollout | monitoring | idle]: measures the figures of docs/benchmarks.md (test/bench says
+# bench.sh [rollout | monitoring | backup | idle]: measures the figures of docs/benchmarks.md (test/bench says
 # which variables choose what), or those of releases under load (test/e2e/peers_test.go),
-# side by side with their peers, or what the monitoring costs (test/e2e/cost_test.go), or what
+# side by side with their peers, or what the monitoring and the
+# continuous backup cost (test/e2e/cost_test.go, backup_cost_test.go), or what
 # prod costs while nobody uses it (test/e2e/idle_test.go). Of these, Docker Compose may be
 # missing here: then Debian's package is taken, into the cache folder; kamal-proxy is built there.
 set -euo pipefail
@@ -58,6 +59,7 @@ find_compose() {
 
 step "Benchmark"
 if [ "${1:-}" = monitoring ]; then PART=TestMonitoring exec "$here/test.sh" cost; fi
+if [ "${1:-}" = backup ]; then PART=TestBackup exec "$here/test.sh" cost; fi
 if [ "${1:-}" = idle ]; then PART=TestIdle exec "$here/test.sh" cost; fi
 find_compose
 if [ "${1:-}" = rollout ]; then
