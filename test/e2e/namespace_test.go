@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -45,19 +45,31 @@ func inNamespace(file string, do func() error) error {
 func namespaceOf(pid int) string { return fmt.Sprintf("/proc/%d/ns/net", pid) }
 
 // connects tells which of the addresses take a connection from where it is called, all asked at once.
-func connects(targets []netip.AddrPort, within time.Duration) (map[netip.AddrPort]bool, error) {
+// Each is in the namespace that it is given with: what is on the way may answer for anybody, so that
+// the other end is asked whether it has the connection.
+func connects(targets map[netip.AddrPort]string, within time.Duration) (map[netip.AddrPort]bool, error) {
 	reached, waiting, of := map[netip.AddrPort]bool{}, []unix.PollFd{}, []netip.AddrPort{}
-	took := func(target netip.AddrPort, err error) error {
+	took := func(socket int, target netip.AddrPort, err error) error {
 		switch {
 		case err == nil:
-			reached[target] = true
+			own, err := unix.Getsockname(socket)
+			if err != nil {
+				return err
+			}
+			there, err := tcpSockets(targets[target])
+			if err != nil {
+				return err
+			}
+			reached[target] = slices.ContainsFunc(there, func(s tcpSocket) bool {
+				return !s.listens && s.local == target && int(s.remote.Port()) == own.(*unix.SockaddrInet4).Port
+			})
 		case slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ECONNREFUSED, unix.ETIMEDOUT, unix.EACCES, unix.EPERM}, func(no error) bool { return errors.Is(err, no) }):
 		default:
 			return fmt.Errorf("connect to %s: %w", target, err)
 		}
 		return nil
 	}
-	for _, target := range targets {
+	for target := range targets {
 		socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return nil, err
@@ -68,7 +80,7 @@ func connects(targets []netip.AddrPort, within time.Duration) (map[netip.AddrPor
 			waiting, of = append(waiting, unix.PollFd{Fd: int32(socket), Events: unix.POLLOUT}), append(of, target)
 			continue
 		}
-		if err := took(target, err); err != nil {
+		if err := took(socket, target, err); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +95,7 @@ func connects(targets []netip.AddrPort, within time.Duration) (map[netip.AddrPor
 				if err == nil && code != 0 {
 					err = unix.Errno(code)
 				}
-				if err := took(of[i], err); err != nil {
+				if err := took(int(w.Fd), of[i], err); err != nil {
 					return nil, err
 				}
 				w.Fd = -1
@@ -115,63 +127,82 @@ func addresses() (all []netip.Addr, err error) {
 	return all, nil
 }
 
-// listens are the places that the process's network namespace listens at by TCP, of these addresses.
-func listens(pid int, at []netip.Addr) (all []netip.AddrPort, err error) {
-	for _, table := range []string{"tcp", "tcp6"} {
-		file, err := os.Open(fmt.Sprintf("/proc/%d/net/%s", pid, table))
-		if errors.Is(err, os.ErrNotExist) && table == "tcp6" {
-			continue // a kernel without IPv6
+// tcpSocket is one of a network namespace.
+type tcpSocket struct {
+	local, remote netip.AddrPort
+	listens       bool
+}
+
+// tcpSockets are those of a network namespace.
+func tcpSockets(namespace string) (all []tcpSocket, err error) {
+	var tables string
+	if err := inNamespace(namespace, func() error {
+		for _, table := range []string{"tcp", "tcp6"} {
+			text, err := os.ReadFile("/proc/thread-self/net/" + table)
+			if errors.Is(err, os.ErrNotExist) && table == "tcp6" {
+				continue // a kernel without IPv6
+			}
+			if err != nil {
+				return err
+			}
+			tables += string(text)
 		}
-		if err != nil {
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(tables) {
+		words := strings.Fields(line)
+		if len(words) < 4 || words[0] == "sl" {
+			continue
+		}
+		s := tcpSocket{listens: words[3] == "0A"}
+		if s.local, err = kernelAddress(words[1]); err != nil {
 			return nil, err
 		}
-		defer func() { _ = file.Close() }()
-		lines := bufio.NewScanner(file)
-		for lines.Scan() {
-			words := strings.Fields(lines.Text())
-			if len(words) < 4 || words[3] != "0A" {
-				continue
-			}
-			address, hexPort, _ := strings.Cut(words[1], ":")
-			port, err := strconv.ParseUint(hexPort, 16, 16)
-			if err != nil {
-				return nil, err
-			}
-			local, err := kernelAddress(address)
-			if err != nil {
-				return nil, err
-			}
-			for _, a := range at {
-				if place := netip.AddrPortFrom(a, uint16(port)); (local.IsUnspecified() || local == a) && !slices.Contains(all, place) {
-					all = append(all, place)
-				}
-			}
-		}
-		if err := lines.Err(); err != nil {
+		if s.remote, err = kernelAddress(words[2]); err != nil {
 			return nil, err
 		}
+		all = append(all, s)
 	}
 	return all, nil
 }
 
+// listens are the places where others can ask a network namespace of these addresses.
+func listens(namespace string, at []netip.Addr) (all []netip.AddrPort, err error) {
+	sockets, err := tcpSockets(namespace)
+	for _, s := range sockets {
+		for _, a := range at {
+			if place := netip.AddrPortFrom(a, s.local.Port()); s.listens && (s.local.Addr().IsUnspecified() || s.local == place) && !slices.Contains(all, place) {
+				all = append(all, place)
+			}
+		}
+	}
+	return all, err
+}
+
 // kernelAddress is one of /proc/net/tcp: words of four bytes, each the wrong way round.
-func kernelAddress(text string) (netip.Addr, error) {
-	bytes, err := hex.DecodeString(text)
+func kernelAddress(text string) (netip.AddrPort, error) {
+	address, port, _ := strings.Cut(text, ":")
+	bytes, err := hex.DecodeString(address)
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.AddrPort{}, err
 	}
 	for word := 0; word+4 <= len(bytes); word += 4 {
 		slices.Reverse(bytes[word : word+4])
 	}
+	number, err := strconv.ParseUint(port, 16, 16)
 	a, ok := netip.AddrFromSlice(bytes)
-	if !ok {
-		return a, fmt.Errorf("%q is no address", text)
+	if !ok || err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is no address", text)
 	}
-	return a.Unmap(), nil
+	return netip.AddrPortFrom(a.Unmap(), uint16(number)), nil
 }
 
 // What stands for the internet, and where clouds tell a machine its credentials.
 var internet, metadata = netip.MustParseAddrPort("198.51.100.2:443"), netip.MustParseAddrPort("169.254.169.254:80")
+
+const beyond = "/var/run/netns/e2e-outside"
 
 // near is this machine's own address on the way there.
 var near = netip.MustParseAddr("198.51.100.1")
@@ -179,7 +210,7 @@ var near = netip.MustParseAddr("198.51.100.1")
 // outside is a network namespace beyond this machine, with something that answers at both.
 func outside(t *testing.T) {
 	t.Helper()
-	const name = "e2e-outside" // and its interface here
+	name := filepath.Base(beyond) // and its interface here
 	run := func(args ...string) {
 		t.Helper()
 		if said, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
@@ -198,7 +229,7 @@ func outside(t *testing.T) {
 	run("-netns", name, "link", "set", "far", "up")
 	run("-netns", name, "route", "add", "default", "via", near.String())
 	run("route", "add", metadata.Addr().String()+"/32", "via", internet.Addr().String(), "dev", name)
-	if err := inNamespace("/var/run/netns/"+name, func() error {
+	if err := inNamespace(beyond, func() error {
 		for _, at := range []netip.AddrPort{internet, metadata} {
 			listener, err := net.Listen("tcp", at.String())
 			if err != nil {

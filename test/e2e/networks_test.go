@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -85,31 +86,34 @@ func whoReachesWhom(t *testing.T, runtime string) {
 	}
 	t.Logf("%d containers, %d connections tried, %d reached as they should be; the host from networks without a way out: %v",
 		len(n.containers), n.tried, n.reached, n.toHost)
-	if n.open {
-		n.close(t)
-	}
 
 	// Somebody who watches, and who was attached to the backend's network as well.
-	weak := s.docker("run", "--detach", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=weak", "--network", s.prefix()+"-monitoring",
+	weak := dockerLine(t, "run", "--detach", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=weak", "--network", s.prefix()+"-monitoring",
 		"--entrypoint", "sleep", s.containers("backend")[s.one("backend")].Config.Image, "600")
-	weak = strings.TrimSpace(weak)
-	defer s.docker("rm", "--force", weak)
+	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", weak).Run() })
 	said := map[string]string{"weak": "monitoring"}
 	for workload, networks := range onNetworks {
 		said[workload] = networks
 	}
-	n = s.neighbourhood(n.port)
+	n = n.again(s)
 	if wrong := n.wrong(t, said); len(wrong) > 0 {
 		t.Errorf("who is on one network:\n%s", strings.Join(wrong, "\n"))
 	}
 	s.docker("network", "connect", s.prefix()+"-backend", weak)
 	s.docker("network", "connect", s.prefix()+"-edge", weak)
-	n = s.neighbourhood(n.port)
+	n = n.again(s)
 	wrong := strings.Join(n.wrong(t, said), "\n")
 	for _, leak := range []string{"weak reaches postgres:5432", "weak reaches valkey:6379", "weak reaches the internet", "weak reaches " + metadata.String()} {
 		if !strings.Contains(wrong, leak) {
 			t.Errorf("attached by hand to the backend's network, and to one with a way out, and nothing says %q:\n%s", leak, wrong)
 		}
+	}
+
+	s.docker("rm", "--force", weak)
+	n = n.again(s)
+	n.close(t)
+	if wrong := n.wrong(t, onNetworks); len(wrong) > 0 {
+		t.Errorf("with the rules of docs/security.md:\n%s", strings.Join(wrong, "\n"))
 	}
 }
 
@@ -124,7 +128,7 @@ func fullStack(t *testing.T, runtime string) *stack {
 // resident is a container that runs.
 type resident struct {
 	workload string
-	pid      int
+	inside   string // its network namespace
 	listens  []netip.AddrPort
 }
 
@@ -137,27 +141,39 @@ type neighbourhood struct {
 
 	// open is true where networks without a way out have the host on them: bridges do, as docs/security.md says.
 	open bool
+	// closed is true where nobody is to reach the address where clouds keep credentials.
+	closed bool
 
 	tried, reached int
 	toHost         []string // who reaches the host so
 }
 
-// close is the rule of docs/security.md, for the time of the test, and what it closes.
+// close is the rules of docs/security.md, for the time of the test.
 func (n *neighbourhood) close(t *testing.T) {
 	t.Helper()
-	rule := func(do string) {
+	add := func(rule ...string) {
 		t.Helper()
-		subnets := n.networks["backend"].String() + "," + n.networks["monitoring"].String()
-		if said, err := exec.Command("iptables", do, "INPUT", "-s", subnets, "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP").CombinedOutput(); err != nil {
-			t.Fatalf("iptables: %v\n%s", err, said)
+		run := func(do string) {
+			if said, err := exec.Command("iptables", append([]string{do}, rule...)...).CombinedOutput(); err != nil {
+				t.Errorf("iptables %s %s: %v\n%s", do, strings.Join(rule, " "), err, said)
+			}
 		}
+		run("-I")
+		t.Cleanup(func() { run("-D") })
 	}
-	rule("-I")
-	t.Cleanup(func() { rule("-D") })
-	n.open = false
-	if wrong := n.wrong(t, onNetworks); len(wrong) > 0 {
-		t.Errorf("with the rule that closes the host:\n%s", strings.Join(wrong, "\n"))
+	add("DOCKER-USER", "-d", metadata.Addr().String(), "-j", "DROP")
+	if n.open {
+		add("INPUT", "-s", n.networks["backend"].String()+","+n.networks["monitoring"].String(), "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP")
 	}
+	n.open, n.closed = false, true
+}
+
+// again is who runs now.
+func (n *neighbourhood) again(s *stack) *neighbourhood {
+	s.t.Helper()
+	now := s.neighbourhood(n.port)
+	now.open = n.open
+	return now
 }
 
 func (s *stack) neighbourhood(port uint16) *neighbourhood {
@@ -186,12 +202,12 @@ func (s *stack) neighbourhood(port uint16) *neighbourhood {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := resident{workload: c.Labels["tarot.workload"], pid: inspected.State.Pid}
+		r := resident{workload: c.Labels["tarot.workload"], inside: namespaceOf(inspected.State.Pid)}
 		var own []netip.Addr
-		if err := inNamespace(namespaceOf(r.pid), func() (err error) { own, err = addresses(); return err }); err != nil {
+		if err := inNamespace(r.inside, func() (err error) { own, err = addresses(); return err }); err != nil {
 			t.Fatalf("%s: %v", r.workload, err)
 		}
-		if r.listens, err = listens(r.pid, own); err != nil {
+		if r.listens, err = listens(r.inside, own); err != nil {
 			t.Fatalf("%s: %v", r.workload, err)
 		}
 		n.containers = append(n.containers, r)
@@ -209,6 +225,9 @@ func (s *stack) neighbourhood(port uint16) *neighbourhood {
 
 // engineSocket is true for a folder or file of the host that is, or holds, a socket that rules the machine.
 func engineSocket(source string) bool {
+	if source == "" { // a secret of Swarm's
+		return false
+	}
 	for _, socket := range []string{"/run/docker.sock", "/run/containerd/containerd.sock"} {
 		for _, path := range []string{socket, "/var" + socket} {
 			if source == "/" || source == path || strings.HasPrefix(path, source+"/") {
@@ -226,6 +245,7 @@ func (n *neighbourhood) wrong(t *testing.T, declared map[string]string) (wrong [
 	on := func(workload, name string) bool { return slices.Contains(strings.Fields(declared[workload]), name) }
 	type way struct {
 		from, to string // workloads, and with the port
+		inside   string // the namespace of to
 		expected bool
 		host     bool
 	}
@@ -239,8 +259,8 @@ func (n *neighbourhood) wrong(t *testing.T, declared map[string]string) (wrong [
 			continue
 		}
 		ways[i] = map[netip.AddrPort]way{
-			internet: {from: from.workload, to: "the internet", expected: on(from.workload, "edge")},
-			metadata: {from: from.workload, to: metadata.String(), expected: on(from.workload, "edge")},
+			internet: {from: from.workload, to: "the internet", inside: beyond, expected: on(from.workload, "edge")},
+			metadata: {from: from.workload, to: metadata.String(), inside: beyond, expected: on(from.workload, "edge") && !n.closed},
 		}
 		for j, to := range n.containers {
 			for _, at := range to.listens {
@@ -251,29 +271,29 @@ func (n *neighbourhood) wrong(t *testing.T, declared map[string]string) (wrong [
 				for name, subnet := range n.networks {
 					shared = shared || subnet.Contains(at.Addr()) && on(from.workload, name) && on(to.workload, name)
 				}
-				ways[i][at] = way{from: from.workload, to: fmt.Sprintf("%s:%d", to.workload, at.Port()), expected: shared}
+				ways[i][at] = way{from: from.workload, to: fmt.Sprintf("%s:%d", to.workload, at.Port()), inside: to.inside, expected: shared}
 			}
 		}
 		for _, a := range n.host {
-			ways[i][netip.AddrPortFrom(a, n.port)] = way{from: from.workload, to: "the host at " + a.String(), expected: on(from.workload, "edge"), host: true}
+			ways[i][netip.AddrPortFrom(a, n.port)] = way{from: from.workload, to: "the host at " + a.String(), inside: namespaceOf(os.Getpid()), expected: on(from.workload, "edge"), host: true}
 		}
 		all.Go(func() error {
-			targets := []netip.AddrPort{}
-			for at := range ways[i] {
-				targets = append(targets, at)
+			targets := map[netip.AddrPort]string{}
+			for at, w := range ways[i] {
+				targets[at] = w.inside
 			}
 			results[i] = map[netip.AddrPort]bool{}
 			for range 3 { // what should be reached may be slow to answer
-				if err := inNamespace(namespaceOf(from.pid), func() error {
+				if err := inNamespace(from.inside, func() error {
 					found, err := connects(targets, 2*time.Second)
-					for at := range found {
-						results[i][at] = true
+					for at, is := range found {
+						results[i][at] = results[i][at] || is
 					}
 					return err
 				}); err != nil {
 					return fmt.Errorf("%s: %w", from.workload, err)
 				}
-				targets = slices.DeleteFunc(targets, func(at netip.AddrPort) bool { return results[i][at] || !ways[i][at].expected })
+				maps.DeleteFunc(targets, func(at netip.AddrPort, _ string) bool { return results[i][at] || !ways[i][at].expected })
 			}
 			return nil
 		})
