@@ -202,7 +202,9 @@ func kernelAddress(text string) (netip.AddrPort, error) {
 // What stands for the internet, and where clouds tell a machine its credentials.
 var internet, metadata = netip.MustParseAddrPort("198.51.100.2:443"), netip.MustParseAddrPort("169.254.169.254:80")
 
-const beyond = "/var/run/netns/e2e-outside"
+// The namespaces of that, and of this machine: the process' own may be another one, where its first
+// thread was elsewhere.
+const beyond, here = "/var/run/netns/e2e-outside", "/proc/thread-self/ns/net"
 
 // near is this machine's own address on the way there.
 var near = netip.MustParseAddr("198.51.100.1")

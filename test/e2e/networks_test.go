@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -275,7 +274,7 @@ func (n *neighbourhood) wrong(t *testing.T, declared map[string]string) (wrong [
 			}
 		}
 		for _, a := range n.host {
-			ways[i][netip.AddrPortFrom(a, n.port)] = way{from: from.workload, to: "the host at " + a.String(), inside: namespaceOf(os.Getpid()), expected: on(from.workload, "edge"), host: true}
+			ways[i][netip.AddrPortFrom(a, n.port)] = way{from: from.workload, to: "the host at " + a.String(), inside: here, expected: on(from.workload, "edge"), host: true}
 		}
 		all.Go(func() error {
 			targets := map[netip.AddrPort]string{}
