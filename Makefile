@@ -186,6 +186,10 @@ test-rollout: setup ## releases of every kind under load; ROLLOUT_RELEASES=20 RO
 test-monitoring: setup ## metrics, dashboards and rules against a real stack; faults that have to be told
 	@scripts/test.sh monitoring
 
+.PHONY: test-security
+test-security: setup ## doors, strangers, smuggling, certificates, the audit, secrets and networks, on real stacks; takes root
+	@scripts/test.sh security
+
 .PHONY: test-engine test-engines
 test-engine: setup ## the short form of test-engines: a dev stack, and prod in both runtimes, on one store; takes root
 	@scripts/test.sh engines

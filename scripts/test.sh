@@ -8,7 +8,7 @@
 #   long                   end to end: releases, faults and alerts, under load, and what is rare
 #   thorough               end to end: the same in the other runtime, and each alert by its fault
 #   data                   end to end: what is stored and backed up, through faults under load
-#   rollout monitoring     parts of both, alone and with their figures
+#   rollout monitoring security   parts of these, alone and with their figures
 #   engines                parts of both on a current engine beside the machine's own
 #   all-engines            the same with more tests, and with both of its image stores
 #   peers cost             figures, for scripts/bench.sh
@@ -150,6 +150,14 @@ monitoring() {
     -run 'TestMonitoring|TestPrometheus|TestRules|TestAlertmanager|TestMessages|TestOneFault|TestTestAlert|TestBlackbox' ./test/e2e
 }
 
+# What docs/security.md says is checked by what.
+security() {
+  setup/base-images.sh tests
+  borrow_swarm
+  go_tests security standard-verbose -tags e2e -count 1 -timeout 90m \
+    -run '^(TestEveryAnswerHasSecurityHeaders|TestStrangersAtTheDoor|TestNobodyNoticesWhoHolds|TestNothingIsSmuggledPastTheEdge|TestCertificateByACME|TestNginxAcceptsItsConfiguration|TestAuditOnContainers|TestAuditOnSwarm|TestWhoReachesWhomOnContainers|TestWhoReachesWhomOnSwarm)$' ./test/e2e
+}
+
 cost() {
   borrow_swarm
   end_to_end cost standard-verbose 60
@@ -208,11 +216,11 @@ borrow_swarm() {
 
 for suite in "$@"; do
   case $suite in
-    lint | unit | app | core | long | thorough | data | rollout | monitoring | engines | all-engines | peers | cost)
+    lint | unit | app | core | long | thorough | data | rollout | monitoring | security | engines | all-engines | peers | cost)
       step "Tests: $suite"
       "$suite"
       ;;
-    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, thorough, data, rollout, monitoring, engines, all-engines, peers and cost" ;;
+    *) fail "no suite is called $suite" "known are lint, unit, app, core, long, thorough, data, rollout, monitoring, security, engines, all-engines, peers and cost" ;;
   esac
 done
 

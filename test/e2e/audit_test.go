@@ -20,10 +20,7 @@ func TestAuditOnSwarm(t *testing.T) { audited(t, "swarm") }
 
 func audited(t *testing.T, runtime string) {
 	t.Parallel() // these wait more than they work
-	s := prodStack(t, map[string]any{
-		"runtime": runtime, "backend.replicas": 1, "backend.workers": 1, "monitoring.enabled": true, "backup.enabled": true,
-		"database.kind": "postgres", "database.memory": "512m", "database.pooler.enabled": true, "cache.enabled": true, "cache.profile": "queue",
-	})
+	s := fullStack(t, runtime)
 	s.up()
 	s.audited()
 	s.checkSecrets(s.outputs())

@@ -113,3 +113,32 @@ func TestThePipelineRunsTheSuites(t *testing.T) {
 		}
 	}
 }
+
+// What docs/security.md says proves it is what `make test-security` runs.
+func TestTheSecuritySuiteIsWhatTheDocumentSays(t *testing.T) {
+	read := func(file string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	known, want := endToEnd(t), map[string]bool{}
+	for _, named := range regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(read("docs/security.md"), -1) {
+		// make test has the stacks of dev and prod.
+		if _, is := known[named[1]]; is && named[1] != "TestDevStack" {
+			want[named[1]] = true
+		}
+	}
+	runs := regexp.MustCompile(`(?m)go_tests security .*\\\n +-run '\^\((.*)\)\$'`).FindStringSubmatch(read("scripts/test.sh"))
+	if runs == nil {
+		t.Fatal("scripts/test.sh has no suite security")
+	}
+	if got, want := slices.Sorted(slices.Values(strings.Split(runs[1], "|"))), slices.Sorted(maps.Keys(want)); !slices.Equal(got, want) {
+		t.Errorf("scripts/test.sh security runs\n%q, and docs/security.md names\n%q", got, want)
+	}
+	if !regexp.MustCompile(`(?m)^test-security: .*\n\t@scripts/test\.sh security$`).MatchString(read("Makefile")) {
+		t.Error("make test-security does not run the suite security")
+	}
+}
