@@ -76,7 +76,8 @@ func (w Wish) Chain() string { return fmt.Sprintf("TAROT-%x", sha256.Sum256([]by
 func (w Wish) comment() string { return "-m comment --comment tarot:" + w.Stack }
 
 // Rules are the chain's, as `iptables -S` tells them. They only ever refuse: who may ask goes on to whatever else the
-// host has. A connection that is there already stays.
+// host has. A connection that is there already stays: what is refused is its first packet. The kernel may know nothing of
+// it, as it follows IPv6 only from the first rule on that asks for that.
 func (w Wish) Rules(f Family) []string {
 	if len(w.From) == 0 || w.Address.IsValid() && w.Address.Is4() == f.six {
 		return nil
@@ -103,7 +104,7 @@ func (w Wish) Rules(f Family) []string {
 		at = fmt.Sprintf("--ctorigdst %s ", w.Address)
 	}
 	for _, port := range w.Ports { // the one that was asked for: behind DNAT the packet has the container's
-		rules = append(rules, rule(fmt.Sprintf("-p tcp -m conntrack %s--ctorigdstport %d --ctdir ORIGINAL", at, port), "DROP"))
+		rules = append(rules, rule(fmt.Sprintf("-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack %s--ctorigdstport %d --ctdir ORIGINAL", at, port), "DROP"))
 	}
 	for i := range rules {
 		rules[i] = strings.ReplaceAll(rules[i], "  ", " ")
