@@ -41,7 +41,7 @@ func (r Report) Write(w io.Writer) error {
 		case Fail:
 			text.WriteString(wrapped("! "+f.Number+" ", fmt.Sprintf("%s: %s: %s", f.Container, f.Rule, f.Found)))
 		case Unknown:
-			text.WriteString(wrapped("? ", f.Container+" "+f.Found))
+			text.WriteString(wrapped("? ", unknown(f)))
 		}
 	}
 	switch {
@@ -84,4 +84,11 @@ func reasons(findings []Finding) (lines []string) {
 func wrapped(mark, text string) string {
 	indent := strings.Repeat(" ", len([]rune(mark)))
 	return mark + strings.ReplaceAll(wordwrap.WrapString(text, uint(width-len(indent))), "\n", "\n"+indent) + "\n"
+}
+
+func unknown(f Finding) string {
+	if f.Number == hostRule.number {
+		return f.Container + ": " + f.Found
+	}
+	return f.Container + " " + f.Found
 }

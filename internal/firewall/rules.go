@@ -34,14 +34,14 @@ func Of(stack string, cfg config.Config) (Wish, error) {
 	for _, network := range n.AllowFrom {
 		prefix, err := config.Network(network)
 		if err != nil {
-			return w, err
+			return w, fmt.Errorf("tarot:nginx.allowFrom: %w", err)
 		}
 		w.From = append(w.From, prefix)
 	}
 	if n.Address != "" {
 		var err error
 		if w.Address, err = netip.ParseAddr(n.Address); err != nil {
-			return w, fmt.Errorf("nginx.address: %w", err)
+			return w, fmt.Errorf("tarot:nginx.address: %w", err)
 		}
 	}
 	w.Ports = []int{n.HTTPPort}

@@ -63,7 +63,9 @@ const docker = `-P INPUT ACCEPT
 `
 
 // quoted is how `iptables -S` tells of comments.
-func quoted(text string) string { return strings.ReplaceAll(text, "tarot:tarot-prod", `"tarot:tarot-prod"`) }
+func quoted(text string) string {
+	return strings.ReplaceAll(text, "tarot:tarot-prod", `"tarot:tarot-prod"`)
+}
 
 func TestWhatIsThereIsHeldAgainstWhatIsWanted(t *testing.T) {
 	w := wished(t, nil)
