@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,28 +60,28 @@ func (d deployed) wish() (firewall.Wish, error) {
 	file := "Pulumi." + d.name + ".yaml"
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return firewall.Wish{}, fmt.Errorf("there is no %s: which stack is meant?", file)
+		return firewall.Wish{Stack: d.prefix}, fmt.Errorf("there is no %s: which stack is meant?", file)
 	}
 	if err != nil {
-		return firewall.Wish{}, err
+		return firewall.Wish{Stack: d.prefix}, err
 	}
 	var document struct {
 		Config map[string]any `yaml:"config"`
 	}
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		return firewall.Wish{}, fmt.Errorf("%s: %w", file, err)
+		return firewall.Wish{Stack: d.prefix}, fmt.Errorf("%s: %w", file, err)
 	}
 	raw := map[string]string{}
 	if nginx, has := document.Config[config.Namespace+":nginx"]; has {
 		object, err := json.Marshal(nginx)
 		if err != nil {
-			return firewall.Wish{}, fmt.Errorf("%s: %w", file, err)
+			return firewall.Wish{Stack: d.prefix}, fmt.Errorf("%s: %w", file, err)
 		}
 		raw[config.Namespace+":nginx"] = string(object)
 	}
 	cfg, err := config.Decode(raw)
 	if err != nil {
-		return firewall.Wish{}, err
+		return firewall.Wish{Stack: d.prefix}, err
 	}
 	return firewall.Of(d.prefix, cfg)
 }
@@ -184,6 +185,18 @@ func (d deployed) checkFirewall(ctx context.Context) {
 	problem, note := d.unguarded(ctx)
 	if text := problem + note; text != "" {
 		console.Stderr().Warn("%s", text)
+	}
+}
+
+// tellLeftRules says after the stack's end what is the host's, and would go on to keep people from whatever has its ports next.
+func (d deployed) tellLeftRules(ctx context.Context) {
+	if d.refusal() != "" {
+		return
+	}
+	w, _ := d.wish()
+	all, err := firewall.Here(false).Read(ctx, w)
+	if err != nil && len(w.From) > 0 || slices.ContainsFunc(all, func(f firewall.Found) bool { return !f.Empty() }) {
+		console.Stderr().Warn("the rules of nginx.allowFrom stay on this machine: make firewall-remove STACK=%s", d.name)
 	}
 }
 
