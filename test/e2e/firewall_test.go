@@ -280,11 +280,11 @@ type machine struct {
 func newMachine(t *testing.T) machine {
 	t.Helper()
 	id := freeID(t)
-	n, err := strconv.ParseUint(id, 16, 64)
+	n, err := strconv.ParseUint(id[:2], 16, 8) // that which no other has
 	if err != nil {
 		t.Fatal(err)
 	}
-	four, six := fmt.Sprintf("198.18.%d", n%254+1), fmt.Sprintf("fd00:e2e:%x", n%0xffff+1)
+	four, six := fmt.Sprintf("198.18.%d", n), fmt.Sprintf("fd00:e2e:%x", n)
 	m := machine{"e2e-" + id, four + ".2", four + ".1", six + "::1", four + ".0/24", six + "::/64"}
 	here, there := "e2f"+id, "e2g"+id
 	ip := func(args ...string) {
