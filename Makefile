@@ -103,6 +103,16 @@ status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack audit $(STACK) $(if $(JSON),--json)
 
+.PHONY: firewall firewall-list firewall-remove
+firewall: ## this machine refuses whoever STACK's nginx.allowFrom does not name; DRY_RUN=yes prints the rules; takes root
+	@$(WITH) go run ./cmd/stack firewall $(STACK) $(if $(DRY_RUN),--dry-run)
+
+firewall-list: ## the rules that this machine has of STACK's
+	@$(WITH) go run ./cmd/stack firewall $(STACK) --list
+
+firewall-remove: ## takes them away
+	@$(WITH) go run ./cmd/stack firewall $(STACK) --remove
+
 logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUEST=<id> FOLLOW=no
 	@$(WITH) go run ./cmd/stack logs $(STACK) $(if $(SERVICE),--service $(SERVICE)) $(if $(SINCE),--since $(SINCE)) \
 	  $(if $(LEVEL),--level $(LEVEL)) $(if $(REQUEST),--request $(REQUEST)) $(if $(FOLLOW),--follow=$(if $(filter no false 0,$(FOLLOW)),false,true))

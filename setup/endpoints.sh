@@ -14,3 +14,6 @@ done
 if grafana=$(pulumi stack output grafanaUrl --stack "$stack" 2>/dev/null); then printf '%-10s %s\n' grafanaUrl "$grafana"; fi
 note "the password of the admin pages (user: admin; Grafana's is grafanaPassword):"
 note "  pulumi stack output adminPassword --show-secrets -s $stack"
+
+# The host's rules are no part of the stack: who wants some and has none is told.
+if grep -Eqs '^ *allowFrom: *$|^ *allowFrom: *\[ *[^] ]' "Pulumi.$stack.yaml"; then go run ./cmd/stack firewall "$stack" --check; fi

@@ -18,7 +18,7 @@ func auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit STACK",
 		Short: "what runs, held against the CIS Docker Benchmark",
-		Long: "Each container of the stack on this engine: what passes, what is an exception and why, what fails.\n" +
+		Long: "Each container of the stack on this engine, and whether this machine's rules are as nginx.allowFrom wants them: what passes, what is an exception and why, what fails.\n" +
 			"Exit code 0: nothing fails; 1: something does; 2: it can't be told, as a container is on another node, or there is none.",
 		Example: "  stack audit prod --json | jq '.findings[] | select(.result == \"fail\")'",
 		Args:    cobra.ExactArgs(1),
@@ -32,6 +32,7 @@ func auditCommand() *cobra.Command {
 				return err
 			}
 			report := audit.Of(d.name, d.docker.Info, subjects, elsewhere)
+			report.Findings = append(report.Findings, d.hostAudit(cmd.Context(), subjects)...)
 			if asJSON {
 				encoder := json.NewEncoder(os.Stdout)
 				encoder.SetIndent("", "  ")

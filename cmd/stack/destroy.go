@@ -50,7 +50,11 @@ func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
 	if err := d.docker.EndServices(ctx, d.prefix, func(string) bool { return true }); err != nil {
 		return fmt.Errorf("%w\nnothing is removed yet; the same again goes on", err)
 	}
-	return attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview")
+	if err := attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview"); err != nil {
+		return err
+	}
+	d.tellLeftRules(ctx)
+	return nil
 }
 
 // destroyBackups is the variable by which backups may go, too.

@@ -50,7 +50,18 @@ func look(ctx context.Context, name string) (status.Status, error) {
 	if err != nil {
 		return status.Status{}, err
 	}
-	return status.Of(ctx, d.name, d.prefix, out, d.docker, time.Now())
+	s, err := status.Of(ctx, d.name, d.prefix, out, d.docker, time.Now())
+	if err != nil {
+		return s, err
+	}
+	problem, note := d.unguarded(ctx)
+	if problem != "" {
+		s.Problems = append(s.Problems, problem)
+	}
+	if note != "" {
+		s.Notes = append(s.Notes, note)
+	}
+	return s, nil
 }
 
 // outputs are the stack's.

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,7 +18,11 @@ func (r Report) Write(w io.Writer) error {
 	fmt.Fprintf(&text, "%s, by the CIS Docker Benchmark 1.6.0\n\n", r.Stack)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "#\tRULE\tPASS\tEXCEPTION\tFAIL")
-	for _, rule := range rules {
+	all := append(slices.Clone(rules), hostRule)
+	for _, rule := range all {
+		if rule.number == hostRule.number && len(r.of(rule)) == 0 {
+			continue // no port is published here
+		}
 		counts := map[Result]int{}
 		for _, f := range r.of(rule) {
 			counts[f.Result]++
@@ -26,7 +31,7 @@ func (r Report) Write(w io.Writer) error {
 	}
 	_ = table.Flush()
 	text.WriteString("\n")
-	for _, rule := range rules {
+	for _, rule := range all {
 		for _, e := range reasons(r.of(rule)) {
 			text.WriteString(wrapped("· "+rule.number+" ", e))
 		}
@@ -36,7 +41,7 @@ func (r Report) Write(w io.Writer) error {
 		case Fail:
 			text.WriteString(wrapped("! "+f.Number+" ", fmt.Sprintf("%s: %s: %s", f.Container, f.Rule, f.Found)))
 		case Unknown:
-			text.WriteString(wrapped("? ", f.Container+" "+f.Found))
+			text.WriteString(wrapped("? ", unknown(f)))
 		}
 	}
 	switch {
@@ -79,4 +84,11 @@ func reasons(findings []Finding) (lines []string) {
 func wrapped(mark, text string) string {
 	indent := strings.Repeat(" ", len([]rune(mark)))
 	return mark + strings.ReplaceAll(wordwrap.WrapString(text, uint(width-len(indent))), "\n", "\n"+indent) + "\n"
+}
+
+func unknown(f Finding) string {
+	if f.Number == hostRule.number {
+		return f.Container + ": " + f.Found
+	}
+	return f.Container + " " + f.Found
 }

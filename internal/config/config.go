@@ -277,6 +277,9 @@ type Nginx struct {
 	// requests from there, `X-Forwarded-For` names the client, and
 	// `X-Forwarded-Proto` says whether it used HTTPS; nobody else's are believed.
 	TrustedProxies []string `key:"trustedProxies" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"`
+	// Who may come to its ports at all, of IPv4 and of IPv6: the host refuses all others, once `make firewall` has set its
+	// rules (docs/security.md). Empty: everybody.
+	AllowFrom []string `key:"allowFrom" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"`
 	// The most CPU that it gets, in cores.
 	CPUs float64 `key:"cpus" allowed:"a number from 0.01 to the cores of the engine"`
 	// The most memory that it gets. Swap is off.

@@ -56,6 +56,7 @@ const (
 	bases     = "a map of image names, without a digest, to image references"
 	proxies   = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
 	admitted  = "a map of paths, which begin with / and do not end in one, to lists of networks in CIDR form, such as 10.20.0.0/16, each with its first address"
+	comers    = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"
 )
 
 func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
@@ -221,6 +222,10 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:nginx.trustedProxies: "10.1.2.3/24" is not allowed; allowed: ` + proxies}},
 		{"everybody trusted", raw("nginx", `{"trustedProxies":["::/0"]}`), []string{
 			`tarot:nginx.trustedProxies: "::/0" is not allowed; allowed: ` + proxies}},
+		{"an address may come", raw("nginx", `{"allowFrom":["10.1.2.3","10.1.2.3/24","::ffff:10.0.0.0/104","all"]}`), []string{
+			`tarot:nginx.allowFrom: "10.1.2.3" is not allowed; allowed: ` + comers, `tarot:nginx.allowFrom: "10.1.2.3/24" is not allowed; allowed: ` + comers,
+			`tarot:nginx.allowFrom: "::ffff:10.0.0.0/104" is not allowed; allowed: ` + comers, `tarot:nginx.allowFrom: "all" is not allowed; allowed: ` + comers}},
+		{"who may come to no port", raw("nginx", `{"edge":"front","allowFrom":["10.0.0.0/8"],"serverNames":["shop.example"],"tls":{"mode":"off"}}`), []string{`tarot:nginx.allowFrom: "10.0.0.0/8" is not allowed; allowed: ` + comers}},
 		{"login path", raw("nginx", `{"loginPaths":["login"]}`), []string{
 			`tarot:nginx.loginPaths: "login" is not allowed; allowed: a list of paths that begin with / and do not end in one`}},
 		{"login rate", raw("nginx", `{"loginRate":-1,"connections":70000,"hsts":"500ms"}`), []string{

@@ -206,6 +206,15 @@ func (b Backend) databaseFile(address string) string {
 	return path.Clean(file)
 }
 
+// Network is one in CIDR form, by its first address.
+func Network(text string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err == nil && prefix != prefix.Masked() || prefix.Addr().Is4In6() {
+		err = fmt.Errorf("%q is not a network's first address", text)
+	}
+	return prefix, err
+}
+
 func (n Nginx) check(c *checker, cfg Config) {
 	c.matches("nginx.image", n.Image, imageName)
 	if n.Address != "" {
@@ -221,6 +230,10 @@ func (n Nginx) check(c *checker, cfg Config) {
 	for _, network := range n.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
 		c.want(err == nil && prefix == prefix.Masked() && prefix.Bits() > 0, "nginx.trustedProxies", network)
+	}
+	for _, network := range n.AllowFrom {
+		_, err := Network(network)
+		c.want(err == nil && n.Enabled && n.Edge == "", "nginx.allowFrom", network)
 	}
 	c.want(n.CPUs >= 0.01, "nginx.cpus", n.CPUs)
 	c.want(n.Memory >= engineMinimum, "nginx.memory", n.Memory)
