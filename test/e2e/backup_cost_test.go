@@ -58,14 +58,14 @@ func TestBackupCost(t *testing.T) {
 		history := fmt.Sprintf("db-%d", i+1)
 		s.inDatabase(fmt.Sprintf(fill, megabytes*256))
 		s.replicates(history, time.Now())
-		file := s.size("data", "/prod.db")
-		before := s.size("backup", "/"+history)
+		file := s.size("data", "prod.db")
+		before := s.size("backup", history)
 		s.inDatabase(change)
 		s.replicates(history, time.Now())
-		first := s.size("backup", "/"+history) - before
+		first := s.size("backup", history) - before
 		time.Sleep(time.Minute) // what it has sent is put together meanwhile, and what that makes stays a while
 		t.Logf("%4d MB: 2 %% of the rows change: %.1f MB more on the target, %.1f MB a minute later: %.3f and %.3f of the file; the replicator has %s",
-			file>>20, float64(first)/1e6, float64(s.size("backup", "/"+history)-before)/1e6, float64(first)/float64(file), float64(s.size("backup", "/"+history)-before)/float64(file),
+			file>>20, float64(first)/1e6, float64(s.size("backup", history)-before)/1e6, float64(first)/float64(file), float64(s.size("backup", history)-before)/float64(file),
 			s.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", s.one("backup-replicator")))
 		gap := s.unserved(fmt.Sprint(out["apiUrl"]) + "/cards/the-fool")
 		begin := time.Now()
@@ -101,17 +101,19 @@ func (s *stack) inDatabase(script string) {
 	s.docker("exec", s.one("backend"), "python", "-c", script)
 }
 
-// size is what a volume has below a path, in bytes.
-func (s *stack) size(volume, path string) int64 {
+// size is what a volume has of files, or in folders, of that name, in bytes.
+func (s *stack) size(volume, name string) int64 {
 	s.t.Helper()
-	name := s.prefix() + "-backup"
+	of := s.prefix() + "-backup"
 	if volume == "data" {
-		name = s.volume("data")
+		of = s.volume("data")
 	}
-	said := s.docker("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "du", "--volume", name+":/v:ro", s.containers("backend")[s.one("backend")].Config.Image, "-sb", "/v"+path)
-	bytes, err := strconv.ParseInt(strings.Fields(said)[0], 10, 64)
-	if err != nil {
-		s.t.Fatal(err)
+	const script = `import pathlib, sys
+print(sum(f.stat().st_size for f in pathlib.Path("/v").rglob("*") if f.is_file() and sys.argv[1] in f.parts))`
+	said := s.docker("run", "--rm", "--network", "none", "--user", "10001:10001", "--volume", of+":/v:ro", s.containers("backend")[s.one("backend")].Config.Image, "python", "-c", script, name)
+	bytes, err := strconv.ParseInt(strings.TrimSpace(said), 10, 64)
+	if err != nil || bytes == 0 {
+		s.t.Fatalf("%s has %q of %s: %v", of, said, name, err)
 	}
 	return bytes
 }
