@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 
@@ -34,9 +33,7 @@ func auditCommand() *cobra.Command {
 			report := audit.Of(d.name, d.docker.Info, subjects, elsewhere)
 			report.Findings = append(report.Findings, d.hostAudit(cmd.Context(), subjects)...)
 			if asJSON {
-				encoder := json.NewEncoder(os.Stdout)
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(report)
+				err = printJSON(report)
 			} else {
 				err = report.Write(os.Stdout)
 			}

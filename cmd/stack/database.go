@@ -37,8 +37,7 @@ func databaseCommand() *cobra.Command {
 	f := move.Flags()
 	f.StringVar(&o.to, "to", "", "postgres or sqlite")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
-	f.BoolVar(&o.goOn, "continue", false, "finish the move that was interrupted")
-	f.BoolVar(&o.goBack, "back", false, "take the move back that was interrupted")
+	interrupted(move, "move", &o.goOn, &o.goBack)
 	f.BoolVar(&o.forget, "forget", false, "remove for good what moves have left as it was")
 	cmd.AddCommand(move, databaseUpgradeCommand())
 	return cmd

@@ -38,8 +38,7 @@ func databaseUpgradeCommand() *cobra.Command {
 	f := upgrade.Flags()
 	f.StringVar(&o.image, "image", "", "the image of the new version, where tarot:database.image names one of your own")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
-	f.BoolVar(&o.goOn, "continue", false, "finish the upgrade that was interrupted")
-	f.BoolVar(&o.goBack, "back", false, "take the upgrade back that was interrupted")
+	interrupted(upgrade, "upgrade", &o.goOn, &o.goBack)
 	f.BoolVar(&o.forget, "forget", false, "remove what upgrades have replaced")
 	return upgrade
 }

@@ -100,3 +100,10 @@ func pulumi(ctx context.Context, into any, args ...string) error {
 	}
 	return json.Unmarshal(out, into)
 }
+
+// printJSON is what --json gives scripts.
+func printJSON(v any) error {
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}

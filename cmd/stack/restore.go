@@ -26,6 +26,13 @@ import (
 	"tarot-platform/internal/restore/task"
 )
 
+// interrupted are the flags that end an operation, of the name, that was.
+func interrupted(cmd *cobra.Command, operation string, goOn, goBack *bool) {
+	f := cmd.Flags()
+	f.BoolVar(goOn, "continue", false, "finish the "+operation+" that was interrupted")
+	f.BoolVar(goBack, "back", false, "take the "+operation+" back that was interrupted")
+}
+
 // restoreOptions are what the flags say.
 type restoreOptions struct {
 	want                     journal.Want
@@ -54,8 +61,7 @@ func restoreCommand() *cobra.Command {
 	f.StringVar(&o.want.Only, "only", "", "database, files or queue; empty: everything")
 	f.StringVar(&o.into, "into", "", "a folder of this machine: what is fetched goes there, and the stack is left alone")
 	f.BoolVar(&o.yes, "yes", false, "do not ask: replace what is there, and take it back where it does not run")
-	f.BoolVar(&o.goOn, "continue", false, "finish the restore that was interrupted")
-	f.BoolVar(&o.goBack, "back", false, "take the restore back that was interrupted")
+	interrupted(cmd, "restore", &o.goOn, &o.goBack)
 	f.BoolVar(&o.lists, "list", false, "what earlier restores have replaced and is still kept")
 	f.StringVar(&o.forget, "forget", "", "remove for good what the restore of this name has replaced")
 	return cmd

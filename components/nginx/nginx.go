@@ -110,19 +110,22 @@ func volumes(c part.Context) []part.Volume {
 	return []part.Volume{{Name: configuration, Resource: configuration, Engine: c.Stack + "-" + configuration}, kept}
 }
 
-// startScript bounds how long a nginx that is to stop finishes what it has begun:
-// nobody listens meanwhile, and one WebSocket would have it wait for all of its
-// time to stop. (worker_shutdown_timeout would do the same, but at reloads, too.)
-const startScript = `nginx -c ` + folder + `/current/nginx.conf -g 'daemon off;' &
-nginx=$!
-trap 'kill -HUP "$nginx"' HUP
-trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
+// untilItEnds is the rest of a script that has started nginx, and bounds how long one that is to stop
+// finishes what it has begun: nobody listens meanwhile, and one WebSocket would have it wait for
+// all of its time to stop. (worker_shutdown_timeout would do the same, but at reloads, too.)
+const untilItEnds = `trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
 while kill -0 "$nginx" 2>/dev/null; do
   wait "$nginx"
   status=$?
 done
 exit "$status"
 `
+
+// startScript is nginx, and a reload where its container gets a HUP.
+const startScript = `nginx -c ` + folder + `/current/nginx.conf -g 'daemon off;' &
+nginx=$!
+trap 'kill -HUP "$nginx"' HUP
+` + untilItEnds
 
 // watchingScript is startScript where a certificate may come at any time, which nginx then takes
 // with a reload. It goes on with the configuration that a deploy has told it to take, whatever
@@ -151,13 +154,7 @@ watch() {
 }
 watch &
 trap 'configure; certify; kill -HUP "$nginx"' HUP
-trap 'kill -QUIT "$nginx"; sleep 1; kill -TERM "$nginx"' TERM QUIT
-while kill -0 "$nginx" 2>/dev/null; do
-  wait "$nginx"
-  status=$?
-done
-exit "$status"
-`
+` + untilItEnds
 
 func service(c part.Context) part.Service {
 	cfg := c.Nginx
