@@ -11,8 +11,9 @@ import (
 
 func TestTheEdgesPortsAreThoseThatOthersReach(t *testing.T) {
 	of := func(workload, address, port string) Subject {
-		return Subject{Workload: workload, InspectResponse: container.InspectResponse{NetworkSettings: &container.NetworkSettings{
-			NetworkSettingsBase: container.NetworkSettingsBase{Ports: nat.PortMap{"8080/tcp": {{HostIP: address, HostPort: port}}, "8082/tcp": nil}}}}}
+		settings := &container.NetworkSettings{}
+		settings.Ports = nat.PortMap{"8080/tcp": {{HostIP: address, HostPort: port}}, "8082/tcp": nil}
+		return Subject{Workload: workload, InspectResponse: container.InspectResponse{NetworkSettings: settings}}
 	}
 	got := EdgePorts([]Subject{of("nginx", "0.0.0.0", "443"), of("nginx", "::", "443"), of("nginx", "192.0.2.1", "80"), of("nginx", "127.0.0.1", "81"), of("nginx", "::1", "82"), of("grafana", "0.0.0.0", "83"), {Workload: "nginx"}})
 	if want := []int{80, 443}; !slices.Equal(got, want) {
