@@ -78,7 +78,7 @@ case $1 in
 esac
 `
 
-// fakeLitestream answers as the file sync says, and tells by the files pid, running and ended
+// fakeLitestream answers as the file sync says, after the time of the file slow, and tells by the files pid, running and ended
 // what became of it.
 func fakeLitestream(args []string) error {
 	c, err := readFakeConfig(args)
@@ -120,13 +120,25 @@ func fakeLitestream(args []string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sync", func(w http.ResponseWriter, q *http.Request) {
 		var asked struct {
-			Path string
-			Wait bool
+			Path    string
+			Wait    bool
+			Timeout int
 		}
 		_ = json.NewDecoder(q.Body).Decode(&asked)
 		if asked.Path != c.DBs[0].Path || !asked.Wait {
 			w.WriteHeader(http.StatusBadRequest)
 			return
+		}
+		if slow, err := time.ParseDuration(fakeSays("slow")); err == nil {
+			ctx, cancel := context.WithTimeout(q.Context(), time.Duration(asked.Timeout)*time.Second)
+			defer cancel()
+			select {
+			case <-time.After(slow):
+			case <-ctx.Done(): // as litestream does
+				_ = os.WriteFile(fakeFile("given-up"), nil, 0o600)
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
 		}
 		switch text := fakeSays("sync"); {
 		case strings.HasPrefix(text, "{"):

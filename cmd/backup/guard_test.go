@@ -144,6 +144,26 @@ func TestFaultsWhileItRuns(t *testing.T) {
 	<-done
 }
 
+// A copy that takes longer than a look is not begun anew with each: it would never be whole.
+func TestACopyThatTakesLong(t *testing.T) {
+	w := newWorld(t)
+	w.says("slow", "3s")
+	r, stop, done := w.start()
+	eventually(t, "it says what it waits for", func() bool { return strings.Contains(r.status().Why, "has been at work for") })
+	// Whoever wants a mark of now does not get that of a question asked before.
+	before := time.Now()
+	m, err := r.ask(t.Context(), time.Minute, before)
+	if err != nil || m.TXID != 18 || m.At.Before(before) {
+		t.Errorf("a mark: %+v, %v", m, err)
+	}
+	eventually(t, "it replicates", isIn(r, results.Replicating))
+	if w.there("given-up")() {
+		t.Error("a copy was given up")
+	}
+	stop()
+	<-done
+}
+
 func (w world) pid() int {
 	text, _ := os.ReadFile(w.path("pid"))
 	n, _ := strconv.Atoi(strings.TrimSpace(string(text)))

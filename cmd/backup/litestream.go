@@ -295,11 +295,13 @@ func newControl(socket, database string) control {
 	}}}, database}
 }
 
-// sync waits until all that is committed now is on the target.
-func (c control) sync(ctx context.Context, patience time.Duration) (synced, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+time.Second)
-	defer cancel()
-	question, err := json.Marshal(map[string]any{"path": c.database, "wait": true, "timeout": int(patience.Seconds())})
+// ages is longer than any sync takes: litestream would take none for half a minute.
+const ages = 30 * 24 * time.Hour
+
+// sync waits until all that is committed now is on the target, however long that takes. As the context ends, litestream
+// gives up what it was doing for the question.
+func (c control) sync(ctx context.Context) (synced, error) {
+	question, err := json.Marshal(map[string]any{"path": c.database, "wait": true, "timeout": int(ages.Seconds())})
 	if err != nil {
 		return synced{}, err
 	}

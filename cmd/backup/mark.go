@@ -27,7 +27,7 @@ func (r *replicator) answerMark(w http.ResponseWriter, question *http.Request) {
 		answerJSON(w, nil, err)
 		return
 	}
-	m, err := r.ask(question.Context(), markPatience)
+	m, err := r.ask(question.Context(), markPatience, r.now())
 	m.Content = &content
 	if err == nil {
 		r.reached(m)

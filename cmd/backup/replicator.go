@@ -52,6 +52,15 @@ type replicator struct {
 	seen    time.Time // when the target was found to have all that the newest mark says
 	looked  time.Time // when it was last asked what can be restored
 	wish    bool
+	asked   *syncQuestion // that is not answered yet
+}
+
+// syncQuestion is one of litestream: whether what was committed at a time is on the target.
+type syncQuestion struct {
+	at     time.Time
+	done   chan struct{} // closed once there is an answer
+	answer synced
+	err    error
 }
 
 func newReplicator(o guardOptions, log *slog.Logger) *replicator {
@@ -111,7 +120,7 @@ func (r *replicator) started(out *listening) {
 
 // look asks how far the target is, and sees to what is due now and then.
 func (r *replicator) look(ctx context.Context) {
-	if m, err := r.ask(ctx, r.Every-time.Second); err != nil {
+	if m, err := r.ask(ctx, r.Every-time.Second, time.Time{}); err != nil {
 		r.behind(err)
 	} else if full, err := r.diskFull(ctx); err == nil && full {
 		r.be(results.Failing, "the disk of the database is full: litestream waits for room")
@@ -121,24 +130,64 @@ func (r *replicator) look(ctx context.Context) {
 	r.tidy(ctx)
 }
 
-// ask waits until what is committed now is on the target.
-func (r *replicator) ask(ctx context.Context, patience time.Duration) (results.Mark, error) {
-	at := r.now()
-	s, err := r.litest.sync(ctx, max(patience, time.Second))
-	if !errors.Is(err, errSilent) {
-		r.mu.Lock()
-		r.heard = r.now()
-		r.mu.Unlock()
+// ask waits until what was committed at a time, or the last time that somebody has asked for, is on the target. It gives up
+// after its patience, and the question goes on: with the one who asks, litestream gives up the copy that it makes,
+// so that one which takes longer than anybody's patience would never be whole.
+func (r *replicator) ask(ctx context.Context, patience time.Duration, since time.Time) (results.Mark, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(patience, time.Second))
+	defer cancel()
+	for {
+		q := r.question()
+		select {
+		case <-ctx.Done():
+			return results.Mark{}, fmt.Errorf("litestream has been at work for %s, and what is committed is not on the target yet", r.now().Sub(q.at).Round(time.Second))
+		case <-q.done:
+		}
+		if q.err != nil {
+			return results.Mark{}, q.err
+		}
+		if !q.at.Before(since) {
+			return results.Mark{TXID: q.answer.Replicated, At: q.at, Place: r.placed().Path}, nil
+		}
 	}
-	return results.Mark{TXID: s.Replicated, At: at, Place: r.placed().Path}, err
 }
+
+// question is the one that is being asked, or a new one.
+func (r *replicator) question() *syncQuestion {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked != nil {
+		return r.asked
+	}
+	q := &syncQuestion{at: r.now(), done: make(chan struct{})}
+	r.asked = q
+	go func() {
+		// It ends with the litestream that was asked, at the latest.
+		q.answer, q.err = r.litest.sync(context.Background())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asked = nil
+		if !errors.Is(q.err, errSilent) {
+			r.heard = r.now()
+		}
+		close(q.done)
+	}()
+	return q
+}
+
+// slowest is how fast a whole copy of the database goes at least, in bytes a second: 1 Mbit/s.
+const slowest = 128 << 10
 
 // silent is true for a litestream that has said nothing for long: it may wait for a server
 // that takes connections, and does nothing with them.
 func (r *replicator) silent() bool {
+	patience := 10 * time.Minute
+	if info, err := os.Stat(r.Database); err == nil {
+		patience += time.Duration(info.Size()/slowest) * time.Second
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.now().Sub(r.heard) > 10*time.Minute
+	return r.now().Sub(r.heard) > patience
 }
 
 func (r *replicator) placed() place.Place {
