@@ -128,13 +128,16 @@ func (m *Move) emptyFile(ctx context.Context) (string, error) {
 	return m.migrate(ctx, m.sqlite(targetFile))
 }
 
-// copyTo has the application copy all into an empty database, and compare both. What is counted is compared by the platform: the command may be wrong.
-func (m *Move) copyTo(ctx context.Context, source, target string, before, after func(context.Context) (map[string]int64, error)) (map[string]int64, error) {
+// copyTo has the application copy all into an empty database, which compares before it commits; verify: and once more after it. What is
+// counted is compared by the platform: the command may be wrong.
+func (m *Move) copyTo(ctx context.Context, source, target string, verify bool, before, after func(context.Context) (map[string]int64, error)) (map[string]int64, error) {
 	if err := m.compared(ctx, source, target, m.Stack.Copy...); err != nil {
 		return nil, err
 	}
-	if err := m.compared(ctx, source, target, append(slices.Clone(m.Stack.Copy), "--verify")...); err != nil {
-		return nil, err
+	if verify {
+		if err := m.compared(ctx, source, target, append(slices.Clone(m.Stack.Copy), "--verify")...); err != nil {
+			return nil, err
+		}
 	}
 	had, err := before(ctx)
 	if err != nil {

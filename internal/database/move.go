@@ -208,7 +208,9 @@ func (m *Move) toServer(ctx context.Context, quiet bool) (map[string]int64, erro
 	if err != nil {
 		return nil, err
 	}
-	return m.copyTo(ctx, m.sqlite(sourceFile), target, func(context.Context) (map[string]int64, error) { return had, nil }, m.serverRows)
+	// That the command does what it says has the rehearsal shown, while users were served: behind the
+	// page it is not asked for all of it a second time.
+	return m.copyTo(ctx, m.sqlite(sourceFile), target, !quiet, func(context.Context) (map[string]int64, error) { return had, nil }, m.serverRows)
 }
 
 // toFile copies PostgreSQL to a new file in the scratch volume. While users write, the copy is of one
@@ -228,7 +230,7 @@ func (m *Move) toFile(ctx context.Context, quiet bool) (map[string]int64, error)
 		}
 		return m.fileRows(ctx)
 	}
-	return m.copyTo(ctx, source, target, m.serverRows, m.fileRows)
+	return m.copyTo(ctx, source, target, true, m.serverRows, m.fileRows)
 }
 
 // fileRows are those of the new file.
