@@ -60,7 +60,13 @@ class Digest:
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        text = _encode({name: canonical(value) for name, value in row.items()})
+        plain = _PLAIN  # most are: a call for each would take a third of the time
+        text = _encode(
+            {
+                name: value if type(value) in plain else canonical(value)
+                for name, value in row.items()
+            }
+        )
         number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
         self.rows, self.total = self.rows + 1, (self.total + number) % _LARGEST
 
@@ -97,12 +103,12 @@ def canonical(value: Any) -> Any:
     if type(value) in _PLAIN:
         return value
     match value:
-        case Json():
-            return ["json", value.value]
         case datetime():
             if value.tzinfo:
                 value = value.astimezone(UTC).replace(tzinfo=None)
             return value.isoformat()
+        case Json():
+            return ["json", value.value]
         case Decimal():
             return _number(value)
         case float():
