@@ -164,7 +164,7 @@ func (d deployed) movable(ctx context.Context, operation engine.Operation, open 
 		return database.Stack{}, err
 	}
 	s, err := moveStack(cfg, app, d.name, d.prefix, project)
-	s.Set = d.set
+	s.Set = d.setAll
 	s.Up = func(ctx context.Context, run string) error { return d.up(ctx, components.RunVariable+"="+run) }
 	return s, err
 }

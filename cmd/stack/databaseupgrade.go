@@ -196,7 +196,7 @@ func (d deployed) upgradable(cfg config.Config, o upgradeOptions, out console.Co
 	}
 	u.Now, u.Engine = time.Now, d.docker
 	u.Tell = func(text string) { out.Step("%s", text) }
-	u.Stack.Set = d.set
+	u.Stack.Set = d.setAll
 	u.Stack.Up = func(ctx context.Context, run string) error { return d.up(ctx, components.RunVariable+"="+run) }
 	u.Configure = d.versioned
 	u.Ask = func(took time.Duration) error {
@@ -273,18 +273,18 @@ func (d deployed) versioned(ctx context.Context, version int, image string) erro
 	if err != nil {
 		return err
 	}
-	values := [][2]string{{"database.next", ""}, {"database.image", image}, {"database.version", strconv.Itoa(version)},
-		{"secretVersions.databasePassword", strconv.Itoa(cfg.SecretVersions.DatabasePassword + 1)}}
-	said := map[string]bool{"database.next": cfg.Database.Next == "", "database.image": cfg.Database.Image == image}
-	for _, v := range values {
-		if said[v[0]] {
-			continue
-		}
-		if err := d.set(ctx, config.Namespace+":"+v[0], v[1]); err != nil {
-			return err
-		}
+	const key = config.Namespace + ":"
+	values := map[string]string{
+		key + "database.version":                strconv.Itoa(version),
+		key + "secretVersions.databasePassword": strconv.Itoa(cfg.SecretVersions.DatabasePassword + 1),
 	}
-	return nil
+	if cfg.Database.Next != "" {
+		values[key+"database.next"] = ""
+	}
+	if cfg.Database.Image != image {
+		values[key+"database.image"] = image
+	}
+	return d.setAll(ctx, values)
 }
 
 // contextOf is what the parts are told, where nothing is asked but what there is.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -212,6 +213,15 @@ func rotatable(all map[string]setting) ([]string, error) {
 
 func (d deployed) set(ctx context.Context, path, value string) error {
 	return attached(ctx, nil, "config", "set", "--stack", d.name, "--path", path, value)
+}
+
+// setAll writes values by their keys, all or none.
+func (d deployed) setAll(ctx context.Context, values map[string]string) error {
+	args := []string{"config", "set-all", "--stack", d.name, "--path"}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		args = append(args, "--plaintext", key+"="+values[key])
+	}
+	return attached(ctx, nil, args...)
 }
 
 func (d deployed) up(ctx context.Context, environment ...string) error {

@@ -50,6 +50,8 @@ type Engine interface {
 	WritersOf(ctx context.Context, prefix string, volumes, workloads []string) ([]backup.Stopped, error)
 	StopWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error
 	StartWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error
+	// BeginWriters leaves the waiting to an `up`.
+	BeginWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error
 	Remaining(ctx context.Context, prefix string, all []backup.Stopped) ([]backup.Stopped, error)
 	// Mounting are the running containers that have one of the volumes.
 	Mounting(ctx context.Context, volumes []string, but string) ([]string, error)
@@ -67,8 +69,8 @@ type Engine interface {
 type Stack struct {
 	// Name is what Pulumi calls it, and Prefix begins its names in the engine.
 	Name, Prefix string
-	// Set writes a value of the stack's file, and Up deploys what that says, as a step of a run.
-	Set func(ctx context.Context, key, value string) error
+	// Set writes values of the stack's file at once, by their keys, and Up deploys what that says, as a step of a run.
+	Set func(ctx context.Context, values map[string]string) error
 	Up  func(ctx context.Context, run string) error
 	// Migrate and Copy are the application's commands, and Variables those that hold the address
 	// of its database.

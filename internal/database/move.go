@@ -66,7 +66,7 @@ func (m *Move) ToPostgres() []journal.Step {
 	return []journal.Step{
 		{Name: "prepared",
 			Do: func(ctx context.Context, _ map[string]string) (map[string]string, error) {
-				if err := m.Stack.Set(ctx, nextKey, config.Postgres); err != nil {
+				if err := m.Stack.Set(ctx, map[string]string{nextKey: config.Postgres}); err != nil {
 					return nil, err
 				}
 				return nil, m.Stack.Up(ctx, m.run)
@@ -268,14 +268,7 @@ func noted(data map[string]string) map[string]int64 {
 
 // set writes both keys.
 func (m *Move) set(ctx context.Context, kind, next string) error {
-	// In an order in which the file is right in between.
-	if err := m.Stack.Set(ctx, nextKey, ""); err != nil {
-		return err
-	}
-	if err := m.Stack.Set(ctx, kindKey, kind); err != nil || next == "" {
-		return err
-	}
-	return m.Stack.Set(ctx, nextKey, next)
+	return m.Stack.Set(ctx, map[string]string{kindKey: kind, nextKey: next})
 }
 
 // switchTo has users get the other database, with an `up` behind the maintenance page. What does not
@@ -296,7 +289,7 @@ func (m *Move) switchTo(ctx context.Context, kind string, uses []engine.Use, dat
 	others := slices.DeleteFunc(slices.Clone(all), func(s backup.Stopped) bool {
 		return slices.Contains(m.Stack.Clients, s.Workload) || s.Workload == replicator
 	})
-	if err := m.start(ctx, others); err != nil {
+	if err := m.begin(ctx, others); err != nil {
 		return nil, err
 	}
 	opened := m.opening(ctx)

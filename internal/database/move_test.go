@@ -152,6 +152,10 @@ func (w *world) StartWriters(_ context.Context, all []backup.Stopped, _ func(str
 	return nil
 }
 
+func (w *world) BeginWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error {
+	return w.StartWriters(ctx, all, tell)
+}
+
 // starts has users' programs write to what they have: to a file that is not there they can't.
 func (w *world) starts() {
 	w.writes = true
@@ -319,14 +323,15 @@ func (w *world) up(_ context.Context, run string) error {
 	return nil
 }
 
-func (w *world) set(_ context.Context, key, value string) error {
+func (w *world) set(_ context.Context, values map[string]string) error {
 	if err := w.act(); err != nil {
 		return err
 	}
-	if key == nextKey {
-		w.next = value
-	} else {
-		w.kind = value
+	if next, is := values[nextKey]; is {
+		w.next = next
+	}
+	if kind, is := values[kindKey]; is {
+		w.kind = kind
 	}
 	return nil
 }
@@ -628,3 +633,4 @@ func (s *stopping) StopWriters(ctx context.Context, all []backup.Stopped, tell f
 }
 
 func (s *stopping) StartWriters(context.Context, []backup.Stopped, func(string)) error { return nil }
+func (s *stopping) BeginWriters(context.Context, []backup.Stopped, func(string)) error { return nil }

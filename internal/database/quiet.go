@@ -121,6 +121,15 @@ func (m *Move) start(ctx context.Context, all []backup.Stopped) error {
 	return m.Engine.StartWriters(ctx, left, m.Tell)
 }
 
+// begin starts them for an `up`, which waits for all that is there.
+func (m *Move) begin(ctx context.Context, all []backup.Stopped) error {
+	left, err := m.Engine.Remaining(ctx, m.Stack.Prefix, all)
+	if err != nil {
+		return err
+	}
+	return m.Engine.BeginWriters(ctx, left, m.Tell)
+}
+
 // page shows the maintenance page, where there is a nginx.
 func (m *Move) page(ctx context.Context) {
 	m.shown = m.Now()

@@ -357,7 +357,7 @@ func (u *Upgrade) turnBack(ctx context.Context, data map[string]string) error {
 	}
 	// What an `up` has not got to runs again before the next one, which would wait for it.
 	servers := slices.DeleteFunc(all, func(s backup.Stopped) bool { return slices.Contains(u.Stack.Clients, s.Workload) })
-	if err := u.start(ctx, servers); err != nil {
+	if err := u.begin(ctx, servers); err != nil {
 		u.Tell(err.Error())
 	}
 	from, err := strconv.Atoi(data["from"])

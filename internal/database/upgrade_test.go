@@ -65,6 +65,10 @@ func (s *servers) StopWriters(_ context.Context, all []backup.Stopped, _ func(st
 	return nil
 }
 
+func (s *servers) BeginWriters(ctx context.Context, all []backup.Stopped, tell func(string)) error {
+	return s.StartWriters(ctx, all, tell)
+}
+
 func (s *servers) StartWriters(_ context.Context, all []backup.Stopped, _ func(string)) error {
 	if err := s.act(); err != nil {
 		return err

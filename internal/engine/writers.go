@@ -194,6 +194,15 @@ func working(s swarm.TaskState) bool {
 // StartWriters starts what StopWriters has stopped, all at once, and returns when each is
 // healthy, or runs where it has no check. Each is tried, whatever becomes of the others.
 func (e *Engine) StartWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error {
+	return e.startWriters(ctx, all, tell, e.awaitWriter)
+}
+
+// BeginWriters starts them, and leaves the waiting to somebody else: to an `up`.
+func (e *Engine) BeginWriters(ctx context.Context, all []journal.Stopped, tell func(string)) error {
+	return e.startWriters(ctx, all, tell, func(context.Context, journal.Stopped) error { return nil })
+}
+
+func (e *Engine) startWriters(ctx context.Context, all []journal.Stopped, tell func(string), await func(context.Context, journal.Stopped) error) error {
 	for _, group := range groups(all) {
 		tell("starting " + group[0].Workload)
 	}
@@ -201,7 +210,10 @@ func (e *Engine) StartWriters(ctx context.Context, all []journal.Stopped, tell f
 	var each sync.WaitGroup
 	for i, s := range all {
 		each.Go(func() {
-			if failures[i] = e.startWriter(ctx, s); failures[i] != nil {
+			if failures[i] = e.startWriter(ctx, s); failures[i] == nil {
+				failures[i] = await(ctx, s)
+			}
+			if failures[i] != nil {
 				failures[i] = fmt.Errorf("%s does not run: %w", s.Name, failures[i])
 			}
 		})
@@ -212,16 +224,17 @@ func (e *Engine) StartWriters(ctx context.Context, all []journal.Stopped, tell f
 
 func (e *Engine) startWriter(ctx context.Context, s journal.Stopped) error {
 	if s.ID == "" {
-		if err := e.ScaleService(ctx, s.Name, s.Replicas); err != nil {
-			return err
-		}
-		return e.awaitTasks(ctx, s.Name, s.Replicas)
+		return e.ScaleService(ctx, s.Name, s.Replicas)
 	}
 	if err := e.restart(ctx, s.ID, container.RestartPolicyMode(s.Policy)); err != nil {
 		return err
 	}
-	if err := e.api.ContainerStart(ctx, s.ID, container.StartOptions{}); err != nil {
-		return err
+	return e.api.ContainerStart(ctx, s.ID, container.StartOptions{})
+}
+
+func (e *Engine) awaitWriter(ctx context.Context, s journal.Stopped) error {
+	if s.ID == "" {
+		return e.awaitTasks(ctx, s.Name, s.Replicas)
 	}
 	if err := e.awaitHealthy(ctx, s.ID); err != nil {
 		return fmt.Errorf("%w%s", err, e.Logs(ctx, s.ID))

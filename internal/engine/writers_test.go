@@ -98,6 +98,17 @@ func TestWritersAreStartedAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestBegunWritersAreNotAwaited(t *testing.T) {
+	api := &fakeAPI{container: []container.InspectResponse{runningAs(container.StateRunning, "no", container.Unhealthy)}}
+	e := &Engine{api: api}
+	if err := e.BeginWriters(t.Context(), []journal.Stopped{{Workload: "backend", Name: "b", ID: "b", Policy: "always"}}, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"restart policy of b: always", "start b"}; !reflect.DeepEqual(api.done, want) {
+		t.Errorf("%q", api.done)
+	}
+}
+
 func TestWriterThatIsNotWell(t *testing.T) {
 	api := &fakeAPI{container: []container.InspectResponse{runningAs(container.StateRunning, "no", container.Unhealthy)}, logs: map[string]string{"b": "no such column\n"}}
 	e := &Engine{api: api}
