@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tarot-platform/internal/config"
 )
 
 // Path is where a stack's file is, in the folder of the Pulumi project.
@@ -14,7 +16,7 @@ func Path(folder, stack string) string { return filepath.Join(folder, "Pulumi."+
 
 // Write writes the stack file, all of it or none, and never over one that is there.
 func (r Result) Write(path string, files []string) (err error) {
-	text, err := r.Config.StackFile("# Made of " + strings.Join(files, " and ") + " by `stack import`: docs/coming-from-compose.md. What the keys mean\n# and what is allowed: docs/configuration.md")
+	text, err := r.Config.StackFile(config.SchemaLine + "\n# Made of " + strings.Join(files, " and ") + " by `stack import`: docs/coming-from-compose.md. What the keys mean\n# and what is allowed: docs/configuration.md")
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ package config
 
 import "time"
 
-//go:generate go run ./gen ../../docs/configuration.md
+//go:generate go run ./gen ../../docs/configuration.md ../../docs/stack.schema.json
 
 // Config is everything that a stack file can say. The committed stack files
 // name every key, so that two stacks differ by values only.

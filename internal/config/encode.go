@@ -12,6 +12,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// SchemaLine begins a stack file, for editors.
+const SchemaLine = "# yaml-language-server: $schema=docs/stack.schema.json"
+
 // StackFile is a stack file that says what cfg does, without its secrets: with every key, in
 // the order of Config, and of each entry of a user's own what is no default. It begins with
 // the comment. The form is the one that Pulumi writes, so that `pulumi config set` changes no

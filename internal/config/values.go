@@ -13,9 +13,12 @@ import (
 // as the engine reads them: 1k is 1024 bytes.
 type Bytes int64
 
+// SizePattern is what a size looks like.
+const SizePattern = `^[0-9]+(\.[0-9]+)?[kKmMgG]([iI]?[bB])?$`
+
 // withUnit keeps a bare number out: 512 would be 512 bytes for the engine's
 // API, 512 MiB for the provider, and is neither for sure in a reader's mind.
-var withUnit = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?[kKmMgG]([iI]?[bB])?$`)
+var withUnit = regexp.MustCompile(SizePattern)
 
 // beyond is a pebibyte.
 const beyond = 1 << 50

@@ -30,6 +30,10 @@ is an error. Objects are set a key at a time:
 ` + "```sh" + `
 pulumi config set --path '%s:backend.replicas' 5
 ` + "```" + `
+
+An editor that knows YAML (VS Code with Red Hat's extension, JetBrains', Neovim with yaml-language-server) completes keys, shows this
+text and marks what is wrong while you write: the first line of a stack file names [stack.schema.json](stack.schema.json), which is made of the same
+source. What two keys mean to each other only a preview checks.
 `
 
 const secretsHeader = `
