@@ -103,6 +103,10 @@ status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack audit $(STACK) $(if $(JSON),--json)
 
+.PHONY: verify
+verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)
+
 .PHONY: firewall firewall-list firewall-remove
 firewall: ## this machine refuses whoever STACK's nginx.allowFrom does not name; DRY_RUN=yes prints the rules; takes root
 	@$(WITH) go run ./cmd/stack firewall $(STACK) $(if $(DRY_RUN),--dry-run)

@@ -24,7 +24,7 @@ type Outputs struct {
 	Runtime, Release, Image string
 	URL, HealthURL          string
 	APIURL, AdminURL        string
-	GrafanaURL              string
+	GrafanaURL, StaticURL   string
 	Services                map[string]Service
 	Pinned, Maintenance     bool
 }

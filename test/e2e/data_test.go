@@ -23,7 +23,8 @@ func TestDataOnContainers(t *testing.T) { dataThroughFaults(t, "containers") }
 func TestDataOnSwarm(t *testing.T) { dataThroughFaults(t, "swarm") }
 
 func dataThroughFaults(t *testing.T, runtime string) {
-	s := prodStack(t, map[string]any{"runtime": runtime, "backup.enabled": true, "backend.replicas": 4, "backend.workers": 4, "nginx.tls.mode": "off"})
+	s := prodStack(t, map[string]any{"runtime": runtime, "backup.enabled": true, "backend.replicas": 4, "backend.workers": 4, "nginx.tls.mode": "off",
+		"backend.environment": map[string]any{"ENABLE_TEST_ENDPOINTS": "true"}}) // for its slow answers
 	s.up()
 	out := s.outputs()
 	image, data := fmt.Sprint(out["image"]), s.volume("data")

@@ -110,6 +110,7 @@ func prod(t *testing.T, runtime string) {
 	s.checkHardening("backend", true)
 	s.checkHardening("nginx", true)
 	s.audited()
+	s.verified()
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
