@@ -61,7 +61,7 @@ rollback: ## return STACK to the release before, or to TO=...
 forward: ## after a rollback: STACK as its file says
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack forward $(STACK)
 
-rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
+rotate: ## a new value for SECRET=... of STACK; without it: all its secrets, and what a new value of each restarts
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rotate $(STACK) $(SECRET)
 
 clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending

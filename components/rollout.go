@@ -143,8 +143,12 @@ func (r *rollout) openEdge() error {
 		return nil
 	}
 	var err error
-	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets.get(nginx.TokenSecret)); err != nil || !r.args.Config.Maintenance {
+	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets.get(nginx.TokenSecret)); err != nil {
 		return err
+	}
+	r.edge.FindEarlier(r.ctx.Context())
+	if !r.args.Config.Maintenance {
+		return nil
 	}
 	return r.edge.EnableMaintenance(r.ctx.Context())
 }

@@ -266,10 +266,12 @@ type Secret struct {
 	// Length is how many letters and digits are generated, or Bytes how many bytes, as
 	// hexadecimal digits.
 	Length, Bytes int
-	// Version is the generation: another number is another value. `make rotate` counts it
-	// up where Rotates is true.
+	// Version is the generation: another number is another value. Rotates is the key below
+	// tarot:secretVersions that it is the value of, and that `make rotate` counts up; secrets with
+	// one key are rotated together. Stays says of one without such a key why, and what there is instead.
 	Version int
-	Rotates bool
+	Rotates string
+	Stays   string
 	// Component and Resource are where Pulumi's state has what is generated. Empty: among
 	// the credentials, by the secret's name.
 	Component, Resource string

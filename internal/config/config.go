@@ -206,6 +206,14 @@ type SecretVersions struct {
 	CachePassword int `key:"cachePassword" least:"16" allowed:"a whole number from 0 to 1000000"`
 	// Of the password of the application's account in PostgreSQL.
 	DatabasePassword int `key:"databasePassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the passwords of Valkey's own accounts, for its health check and for who makes the others.
+	CacheServerPassword int `key:"cacheServerPassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the password by which the pooler's figures are read.
+	PoolerPassword int `key:"poolerPassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of what the self-signed certificate is made of. Whoever trusts that one has to trust the next.
+	TLSSeed int `key:"tlsSeed" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the token by which a deploy asks nginx past the rotation.
+	EdgeToken int `key:"edgeToken" least:"32" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Paths are the URL paths of the application that the outputs point at.
