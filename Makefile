@@ -72,6 +72,10 @@ volume-copy: ## FROM=... is copied to TO=... while nothing of STACK writes to it
 	@$(if $(and $(FROM),$(TO)),,$(error make volume-copy wants FROM=... TO=..., two names of volumes))
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-copy $(STACK) $(FROM) $(TO)
 
+.PHONY: volume-move
+volume-move: ## after `make destroy`: the volumes of STACK are brought to where volumes.mount wants them
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-move $(STACK)
+
 .PHONY: database-move
 database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or with TO=sqlite back, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted, FORGET=yes removes what was left
 	@$(WITH) setup/base-images.sh for $(STACK) $(if $(filter sqlite,$(TO))$(FORGET),,postgres)

@@ -108,6 +108,9 @@ func (r *rollout) declareGround() error {
 		return err
 	}
 	r.made.meet(r.context.Peer)
+	if err := r.makePlaces(); err != nil {
+		return err
+	}
 	for _, d := range r.serving {
 		if err := r.made.declareVolumes(d); err != nil {
 			return err

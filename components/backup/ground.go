@@ -57,7 +57,7 @@ func volumes(c part.Context) []part.Volume {
 		all[0].Unused = "backup.target is another place"
 	}
 	return append(all,
-		part.Volume{Name: scratchVolume, Resource: scratchVolume, Engine: c.Stack + "-backup-scratch"},
+		part.Volume{Name: scratchVolume, Resource: scratchVolume, Engine: c.Stack + "-backup-scratch", Copies: true},
 		part.Volume{Name: toolsVolume, Resource: toolsVolume, Engine: c.Stack + "-backup-tools"})
 }
 

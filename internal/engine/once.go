@@ -57,6 +57,8 @@ type OnceMount struct {
 	Source, Target string
 	Host           bool
 	ReadOnly       bool
+	// Shallow is true for a folder of the host without what is mounted below it.
+	Shallow bool
 }
 
 // earlierRun is how long an earlier run of a Once may take to its end.
@@ -158,7 +160,11 @@ func (e *Engine) createOnce(ctx context.Context, prefix, full string, o Once) (i
 		if m.Host {
 			kind = mount.TypeBind
 		}
-		host.Mounts = append(host.Mounts, mount.Mount{Type: kind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
+		mounted := mount.Mount{Type: kind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		if m.Shallow {
+			mounted.BindOptions = &mount.BindOptions{NonRecursive: true}
+		}
+		host.Mounts = append(host.Mounts, mounted)
 	}
 	made, err := e.api.ContainerCreate(ctx, config, host, networks, nil, full)
 	switch {
