@@ -382,8 +382,8 @@ func (f *fakeEngine) Volume(_ context.Context, name string) (engine.Volume, bool
 func (f *fakeEngine) LookAt(_ context.Context, _, image, folder string) (engine.Mount, error) {
 	return f.mount, f.ask("look", fmt.Sprint("look at ", folder, " with ", image))
 }
-func (f *fakeEngine) EngineLies(context.Context, string, string) (engine.Place, error) {
-	return f.mount.Place, f.failures["look"]
+func (f *fakeEngine) EngineLies(context.Context, string, string) (engine.Medium, error) {
+	return f.mount.Medium, f.failures["look"]
 }
 func (f *fakeEngine) MakeFolders(_ context.Context, _, _, below string, names []string) error {
 	return f.ask("folders", fmt.Sprint("folders below ", below, ": ", names))

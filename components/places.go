@@ -57,7 +57,7 @@ func (v volumes) judge(found engine.Mount) (faults []error) {
 		fault("can be looked into by nobody but who has mounted it ("+found.String()+")", "mount it with allow_other")
 	}
 	if wants.Encrypted && found.Encrypted == "" {
-		faults = append(faults, refuse("volumes.encrypted", "true", fmt.Sprintf("and what is mounted at %s is not seen to be encrypted (%s)", wants.Mount, found.Place),
+		faults = append(faults, refuse("volumes.encrypted", "true", fmt.Sprintf("and what is mounted at %s is not seen to be encrypted (%s)", wants.Mount, found.Medium),
 			"a device of dm-crypt (LUKS), or gocryptfs; or false, where it is encrypted in a way that can't be seen"))
 	}
 	for _, of := range part.Private(v.parts) {
@@ -68,7 +68,7 @@ func (v volumes) judge(found engine.Mount) (faults []error) {
 	}
 	if holds, there := storage.InSQLite(v.context); there && found.OnNetwork() {
 		faults = append(faults, refuse(storage.Key(v.context, holds.Name), holds.Engine,
-			fmt.Sprintf("would be on another machine (%s), where SQLite's locks and shared memory do not hold", found.Place), "a file system of the engine's machine in volumes.mount, or a database of another kind"))
+			fmt.Sprintf("would be on another machine (%s), where SQLite's locks and shared memory do not hold", found.Medium), "a file system of the engine's machine in volumes.mount, or a database of another kind"))
 	}
 	return faults
 }

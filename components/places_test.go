@@ -16,7 +16,7 @@ func onMount(c *config.Config) { c.Volumes.Mount = "/srv/secure" }
 // gocryptfs is what is mounted there.
 func gocryptfs() engine.Mount {
 	return engine.Mount{There: true, Mounted: true,
-		Place: engine.Place{Filesystem: "fuse.gocryptfs", Source: "/srv/cipher", Options: []string{"rw", "allow_other"}, Encrypted: "encrypted by gocryptfs"}}
+		Medium: engine.Medium{Filesystem: "fuse.gocryptfs", Source: "/srv/cipher", Options: []string{"rw", "allow_other"}, Encrypted: "encrypted by gocryptfs"}}
 }
 
 // All that users have stored, and all copies of it, lie below the mount, in folders that are made before.

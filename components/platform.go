@@ -48,7 +48,7 @@ type Engine interface {
 	// LookAt says what is mounted at a folder of its machine, EngineLies what its own folder of volumes
 	// lies on, and MakeFolders makes folders below one. They run one of the images that FirstThere finds.
 	LookAt(ctx context.Context, prefix, image, folder string) (engine.Mount, error)
-	EngineLies(ctx context.Context, prefix, image string) (engine.Place, error)
+	EngineLies(ctx context.Context, prefix, image string) (engine.Medium, error)
 	MakeFolders(ctx context.Context, prefix, image, below string, names []string) error
 	FirstThere(ctx context.Context, images []string) (string, error)
 	// Network is a stack's network; there is false where it has none of that name.

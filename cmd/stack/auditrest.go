@@ -9,18 +9,27 @@ import (
 	"tarot-platform/internal/engine"
 )
 
-// restAudit says of each volume with data what it lies on, as the kernel has it in a container.
-func (d deployed) restAudit(ctx context.Context) []audit.Finding {
+// kernelAudit is what the kernel says, in a container, of what the stack leaves on a disk.
+func (d deployed) kernelAudit(ctx context.Context, subjects []audit.Subject) []audit.Finding {
+	cfg, err := d.configuration(ctx)
+	var described []part.Described
+	if err == nil {
+		described, err = describeSecrets(cfg, d.prefix)
+	}
+	image := ""
+	if err == nil {
+		image, err = d.lookImage(ctx, described)
+	}
+	if err != nil {
+		return []audit.Finding{audit.OfVolume("the stack's volumes", audit.Unknown, err.Error(), ""), audit.CoresUntold(err.Error())}
+	}
+	return append(d.restAudit(ctx, image, cfg.Volumes, described), d.coreAudit(ctx, image, subjects)...)
+}
+
+// restAudit says of each volume with data what it lies on.
+func (d deployed) restAudit(ctx context.Context, image string, wants config.Volumes, described []part.Described) []audit.Finding {
 	untold := func(err error) []audit.Finding {
 		return []audit.Finding{audit.OfVolume("the stack's volumes", audit.Unknown, err.Error(), "")}
-	}
-	cfg, err := d.configuration(ctx)
-	if err != nil {
-		return untold(err)
-	}
-	described, err := describeSecrets(cfg, d.prefix)
-	if err != nil {
-		return untold(err)
 	}
 	var names []string
 	for _, v := range part.Private(described) {
@@ -35,18 +44,15 @@ func (d deployed) restAudit(ctx context.Context) []audit.Finding {
 	if len(names) == 0 {
 		return nil
 	}
-	image, err := d.lookImage(ctx, described)
-	if err != nil {
-		return untold(err)
-	}
 	mount := engine.Mount{Mounted: true}
-	if at := cfg.Volumes.Mount; at != "" {
-		if mount, err = d.docker.LookAt(ctx, d.prefix, image, at); err != nil {
+	if wants.Mount != "" {
+		var err error
+		if mount, err = d.docker.LookAt(ctx, d.prefix, image, wants.Mount); err != nil {
 			return untold(err)
 		}
 	}
 	if !mount.Mounted {
-		return []audit.Finding{audit.OfVolume(cfg.Volumes.Mount, audit.Fail, "nothing is mounted there, and what starts now finds no data", "")}
+		return []audit.Finding{audit.OfVolume(wants.Mount, audit.Fail, "nothing is mounted there, and what starts now finds no data", "")}
 	}
 	places, err := d.docker.VolumesLie(ctx, d.prefix, image, names)
 	if err != nil {
@@ -54,13 +60,44 @@ func (d deployed) restAudit(ctx context.Context) []audit.Finding {
 	}
 	var found []audit.Finding
 	for _, name := range names {
-		found = append(found, atRest(name, places[name], mount.Place, cfg.Volumes))
+		at, told := places[name]
+		if !told {
+			found = append(found, audit.OfVolume(name, audit.Unknown, "the kernel does not say what it lies on", ""))
+			continue
+		}
+		found = append(found, atRest(name, at, mount.Medium, wants))
+	}
+	return found
+}
+
+// coreAudit says of each container that runs whether its memory is written to a disk where it crashes.
+func (d deployed) coreAudit(ctx context.Context, image string, subjects []audit.Subject) []audit.Finding {
+	titles := map[int]string{}
+	var processes []int
+	for _, s := range subjects {
+		if s.State != nil && s.State.Running && s.State.Pid > 0 {
+			titles[s.State.Pid] = s.Title
+			processes = append(processes, s.State.Pid)
+		}
+	}
+	if len(processes) == 0 {
+		return nil
+	}
+	cores, err := d.docker.Cores(ctx, d.prefix, image, processes)
+	if err != nil {
+		return []audit.Finding{audit.CoresUntold(err.Error())}
+	}
+	var found []audit.Finding
+	for _, process := range processes {
+		if limit, told := cores.Limits[process]; told { // it has ended otherwise
+			found = append(found, audit.OfCore(titles[process], limit, cores.Pattern))
+		}
 	}
 	return found
 }
 
 // atRest is what is said of a volume that lies there.
-func atRest(name string, at, mounted engine.Place, wants config.Volumes) audit.Finding {
+func atRest(name string, at, mounted engine.Medium, wants config.Volumes) audit.Finding {
 	switch {
 	case wants.Mount != "" && at.Source != mounted.Source:
 		return audit.OfVolume(name, audit.Fail, "it lies on "+at.String()+", and not on what is mounted at "+wants.Mount, "")

@@ -39,6 +39,8 @@ type Once struct {
 	Environment []string
 	// Files are put into it before it starts, by their paths: root's, and readable by root.
 	Files map[string][]byte
+	// HostProcesses is true where it sees all processes of the engine's machine.
+	HostProcesses bool
 	// Shared is true where whoever it runs as may read them.
 	Shared bool
 	// Memory is in bytes.
@@ -150,6 +152,9 @@ func (e *Engine) createOnce(ctx context.Context, prefix, full string, o Once) (i
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m"}}, // it is read here
 		Resources:     container.Resources{Memory: o.Memory, MemorySwap: o.Memory}, NetworkMode: "none",
 		Tmpfs: map[string]string{"/tmp": "mode=1777,nodev,nosuid"}}
+	if o.HostProcesses {
+		host.PidMode = "host"
+	}
 	var networks *network.NetworkingConfig
 	if o.Network != "" {
 		host.NetworkMode = container.NetworkMode(o.Network)

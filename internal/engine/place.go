@@ -14,8 +14,8 @@ import (
 //go:embed place.sh
 var placeScript string
 
-// Place is what a folder or a volume lies on.
-type Place struct {
+// Medium is what a folder or a volume lies on.
+type Medium struct {
 	// Filesystem is its type, Source what is mounted, and Options are the file system's own.
 	Filesystem, Source string
 	Options            []string
@@ -24,7 +24,7 @@ type Place struct {
 }
 
 // String is the place as it is told.
-func (p Place) String() string {
+func (p Medium) String() string {
 	said := p.Filesystem + " on " + p.Source
 	if p.Encrypted != "" {
 		said += ", " + p.Encrypted
@@ -33,12 +33,12 @@ func (p Place) String() string {
 }
 
 // Private is true where nobody but who has mounted it may look into it, whatever it says of modes.
-func (p Place) Private() bool {
+func (p Medium) Private() bool {
 	return strings.HasPrefix(p.Filesystem, "fuse") && !slices.Contains(p.Options, "allow_other")
 }
 
 // OnNetwork is true where the file system is known to be on another machine, or may be.
-func (p Place) OnNetwork() bool {
+func (p Medium) OnNetwork() bool {
 	return slices.Contains(networkFileSystems, p.Filesystem) || strings.HasPrefix(p.Filesystem, "fuse") && !slices.Contains(byItself, p.Filesystem)
 }
 
@@ -47,7 +47,7 @@ var byItself = []string{"fuse.gocryptfs", "ecryptfs"}
 
 // Mount is a folder of the engine's machine that something is to be mounted at.
 type Mount struct {
-	Place
+	Medium
 	// There is false where there is no such folder, and Mounted where nothing is mounted at it.
 	There, Mounted bool
 	// Beneath is what it has by itself, and shows while nothing is mounted.
@@ -72,7 +72,7 @@ func (e *Engine) LookAt(ctx context.Context, prefix, image, folder string) (Moun
 	}
 	found.There = true
 	places, err := readPlaces(said)
-	found.Place = places["mount"]
+	found.Medium = places["mount"]
 	for line := range strings.Lines(said) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch word {
@@ -86,7 +86,7 @@ func (e *Engine) LookAt(ctx context.Context, prefix, image, folder string) (Moun
 }
 
 // VolumesLie says what each of the volumes lies on. It is an error where one can't be mounted.
-func (e *Engine) VolumesLie(ctx context.Context, prefix, image string, volumes []string) (map[string]Place, error) {
+func (e *Engine) VolumesLie(ctx context.Context, prefix, image string, volumes []string) (map[string]Medium, error) {
 	var mounts []OnceMount
 	for _, v := range volumes {
 		mounts = append(mounts, OnceMount{Source: v, Target: "/look/" + v, ReadOnly: true})
@@ -99,10 +99,10 @@ func (e *Engine) VolumesLie(ctx context.Context, prefix, image string, volumes [
 }
 
 // EngineLies says what the folder lies on in which the engine has volumes without a place of their own.
-func (e *Engine) EngineLies(ctx context.Context, prefix, image string) (Place, error) {
+func (e *Engine) EngineLies(ctx context.Context, prefix, image string) (Medium, error) {
 	said, err := e.say(ctx, prefix, e.look(image, "", OnceMount{Source: path.Join(e.Info.DockerRootDir, "volumes"), Target: "/look/engine", Host: true, ReadOnly: true}))
 	if err != nil {
-		return Place{}, err
+		return Medium{}, err
 	}
 	places, err := readPlaces(said)
 	return places["engine"], err
@@ -143,8 +143,8 @@ func (e *Engine) say(ctx context.Context, prefix string, o Once) (string, error)
 }
 
 // readPlaces reads what the script has said of the folders.
-func readPlaces(said string) (map[string]Place, error) {
-	all := map[string]Place{}
+func readPlaces(said string) (map[string]Medium, error) {
+	all := map[string]Medium{}
 	for line := range strings.Lines(said) {
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		encrypted, rest, _ := strings.Cut(rest, " ")
@@ -153,7 +153,7 @@ func readPlaces(said string) (map[string]Place, error) {
 		if !found || len(fields) < 3 {
 			continue
 		}
-		p := Place{Filesystem: fields[0], Source: fields[1], Options: strings.Split(fields[2], ",")}
+		p := Medium{Filesystem: fields[0], Source: fields[1], Options: strings.Split(fields[2], ",")}
 		switch {
 		case encrypted == "yes":
 			p.Encrypted = "encrypted by dm-crypt"

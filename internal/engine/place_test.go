@@ -46,7 +46,7 @@ func lookAt(t *testing.T, files map[string]string) string {
 	return string(out)
 }
 
-func line(device, of string) string {
+func mountLine(device, of string) string {
 	return "5 4 " + device + " /data /look/v ro - ext4 " + of + " rw\n"
 }
 
@@ -57,13 +57,13 @@ func TestWhatAVolumeLiesOn(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"a plain disk": {map[string]string{"look/v": "", "proc/self/mountinfo": line("8:1", "/dev/sda1"), sys + "8:1/partition": "1", sys + "dev": "8:0"}, ""},
-		"LUKS":         {map[string]string{"look/v": "", "proc/self/mountinfo": line("253:0", "/dev/mapper/secure"), sys + "253:0/dm/uuid": "CRYPT-LUKS2-abc-secure\n"}, "encrypted by dm-crypt"},
-		"LVM on LUKS": {map[string]string{"look/v": "", "proc/self/mountinfo": line("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n",
+		"a plain disk": {map[string]string{"look/v": "", "proc/self/mountinfo": mountLine("8:1", "/dev/sda1"), sys + "8:1/partition": "1", sys + "dev": "8:0"}, ""},
+		"LUKS":         {map[string]string{"look/v": "", "proc/self/mountinfo": mountLine("253:0", "/dev/mapper/secure"), sys + "253:0/dm/uuid": "CRYPT-LUKS2-abc-secure\n"}, "encrypted by dm-crypt"},
+		"LVM on LUKS": {map[string]string{"look/v": "", "proc/self/mountinfo": mountLine("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n",
 			sys + "253:1/slaves/dm-0/dev": "253:0\n", sys + "253:0/dm/uuid": "CRYPT-LUKS2-abc\n"}, "encrypted by dm-crypt"},
-		"LVM on LUKS and on a plain disk": {map[string]string{"look/v": "", "proc/self/mountinfo": line("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n",
+		"LVM on LUKS and on a plain disk": {map[string]string{"look/v": "", "proc/self/mountinfo": mountLine("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n",
 			sys + "253:1/slaves/dm-0/dev": "253:0\n", sys + "253:1/slaves/sdb/dev": "8:16\n", sys + "253:0/dm/uuid": "CRYPT-LUKS2-abc\n"}, ""},
-		"plain LVM": {map[string]string{"look/v": "", "proc/self/mountinfo": line("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n", sys + "253:1/slaves/sdb/dev": "8:16\n"}, ""},
+		"plain LVM": {map[string]string{"look/v": "", "proc/self/mountinfo": mountLine("253:1", "/dev/mapper/vg-data"), sys + "253:1/dm/uuid": "LVM-abc\n", sys + "253:1/slaves/sdb/dev": "8:16\n"}, ""},
 		"gocryptfs": {map[string]string{"look/v": "", "proc/self/mountinfo": "5 4 0:44 /data /look/v ro - fuse.gocryptfs /srv/cipher rw,allow_other\n"}, "encrypted by gocryptfs"},
 		"sshfs":     {map[string]string{"look/v": "", "proc/self/mountinfo": "5 4 0:44 /data /look/v ro - fuse.sshfs me@there: rw\n"}, ""},
 	} {
