@@ -61,7 +61,7 @@ rollback: ## return STACK to the release before, or to TO=...
 forward: ## after a rollback: STACK as its file says
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack forward $(STACK)
 
-rotate: ## a new value for SECRET=jwtSecretKey, adminPassword or grafanaPassword of STACK
+rotate: ## a new value for SECRET=... of STACK; without it: all its secrets, and what a new value of each restarts
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rotate $(STACK) $(SECRET)
 
 clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending
@@ -71,6 +71,10 @@ clear-pending: ## after a killed `up`: Pulumi forgets the operations that it war
 volume-copy: ## FROM=... is copied to TO=... while nothing of STACK writes to it, which then comes up as its file says
 	@$(if $(and $(FROM),$(TO)),,$(error make volume-copy wants FROM=... TO=..., two names of volumes))
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-copy $(STACK) $(FROM) $(TO)
+
+.PHONY: volume-move
+volume-move: ## after `make destroy`: the volumes of STACK are brought to where volumes.mount wants them
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack volume-move $(STACK)
 
 .PHONY: database-move
 database-move: ## all data of STACK go from SQLite to its own PostgreSQL, or with TO=sqlite back, and it asks first; CONTINUE=yes or BACK=yes after one that was interrupted, FORGET=yes removes what was left

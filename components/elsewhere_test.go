@@ -140,7 +140,7 @@ func (cache) Spec(c part.Context) (part.Spec, error) {
 			Mounts: []part.Mount{{Kind: workload.Tmpfs, Target: "/tmp"}, {Kind: workload.Volume, Source: "cache", Target: "/data"}},
 		}},
 		Volumes:     []part.Volume{{Name: "cache", Resource: "cache-data", Engine: c.Stack + "-cache", Data: true}},
-		Secrets:     []part.Secret{{Name: "cachePassword", Length: 24, Rotates: true}},
+		Secrets:     []part.Secret{{Name: "cachePassword", Length: 24, Rotates: "cachePassword"}},
 		Scrapes:     []prometheus.Job{prometheus.Static("cache", "cache:9121", "")},
 		Alerts:      []prometheus.Group{{Name: "cache", YAML: "  - name: cache\n    rules: []\n"}},
 		Dashboards:  map[string]string{"cache.json": "{}"},

@@ -75,6 +75,8 @@ type fakeEngine struct {
 	// volumes are those that it has.
 	volumes []engine.Volume
 	slept   time.Duration
+	// mount is what is mounted where it is looked at.
+	mount engine.Mount
 	// takes is how long a container takes to become healthy, and mostWaiting how many were
 	// waited for at a time.
 	takes                time.Duration
@@ -375,6 +377,24 @@ func (f *fakeEngine) Volume(_ context.Context, name string) (engine.Volume, bool
 		}
 	}
 	return engine.Volume{}, false, f.failures["volume"]
+}
+
+func (f *fakeEngine) LookAt(_ context.Context, _, image, folder string) (engine.Mount, error) {
+	return f.mount, f.ask("look", fmt.Sprint("look at ", folder, " with ", image))
+}
+func (f *fakeEngine) EngineLies(context.Context, string, string) (engine.Medium, error) {
+	return f.mount.Medium, f.failures["look"]
+}
+func (f *fakeEngine) MakeFolders(_ context.Context, _, _, below string, names []string) error {
+	return f.ask("folders", fmt.Sprint("folders below ", below, ": ", names))
+}
+func (f *fakeEngine) FirstThere(_ context.Context, images []string) (string, error) {
+	for _, image := range images {
+		if !slices.Contains(f.missing, image) {
+			return image, nil
+		}
+	}
+	return "", f.failures["images"]
 }
 
 func (f *fakeEngine) Operating(context.Context, string) (engine.Held, bool, error) {

@@ -45,6 +45,12 @@ type Engine interface {
 	EndServices(ctx context.Context, prefix string, going func(name string) bool) error
 	// Volume is the one of the name; there is false where the engine has none.
 	Volume(ctx context.Context, name string) (found engine.Volume, there bool, err error)
+	// LookAt says what is mounted at a folder of its machine, EngineLies what its own folder of volumes
+	// lies on, and MakeFolders makes folders below one. They run one of the images that FirstThere finds.
+	LookAt(ctx context.Context, prefix, image, folder string) (engine.Mount, error)
+	EngineLies(ctx context.Context, prefix, image string) (engine.Medium, error)
+	MakeFolders(ctx context.Context, prefix, image, below string, names []string) error
+	FirstThere(ctx context.Context, images []string) (string, error)
 	// Network is a stack's network; there is false where it has none of that name.
 	Network(ctx context.Context, prefix, name string) (found engine.Network, there bool, err error)
 	// Mounted is true where a healthy container of the workload has the volume.

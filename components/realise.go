@@ -25,9 +25,10 @@ type realised struct {
 	platform pulumi.Resource
 	// before are the volumes in the stack's state, and driver and retain what the
 	// configuration says of all that hold data.
-	before map[string]state.Volume
-	driver string
-	retain bool
+	before  map[string]state.Volume
+	driver  string
+	retain  bool
+	options func(volume string) map[string]string
 	// stack begins the names of everything in the engine.
 	stack string
 
@@ -54,7 +55,7 @@ type service struct {
 
 func newRealised(ctx *pulumi.Context, r runtime.Runtime, platform pulumi.Resource, args *PlatformArgs) *realised {
 	return &realised{ctx: ctx, runtime: r, platform: platform, before: args.Volumes, driver: args.Config.Volumes.Driver, retain: args.Config.Volumes.Retain,
-		stack: args.Prefix, components: map[string]*component{}}
+		options: args.Config.Volumes.OptionsOf, stack: args.Prefix, components: map[string]*component{}}
 }
 
 // component is the one of the name, registered when it is first asked for; empty is the
@@ -133,6 +134,9 @@ func (r *realised) declareVolumes(d part.Described) error {
 		}
 		if v.Unused != "" && (declared.Before == nil || declared.Before.Retained) {
 			continue
+		}
+		if v.Private() && v.Unused == "" {
+			declared.Options = r.options(v.Engine)
 		}
 		parent, err := r.component(d.Component)
 		if err != nil {

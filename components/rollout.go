@@ -108,6 +108,9 @@ func (r *rollout) declareGround() error {
 		return err
 	}
 	r.made.meet(r.context.Peer)
+	if err := r.makePlaces(); err != nil {
+		return err
+	}
 	for _, d := range r.serving {
 		if err := r.made.declareVolumes(d); err != nil {
 			return err
@@ -143,8 +146,12 @@ func (r *rollout) openEdge() error {
 		return nil
 	}
 	var err error
-	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets.get(nginx.TokenSecret)); err != nil || !r.args.Config.Maintenance {
+	if r.edge.Token, err = runtime.Text(r.ctx, r.made.secrets.get(nginx.TokenSecret)); err != nil {
 		return err
+	}
+	r.edge.FindEarlier(r.ctx.Context())
+	if !r.args.Config.Maintenance {
+		return nil
 	}
 	return r.edge.EnableMaintenance(r.ctx.Context())
 }

@@ -41,7 +41,7 @@ func (r *realised) declareSecret(s part.Secret) error {
 
 func (r *realised) generate(s part.Secret, name string, parent pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	if s.Bytes > 0 {
-		seed, err := random.NewRandomBytes(r.ctx, name, &random.RandomBytesArgs{Length: pulumi.Int(s.Bytes)}, parent, pulumi.AdditionalSecretOutputs([]string{"hex", "base64"}))
+		seed, err := random.NewRandomBytes(r.ctx, name, &random.RandomBytesArgs{Length: pulumi.Int(s.Bytes), Keepers: keepers(s)}, parent, pulumi.AdditionalSecretOutputs([]string{"hex", "base64"}))
 		if err != nil {
 			return pulumi.StringOutput{}, err
 		}
@@ -50,15 +50,22 @@ func (r *realised) generate(s part.Secret, name string, parent pulumi.ResourceOp
 	args := &random.RandomPasswordArgs{
 		Length:  pulumi.Int(s.Length),
 		Special: pulumi.Bool(false), // so that it survives every shell and form
-	}
-	if s.Version > 0 {
-		args.Keepers = pulumi.StringMap{"version": pulumi.String(strconv.Itoa(s.Version))}
+		Keepers: keepers(s),
 	}
 	password, err := random.NewRandomPassword(r.ctx, name, args, parent, pulumi.AdditionalSecretOutputs([]string{"result"}))
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
 	return password.Result, nil
+}
+
+// keepers are another for another generation. The first has none: a stack that is older than them
+// keeps its secrets.
+func keepers(s part.Secret) pulumi.StringMapInput {
+	if s.Version == 0 {
+		return nil
+	}
+	return pulumi.StringMap{"version": pulumi.String(strconv.Itoa(s.Version))}
 }
 
 // hyphenated is a configuration's key as the name of a resource: jwtSecretKey is

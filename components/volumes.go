@@ -2,6 +2,7 @@ package components
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tarot-platform/components/part"
@@ -16,7 +17,7 @@ func (r *rollout) checkVolumes() (warnings []string, faults []error, err error) 
 	look := volumes{r, map[string]found{}}
 	for _, d := range r.parts {
 		for _, v := range d.Volumes {
-			if !v.Data || v.Unused != "" {
+			if v.Unused != "" || !v.Private() {
 				continue
 			}
 			fault, err := look.check(v)
@@ -32,7 +33,11 @@ func (r *rollout) checkVolumes() (warnings []string, faults []error, err error) 
 		warnings = append(warnings, told...)
 	}
 	fault, err := look.checkSQLite()
-	return warnings, append(faults, fault), err
+	if err != nil {
+		return nil, nil, err
+	}
+	places, err := look.checkPlaces()
+	return warnings, slices.Concat(faults, []error{fault}, places), err
 }
 
 // volumes are those of the stack beside those of the engine.
@@ -66,9 +71,15 @@ func (v volumes) check(of part.Volume) (fault, err error) {
 		return nil, err
 	}
 	driver := v.args.Config.Volumes.Driver
+	if !of.Data {
+		if !wanted.there {
+			return nil, nil
+		}
+		return v.lies(of, wanted.Volume), nil
+	}
 	if wanted.there {
 		if driverName(wanted.Driver) == driverName(driver) {
-			return nil, nil
+			return v.lies(of, wanted.Volume), nil
 		}
 		return refuse("volumes.driver", driver, fmt.Sprintf("is not that of the volume %s, and a volume keeps its driver", of.Engine),
 			fmt.Sprintf("%s; or a new volume: %s", wanted.Driver, v.anew(of))), nil

@@ -127,7 +127,15 @@ long() {
   end_to_end long testname 80
 }
 
+# have_gocryptfs gets what data at rest are tested with.
+have_gocryptfs() {
+  if have gocryptfs && have fusermount3; then return; fi
+  is_root && is_debian || fail "gocryptfs is not here" "as root: apt-get install gocryptfs fuse3"
+  apt_install gocryptfs fuse3
+}
+
 thorough() {
+  have_gocryptfs
   setup/base-images.sh tests
   borrow_swarm
   end_to_end thorough testname 120
@@ -152,10 +160,11 @@ monitoring() {
 
 # What docs/security.md says is checked by what.
 security() {
+  have_gocryptfs
   setup/base-images.sh tests
   borrow_swarm
   go_tests security standard-verbose -tags e2e -count 1 -timeout 90m \
-    -run '^(TestEveryAnswerHasSecurityHeaders|TestStrangersAtTheDoor|TestNobodyNoticesWhoHolds|TestNothingIsSmuggledPastTheEdge|TestCertificateByACME|TestFirewall|TestNginxAcceptsItsConfiguration|TestAuditOnContainers|TestAuditOnSwarm|TestWhoReachesWhomOnContainers|TestWhoReachesWhomOnSwarm)$' ./test/e2e
+    -run '^(TestEveryAnswerHasSecurityHeaders|TestStrangersAtTheDoor|TestNobodyNoticesWhoHolds|TestNothingIsSmuggledPastTheEdge|TestCertificateByACME|TestFirewall|TestNginxAcceptsItsConfiguration|TestAuditOnContainers|TestAuditOnSwarm|TestWhoReachesWhomOnContainers|TestWhoReachesWhomOnSwarm|TestASecretInsideAnObjectIsRefused|TestDataAtRestOnContainers|TestDataAtRestOnSwarm)$' ./test/e2e
 }
 
 cost() {

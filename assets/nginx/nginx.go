@@ -155,6 +155,15 @@ func Candidate(token string) string {
 	return `"~^` + token + `\.(?<candidate_host>[A-Za-z0-9_.-]+(:[0-9]+)?)$" $candidate_host;` + "\n"
 }
 
+// TokenIn is the token in the content of a CandidateFile.
+func TokenIn(content string) (token string, found bool) {
+	token, _, found = strings.Cut(content, `\.`)
+	if found {
+		token, found = strings.CutPrefix(token, `"~^`)
+	}
+	return token, found
+}
+
 // ClosedFile is what has a nginx that runs show the maintenance page at once. It is
 // gone with the container: what lasts is Config.Maintenance.
 const ClosedFile = "/tmp/closed"

@@ -141,4 +141,12 @@ func TestTheCandidateNeedsTheWholeToken(t *testing.T) {
 	if got := Candidate("abc"); got != want {
 		t.Errorf("%s", got)
 	}
+	if token, found := TokenIn(want); token != "abc" || !found {
+		t.Errorf("read again: %q, %v", token, found)
+	}
+	for _, other := range []string{"", "cat: no such file", `abc\.def`} {
+		if token, found := TokenIn(other); found {
+			t.Errorf("in %q: %q", other, token)
+		}
+	}
 }

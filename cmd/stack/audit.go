@@ -32,6 +32,7 @@ func auditCommand() *cobra.Command {
 			}
 			report := audit.Of(d.name, d.docker.Info, subjects, elsewhere)
 			report.Findings = append(report.Findings, d.hostAudit(cmd.Context(), subjects)...)
+			report.Findings = append(report.Findings, d.kernelAudit(cmd.Context(), subjects)...)
 			if asJSON {
 				err = printJSON(report)
 			} else {

@@ -106,7 +106,13 @@ func configurationOf(text []byte) (config.Config, error) {
 // secret.
 func describe(cfg config.Config, platform string) ([]part.Described, error) {
 	cfg.Nginx.TLS.Mode = "off" // a certificate that is given may be a secret
-	c := part.Context{Config: cfg, Stack: "stack", Site: part.Site{URL: "https://localhost"}, Host: part.Host{Platform: platform},
+	return collect(cfg, "stack", platform)
+}
+
+// collect has the parts of a configuration describe themselves. Prefix begins the names of everything in the
+// engine.
+func collect(cfg config.Config, prefix, platform string) ([]part.Described, error) {
+	c := part.Context{Config: cfg, Stack: prefix, Site: part.Site{URL: "https://localhost"}, Host: part.Host{Platform: platform},
 		Release: part.Release{Image: cfg.Backend.Image, Images: map[string]string{}}}
 	for name, s := range cfg.Services {
 		c.Release.Images[name] = s.Image

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,9 +37,7 @@ func releaseCommands() []*cobra.Command {
 		})}
 	forward := &cobra.Command{Use: "forward STACK", Short: "after a rollback: the stack as its file says", Args: cobra.ExactArgs(1),
 		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return d.forward(ctx) })}
-	rotate := &cobra.Command{Use: "rotate STACK SECRET", Short: "a new value for a generated secret, such as adminPassword", Args: cobra.ExactArgs(2),
-		RunE: onStack(func(ctx context.Context, d deployed, args []string) error { return d.rotate(ctx, args[0]) })}
-	return []*cobra.Command{list, rollback, forward, rotate}
+	return []*cobra.Command{list, rollback, forward, rotateCommand()}
 }
 
 // onStack runs something on the stack that the first argument names, with the others.
@@ -148,33 +145,6 @@ func (d deployed) forward(ctx context.Context) error {
 	return d.up(ctx)
 }
 
-func (d deployed) rotate(ctx context.Context, secret string) error {
-	var all map[string]setting
-	if err := pulumi(ctx, &all, "config", "--stack", d.name); err != nil {
-		return err
-	}
-	generated, err := rotatable(all)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(generated, secret) {
-		return fmt.Errorf("SECRET is %q; allowed: %s. One of your own: pulumi config set --secret tarot:NAME, then pulumi up", secret, strings.Join(generated, ", "))
-	}
-	if _, own := all["tarot:"+secret]; own {
-		return fmt.Errorf("tarot:%s is a value of your own: pulumi config set --secret tarot:%[1]s, then pulumi up", secret)
-	}
-	versions := map[string]int{}
-	if value := all["tarot:secretVersions"].ObjectValue; value != nil {
-		if err := json.Unmarshal(value, &versions); err != nil {
-			return fmt.Errorf("tarot:secretVersions: %w", err)
-		}
-	}
-	if err := d.set(ctx, "tarot:secretVersions."+secret, strconv.Itoa(versions[secret]+1)); err != nil {
-		return err
-	}
-	return d.up(ctx)
-}
-
 // setting is a value of the configuration, as Pulumi's CLI tells it: not where it is secret.
 type setting struct {
 	Value       string
@@ -190,25 +160,6 @@ func decode(all map[string]setting) (config.Config, error) {
 		}
 	}
 	return config.Decode(raw)
-}
-
-// rotatable are the secrets of a stack that are generated, and have a generation each below
-// tarot:secretVersions.
-func rotatable(all map[string]setting) ([]string, error) {
-	cfg, err := decode(all)
-	if err != nil {
-		return nil, err
-	}
-	described, err := describe(cfg, "")
-	var names []string
-	for _, d := range described {
-		for _, s := range d.Secrets {
-			if s.Rotates {
-				names = append(names, s.Name)
-			}
-		}
-	}
-	return names, err
 }
 
 func (d deployed) set(ctx context.Context, path, value string) error {

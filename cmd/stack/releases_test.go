@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -16,21 +15,5 @@ func TestAReleaseIsALine(t *testing.T) {
 	r.PinnedBy, r.Unfinished = "ann@example", true
 	if got := line(r, false, false); got != "  r0123456789  2026-01-02T03:04:05Z  app:1 (not on this engine) (its `up` failed after users had it) (a rollback by ann@example)" {
 		t.Error(got)
-	}
-}
-
-func TestWhatCanBeRotatedFollowsFromTheParts(t *testing.T) {
-	for name, test := range map[string]struct {
-		config map[string]setting
-		want   []string
-	}{
-		"nothing said": {nil, []string{"jwtSecretKey", "adminPassword"}},
-		"Grafana": {map[string]setting{"tarot:monitoring": {Value: `{"enabled":true}`}, "tarot:adminPassword": {}, "other:key": {Value: "x"}},
-			[]string{"jwtSecretKey", "adminPassword", "grafanaPassword"}},
-		"no Grafana": {map[string]setting{"tarot:monitoring": {Value: `{"enabled":true,"grafana":{"enabled":false}}`}}, []string{"jwtSecretKey", "adminPassword"}},
-	} {
-		if got, err := rotatable(test.config); err != nil || !slices.Equal(got, test.want) {
-			t.Errorf("%s: %v, %v, want %v", name, got, err, test.want)
-		}
 	}
 }

@@ -31,7 +31,7 @@ func volumeCopyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c := volumeCopy{stack: d.name, prefix: d.prefix, from: args[0], to: args[1], driver: cfg.Volumes.Driver}
+			c := volumeCopy{stack: d.name, prefix: d.prefix, from: args[0], to: args[1], volumes: cfg.Volumes}
 			if err := c.run(ctx, d.docker, note); err != nil {
 				return err
 			}
@@ -58,12 +58,13 @@ func (d deployed) configuration(ctx context.Context) (config.Config, error) {
 // volumes is what is asked of the engine.
 type volumes interface {
 	Volume(ctx context.Context, name string) (engine.Volume, bool, error)
-	CreateVolume(ctx context.Context, name, driver string) error
+	CreateVolume(ctx context.Context, name, driver string, options map[string]string) error
 	RemoveVolume(ctx context.Context, name string) error
 	CopyVolume(ctx context.Context, prefix, image, from, to string) (engine.Copied, error)
 	writers
 	Releases(ctx context.Context, prefix string) ([]release.Release, error)
 	HasImage(ctx context.Context, reference string) (bool, error)
+	folders
 }
 
 // writers are stopped while a volume is copied.
@@ -74,7 +75,10 @@ type writers interface {
 }
 
 // volumeCopy is one.
-type volumeCopy struct{ stack, prefix, from, to, driver string }
+type volumeCopy struct {
+	stack, prefix, from, to string
+	volumes                 config.Volumes
+}
 
 // run copies the volume. What writes to it is stopped then, and stays so: what was written from
 // now on would be in one of both alone.
@@ -92,7 +96,7 @@ func (c volumeCopy) run(ctx context.Context, docker volumes, tell func(string, .
 		return err
 	}
 	if made {
-		if err := docker.CreateVolume(ctx, c.to, c.driver); err != nil {
+		if err := makeVolume(ctx, docker, c.prefix, image, c.volumes, c.to, c.to); err != nil {
 			return err
 		}
 	}
@@ -103,6 +107,9 @@ func (c volumeCopy) run(ctx context.Context, docker volumes, tell func(string, .
 		after := context.WithoutCancel(ctx)
 		if made {
 			err = errors.Join(err, docker.RemoveVolume(after, c.to))
+			if c.volumes.Mount != "" { // the folder stays
+				err = errors.Join(err, docker.EmptyFolder(after, c.prefix, image, c.volumes.Mount, c.to))
+			}
 		}
 		if len(halted) > 0 {
 			tell("it is not copied: what was stopped is started again")

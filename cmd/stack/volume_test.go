@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tarot-platform/internal/backup/results"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 )
@@ -32,8 +33,20 @@ func (c *copying) do(what string) error {
 func (c *copying) Volume(_ context.Context, name string) (engine.Volume, bool, error) {
 	return engine.Volume{Name: name}, slices.Contains(c.there, name), c.failures["ask"]
 }
-func (c *copying) CreateVolume(_ context.Context, name, driver string) error {
+func (c *copying) CreateVolume(_ context.Context, name, driver string, options map[string]string) error {
+	if device := options["device"]; device != "" {
+		driver += " in " + device
+	}
 	return c.do("create " + name + " by " + driver)
+}
+func (c *copying) LookAt(_ context.Context, _, _, folder string) (engine.Mount, error) {
+	return engine.Mount{There: true, Mounted: folder != "/srv/empty"}, c.failures["look"]
+}
+func (c *copying) MakeFolders(_ context.Context, _, _, below string, names []string) error {
+	return c.do(fmt.Sprintf("folders %v below %s", names, below))
+}
+func (c *copying) EmptyFolder(_ context.Context, _, _, below, name string) error {
+	return c.do("empty " + below + "/" + name)
 }
 func (c *copying) RemoveVolume(_ context.Context, name string) error { return c.do("remove " + name) }
 func (c *copying) CopyVolume(_ context.Context, prefix, image, from, to string) (engine.Copied, error) {
@@ -94,14 +107,30 @@ func TestNothingWritesToAVolumeThatIsCopied(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			docker := &copying{there: []string{"old"}, writers: map[string][]engine.Writer{"old": {replica, worker}}, failures: map[string]error{}}
 			test.change(docker)
-			err := volumeCopy{"prod", "tarot-prod", "old", "new", "local"}.run(t.Context(), docker, func(string, ...any) {})
+			err := volumeCopy{"prod", "tarot-prod", "old", "new", config.Volumes{Driver: "local"}}.run(t.Context(), docker, func(string, ...any) {})
 			if !slices.Equal(docker.done, test.done) || (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %s\ndid %q, want %q", err, test.want, docker.done, test.done)
 			}
 		})
 	}
-	if err := (volumeCopy{"prod", "tarot-prod", "old", "old", "local"}).run(t.Context(), &copying{}, nil); err == nil {
+	if err := (volumeCopy{"prod", "tarot-prod", "old", "old", config.Volumes{Driver: "local"}}).run(t.Context(), &copying{}, nil); err == nil {
 		t.Error("a volume is copied to itself")
+	}
+}
+
+// On an encrypted mount, a copy begins in a folder of it, and leaves it empty where it fails.
+func TestACopyLiesWhereVolumesAreMeantTo(t *testing.T) {
+	wants := config.Volumes{Driver: "local", Mount: "/srv/secure"}
+	docker := &copying{there: []string{"old"}, writers: map[string][]engine.Writer{}, failures: map[string]error{"copy": errors.New("it broke")}}
+	err := volumeCopy{"prod", "tarot-prod", "old", "new", wants}.run(t.Context(), docker, func(string, ...any) {})
+	want := []string{"folders [new] below /srv/secure", "create new by local in /srv/secure/new", "copy old to new of tarot-prod with tarot-backend:1", "remove new", "empty /srv/secure/new", "resume "}
+	if err == nil || !slices.Equal(docker.done, want) {
+		t.Errorf("%v\n%q, want %q", err, docker.done, want)
+	}
+	docker, wants.Mount = &copying{there: []string{"old"}, failures: map[string]error{}}, "/srv/empty"
+	err = volumeCopy{"prod", "tarot-prod", "old", "new", wants}.run(t.Context(), docker, func(string, ...any) {})
+	if err == nil || !strings.Contains(err.Error(), "nothing is mounted at /srv/empty") || len(docker.done) > 0 {
+		t.Errorf("%v, did %q", err, docker.done)
 	}
 }
 
@@ -110,7 +139,7 @@ func TestAnInterruptedCopyStartsWhatItStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	docker := &copying{there: []string{"old"}, writers: map[string][]engine.Writer{"old": {{Name: "b", ID: "b", Stack: "tarot-prod"}}}, failures: map[string]error{"copy": context.Canceled}}
 	cancel()
-	err := volumeCopy{"prod", "tarot-prod", "old", "new", "local"}.run(ctx, docker, func(string, ...any) {})
+	err := volumeCopy{"prod", "tarot-prod", "old", "new", config.Volumes{Driver: "local"}}.run(ctx, docker, func(string, ...any) {})
 	if !errors.Is(err, context.Canceled) || docker.done[len(docker.done)-1] != "resume b" || strings.Contains(err.Error(), "\ncontext canceled") {
 		t.Errorf("%q, %v", docker.done, err)
 	}

@@ -135,7 +135,8 @@ func service(c part.Context) (part.Service, []part.Secret, error) {
 		return s, nil, err
 	}
 	s.Files = append(s.Files, part.File{Name: settingsFile, Text: part.Plain(string(text) + "\n")})
-	var secrets []part.Secret
+	secrets := []part.Secret{{Name: "acmeAccount", Stays: "the key of the account with the CA is in the volume " + c.Stack + "-" + nginx.CertificatesVolume +
+		" alone, and a certificate's is a new one at each renewal. Another account: docs/tls.md"}}
 	for _, secret := range a.Secrets() {
 		secrets = append(secrets, part.Secret{Name: secret, Given: c.Secrets[secret]})
 		s.Secrets = append(s.Secrets, part.SecretFile{Name: secret, Secret: secret})

@@ -12,8 +12,8 @@ import (
 
 func secrets(c part.Context) []part.Secret {
 	all := []part.Secret{
-		{Name: "jwtSecretKey", Given: c.Secrets["jwtSecretKey"], Length: jwtKeyLength, Version: c.SecretVersions.JWTSecretKey, Rotates: true},
-		{Name: "adminPassword", Given: c.Secrets["adminPassword"], Length: adminPasswordLength, Version: c.SecretVersions.AdminPassword, Rotates: true},
+		{Name: "jwtSecretKey", Given: c.Secrets["jwtSecretKey"], Length: jwtKeyLength, Version: c.SecretVersions.JWTSecretKey, Rotates: "jwtSecretKey"},
+		{Name: "adminPassword", Given: c.Secrets["adminPassword"], Length: adminPasswordLength, Version: c.SecretVersions.AdminPassword, Rotates: "adminPassword"},
 	}
 	for _, variable := range c.Backend.OwnSecrets() {
 		all = append(all, part.Secret{Name: variable, Given: c.Secrets[variable]})

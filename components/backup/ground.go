@@ -32,7 +32,8 @@ func (Ground) Spec(c part.Context) (part.Spec, error) {
 		{Name: filesService, Reference: c.Backup.FilesImage, SetUp: c.Backup.FilesImage, Key: "backup.filesImage", Component: component},
 	}
 	s.Jobs = []part.Job{publish(c), publishLitestream(c), own(c)}
-	s.Secrets = []part.Secret{{Name: key, Given: c.Secrets[key], Length: keyLength}}
+	s.Secrets = []part.Secret{{Name: key, Given: c.Secrets[key], Length: keyLength,
+		Stays: "it opens the backups that there are, and a new one would not. A new key is for a new place: `make backup-key` keeps this one, then another backup.target and another tarot:backupKey"}}
 	for _, name := range []string{secret, sshKey, filesSecret} {
 		if given := c.Secrets[name]; given != "" {
 			s.Secrets = append(s.Secrets, part.Secret{Name: name, Given: given})
@@ -56,7 +57,7 @@ func volumes(c part.Context) []part.Volume {
 		all[0].Unused = "backup.target is another place"
 	}
 	return append(all,
-		part.Volume{Name: scratchVolume, Resource: scratchVolume, Engine: c.Stack + "-backup-scratch"},
+		part.Volume{Name: scratchVolume, Resource: scratchVolume, Engine: c.Stack + "-backup-scratch", Copies: true},
 		part.Volume{Name: toolsVolume, Resource: toolsVolume, Engine: c.Stack + "-backup-tools"})
 }
 

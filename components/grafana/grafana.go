@@ -60,7 +60,7 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 		service.Ports = []workload.Port{{Address: cfg.Address, Host: cfg.Port, Container: port, Key: "monitoring.grafana.port", AddressKey: "monitoring.grafana.address"}}
 	}
 	s := monitoring.Owns(c, monitoring.Spec(c, service, "monitoring.images.grafana", c.Monitoring.Images.Grafana), "/var/lib/grafana")
-	s.Secrets = []part.Secret{{Name: "grafanaPassword", Given: c.Secrets["grafanaPassword"], Length: passwordLength, Version: c.SecretVersions.GrafanaPassword, Rotates: true}}
+	s.Secrets = []part.Secret{{Name: "grafanaPassword", Given: c.Secrets["grafanaPassword"], Length: passwordLength, Version: c.SecretVersions.GrafanaPassword, Rotates: "grafanaPassword"}}
 	s.Outputs = map[string]part.Output{"grafanaUrl": {Text: URL(c)}, "grafanaPassword": {Secret: "grafanaPassword"}}
 	if behindNginx(c) {
 		s.Pages = []part.Page{{Path: cfg.Path, Host: name, Port: port}}

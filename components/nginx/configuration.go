@@ -155,7 +155,7 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) +
 // secrets are what is in the files that not everybody may read, and these files.
 func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {
 	same := func(value string) (string, error) { return value, nil }
-	all := []part.Secret{{Name: TokenSecret, Length: 32, Component: "platform", Resource: "edge-token"}}
+	all := []part.Secret{{Name: TokenSecret, Length: 32, Version: c.SecretVersions.EdgeToken, Rotates: "edgeToken", Component: "platform", Resource: "edge-token"}}
 	files := []part.SecretFile{{Name: assets.CandidateFile, Secret: TokenSecret, Make: func(token string) (string, error) { return assets.Candidate(token), nil }}}
 	switch c.Nginx.TLS.Mode {
 	case "given":
@@ -165,7 +165,7 @@ func secrets(c part.Context) ([]part.Secret, []part.SecretFile, error) {
 			part.SecretFile{Name: assets.KeyFile, Secret: "tlsKey", Make: same})
 		return all, files, err
 	case "selfSigned", "acme": // until there is one of a CA
-		all = append(all, part.Secret{Name: "tlsSeed", Bytes: 32, Component: name, Resource: name + "-tls-seed"})
+		all = append(all, part.Secret{Name: "tlsSeed", Bytes: 32, Version: c.SecretVersions.TLSSeed, Rotates: "tlsSeed", Component: name, Resource: name + "-tls-seed"})
 		files = append(files,
 			part.SecretFile{Name: assets.CertificateFile, Secret: "tlsSeed", Make: selfSigned(c, func(p certificate.Pair) string { return p.Certificate })},
 			part.SecretFile{Name: assets.KeyFile, Secret: "tlsSeed", Make: selfSigned(c, func(p certificate.Pair) string { return p.Key })})

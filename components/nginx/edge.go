@@ -63,8 +63,9 @@ type Edge struct {
 	// Stack begins the names of everything in the engine.
 	Stack  string
 	Engine Engine
-	// Token is what the deploy's own requests show.
-	Token string
+	// Token is what the deploy's own requests show, and Earlier what the nginx that ran before
+	// this deploy knows, where that is another one; empty: it is not known.
+	Token, Earlier string
 	// Static is the path of the release's static files.
 	Static string
 	// Dial returns what asks the nginx at an address, by HTTP or by what is given for that,
@@ -74,6 +75,8 @@ type Edge struct {
 	Sleep func(time.Duration)
 	Log   pulumi.Log
 
+	// current is true once nginx has answered to Token.
+	current bool
 	// none is true once the engine has said that no nginx runs that could be asked.
 	none bool
 	// configuration is what Apply has applied, and drained when requests on connections
@@ -156,7 +159,7 @@ func (e *Edge) CheckRoutes(ctx context.Context, routes []part.Route) error {
 
 // probe asks a target, bypassing the upstreams and the maintenance page.
 func (e *Edge) probe(ctx context.Context, test smoke.Test, target string) error {
-	test.Header = edge.For(e.Token, target)
+	test.Header = edge.For(e.shown(), target)
 	return e.check(ctx, test)
 }
 
@@ -226,7 +229,7 @@ func (e *Edge) Apply(ctx context.Context, configuration string) error {
 	client := e.Dial(e.Site.At(e.Site.Address()), e.Token, e.by())
 	e.configuration = configuration
 	withLog := func(err error) error { return fmt.Errorf("%w%s", err, e.Engine.Tail(ctx, e.Stack, name)) }
-	state, err := client.State(ctx)
+	state, err := e.stateOf(ctx, e.Site.At(e.Site.Address()), e.by())
 	if err != nil { // one that has just been started may not listen yet, and has read it
 		e.drained = time.Now().Add(settle)
 		awaited := client.Await(ctx, configuration, reloadTime)
@@ -243,6 +246,7 @@ func (e *Edge) Apply(ctx context.Context, configuration string) error {
 		}
 		e.drained = time.Now().Add(settle)
 	}
+	e.current = true
 	if state.Closed && !e.Site.Maintenance {
 		_, err := e.Engine.Exec(ctx, e.Stack, name, "rm", "-f", assets.ClosedFile)
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	assets "tarot-platform/assets/nginx"
 	"tarot-platform/components/site"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
@@ -93,7 +94,42 @@ func (e *Edge) ask(ctx context.Context) (edge.State, error) {
 	if base == "" {
 		return edge.State{}, errors.New("nginx: it has no port on the host")
 	}
-	return e.Dial(base, e.Token, by).State(ctx)
+	return e.stateOf(ctx, base, by)
+}
+
+// stateOf asks with the token, and with the earlier one while nginx may know that alone: the token is
+// rotated as the configuration is that has it.
+func (e *Edge) stateOf(ctx context.Context, base string, by http.RoundTripper) (edge.State, error) {
+	state, err := e.Dial(base, e.Token, by).State(ctx)
+	if err == nil {
+		e.current = true
+		return state, nil
+	}
+	if e.Earlier == "" || e.current {
+		return state, err
+	}
+	return e.Dial(base, e.Earlier, by).State(ctx)
+}
+
+// shown is the token that nginx knows.
+func (e *Edge) shown() string {
+	if e.current || e.Earlier == "" {
+		return e.Token
+	}
+	return e.Earlier
+}
+
+// FindEarlier looks up the token of the nginx that runs. One that can't be asked is to be mended by
+// this deploy, or found out when it is asked for what it serves.
+func (e *Edge) FindEarlier(ctx context.Context) {
+	runs, err := e.Engine.Runs(ctx, e.Stack, name)
+	if err != nil || runs == 0 {
+		return
+	}
+	text, err := e.Engine.Exec(ctx, e.Stack, name, "cat", folder+"/current/"+assets.CandidateFile)
+	if token, found := assets.TokenIn(text); err == nil && found && token != e.Token {
+		e.Earlier = token
+	}
 }
 
 // running is where the nginx that runs is reached, and by what; nothing where none does. It

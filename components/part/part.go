@@ -246,6 +246,8 @@ type Volume struct {
 	// Data is what no update may remove: it outlives the part, and the stack where the
 	// configuration says so.
 	Data bool
+	// Copies is true for one without Data that holds copies of what is in others that have some.
+	Copies bool
 	// Output is what the stack's output `volumes` calls it; empty: it is not there.
 	Output string
 	// Backup is true where a backup has to have what is in it, and Owner whose its files are,
@@ -266,10 +268,12 @@ type Secret struct {
 	// Length is how many letters and digits are generated, or Bytes how many bytes, as
 	// hexadecimal digits.
 	Length, Bytes int
-	// Version is the generation: another number is another value. `make rotate` counts it
-	// up where Rotates is true.
+	// Version is the generation: another number is another value. Rotates is the key below
+	// tarot:secretVersions that it is the value of, and that `make rotate` counts up; secrets with
+	// one key are rotated together. Stays says of one without such a key why, and what there is instead.
 	Version int
-	Rotates bool
+	Rotates string
+	Stays   string
 	// Component and Resource are where Pulumi's state has what is generated. Empty: among
 	// the credentials, by the secret's name.
 	Component, Resource string
@@ -382,6 +386,9 @@ type Output struct {
 	// Secret is the name of a secret in place of a text.
 	Secret string
 }
+
+// Private is true for a volume with what somebody has stored, or copies of it.
+func (v Volume) Private() bool { return v.Data || v.Copies }
 
 // Volume is a part's volume by its name; the zero one where there is none.
 func (s Spec) Volume(name string) Volume {

@@ -52,7 +52,7 @@ func (Bouncer) Spec(c part.Context) (part.Spec, error) {
 		Needs:     []string{Name, Users{}.Name()},
 		Services:  []part.Service{bouncer(c)},
 		Images:    []part.Image{{Name: Pooler, Reference: c.Pooling.Reference, Build: &build, SetUp: c.Database.ServerImage(), Component: component}},
-		Secrets:   []part.Secret{{Name: figuresPassword, Length: passwordLength}},
+		Secrets:   []part.Secret{{Name: figuresPassword, Length: passwordLength, Version: c.SecretVersions.PoolerPassword, Rotates: "poolerPassword"}},
 	}
 	if c.RunsPostgres() {
 		s.Application = addresses(c)

@@ -45,7 +45,7 @@ func TestThePoolerIsNoSuperuserAndHasNoPassword(t *testing.T) {
 	if !slices.Equal(s.Needs, []string{"postgres", "postgres-users"}) {
 		t.Errorf("it comes before its account: %q", s.Needs)
 	}
-	if secret := s.Secrets[0]; secret.Rotates || secret.Length < 32 {
+	if secret := s.Secrets[0]; secret.Rotates != "poolerPassword" || secret.Length < 32 {
 		t.Errorf("%+v", secret)
 	}
 }

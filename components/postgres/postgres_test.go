@@ -156,7 +156,7 @@ func TestTwoAccountsWhileAPasswordIsReplaced(t *testing.T) {
 			}
 		}
 	}
-	if secret := s.Secrets[0]; len(s.Secrets) != 1 || !secret.Rotates || secret.Version != 3 || secret.Given != "" || secret.Length < 32 {
+	if secret := s.Secrets[0]; len(s.Secrets) != 1 || secret.Rotates != "databasePassword" || secret.Version != 3 || secret.Given != "" || secret.Length < 32 {
 		t.Errorf("%+v", s.Secrets)
 	}
 }

@@ -33,7 +33,7 @@ func (Rehearsal) Spec(c part.Context) (part.Spec, error) {
 		Follows:   true,
 		Services:  []part.Service{stand(c)},
 		Jobs:      []part.Job{owner},
-		Volumes:   []part.Volume{{Name: backup.RoomVolume, Resource: component + "-" + backup.RoomVolume, Engine: c.Stack + "-" + backup.RoomVolume}},
+		Volumes:   []part.Volume{{Name: backup.RoomVolume, Resource: component + "-" + backup.RoomVolume, Engine: c.Stack + "-" + backup.RoomVolume, Copies: true}},
 	}, nil
 }
 

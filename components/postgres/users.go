@@ -49,7 +49,7 @@ func (Users) Spec(c part.Context) (part.Spec, error) {
 		Needs:     []string{Name},
 		Jobs:      []part.Job{add, only},
 		// There is no own value: of a weak one the account's name would tell something.
-		Secrets: []part.Secret{{Name: passwordSecret, Length: passwordLength, Version: c.SecretVersions.DatabasePassword, Rotates: true}},
+		Secrets: []part.Secret{{Name: passwordSecret, Length: passwordLength, Version: c.SecretVersions.DatabasePassword, Rotates: "databasePassword"}},
 	}
 	if c.RunsPostgres() { // and is not only to be ready
 		if !c.Pools() { // which tells its own

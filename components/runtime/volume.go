@@ -16,8 +16,9 @@ type Volume struct {
 	Resource, Name string
 	// Data is what no update may remove. The other fields are for such volumes.
 	Data bool
-	// Driver is the engine's volume driver.
-	Driver string
+	// Driver is the engine's volume driver, and Options what that is given where it makes the volume.
+	Driver  string
+	Options map[string]string
 	// Retain leaves it behind when the stack is destroyed.
 	Retain bool
 	// Before is the volume in the stack's state; nil: it has none.
@@ -51,6 +52,11 @@ func (s Stack) Volume(ctx *pulumi.Context, v Volume, parent pulumi.Resource) (pu
 			ignored = append(ignored, "name", "driver")
 		}
 		opts = append(opts, pulumi.IgnoreChanges(ignored))
+	} else if len(v.Options) > 0 {
+		opts = append(opts, pulumi.IgnoreChanges([]string{"driverOpts"}))
+	}
+	if len(v.Options) > 0 {
+		args.DriverOpts = pulumi.ToStringMap(v.Options)
 	}
 	volume, err := docker.NewVolume(ctx, v.Resource, args, opts...)
 	if err != nil {

@@ -153,7 +153,7 @@ func own(c part.Context) part.Job {
 		}
 		return m.Target
 	})
-	if holds, there := InSQLite(c); there {
+	if holds, there := InSQLite(c); there && c.Volumes.Mount == "" { // of which the rollout has looked at the file system
 		job.Environment = map[string]string{"SQLITE_IN": holds.Name}
 	}
 	return job

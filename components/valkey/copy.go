@@ -128,7 +128,7 @@ func (Rehearsal) Spec(c part.Context) (part.Spec, error) {
 			After: []string{backup.Publisher},
 		}},
 		Jobs:    []part.Job{giving(c, room)},
-		Volumes: []part.Volume{{Name: room, Resource: component + "-" + room, Engine: c.Stack + "-" + room}},
+		Volumes: []part.Volume{{Name: room, Resource: component + "-" + room, Engine: c.Stack + "-" + room, Copies: true}},
 	}, nil
 }
 

@@ -52,16 +52,16 @@ func (Users) Spec(c part.Context) (part.Spec, error) {
 		Needs:     []string{name},
 		Jobs:      []part.Job{add, only},
 		Secrets: []part.Secret{
-			{Name: appPassword, Given: c.Secrets[appPassword], Length: passwordLength, Version: generation, Rotates: true},
-			{Name: exporterPassword, Length: passwordLength, Version: generation},
-			{Name: adminPassword, Length: passwordLength},
-			{Name: healthPassword, Length: passwordLength},
+			{Name: appPassword, Given: c.Secrets[appPassword], Length: passwordLength, Version: generation, Rotates: "cachePassword"},
+			{Name: exporterPassword, Length: passwordLength, Version: generation, Rotates: "cachePassword"},
+			{Name: adminPassword, Length: passwordLength, Version: c.SecretVersions.CacheServerPassword, Rotates: "cacheServerPassword"},
+			{Name: healthPassword, Length: passwordLength, Version: c.SecretVersions.CacheServerPassword, Rotates: "cacheServerPassword"},
 		},
 		// Exported, as hardly a program reads its file.
 		Application: []part.Variable{{Name: "REDIS_URL", Secret: appPassword, Export: true, Make: address}},
 	}
 	if c.BacksUpQueue() {
-		s.Secrets = append(s.Secrets, part.Secret{Name: backupPassword, Length: passwordLength, Version: generation})
+		s.Secrets = append(s.Secrets, part.Secret{Name: backupPassword, Length: passwordLength, Version: generation, Rotates: "cachePassword"})
 	}
 	return s, nil
 }

@@ -91,11 +91,6 @@ func TestTwoPasswordsWhileOneIsReplaced(t *testing.T) {
 	if add.Warns != "warning: " || only.Warns != add.Warns {
 		t.Error("nobody reads what it warns of")
 	}
-	for _, secret := range s.Secrets {
-		if own := secret.Name == appPassword; secret.Rotates != own {
-			t.Errorf("%s rotates: %v", secret.Name, secret.Rotates)
-		}
-	}
 	c := with("cache")
 	c.SecretVersions.CachePassword = 3
 	for i, secret := range spec(t, Users{}, c).Secrets {

@@ -18,10 +18,10 @@ func (r Report) Write(w io.Writer) error {
 	fmt.Fprintf(&text, "%s, by the CIS Docker Benchmark 1.6.0\n\n", r.Stack)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "#\tRULE\tPASS\tEXCEPTION\tFAIL")
-	all := append(slices.Clone(rules), hostRule)
+	all := append(slices.Clone(rules), hostRule, restRule, coreRule)
 	for _, rule := range all {
-		if rule.number == hostRule.number && len(r.of(rule)) == 0 {
-			continue // no port is published here
+		if slices.Contains([]string{hostRule.number, restRule.number, coreRule.number}, rule.number) && len(r.of(rule)) == 0 {
+			continue // no port is published here, there is no volume, or nothing runs
 		}
 		counts := map[Result]int{}
 		for _, f := range r.of(rule) {

@@ -206,6 +206,14 @@ type SecretVersions struct {
 	CachePassword int `key:"cachePassword" least:"16" allowed:"a whole number from 0 to 1000000"`
 	// Of the password of the application's account in PostgreSQL.
 	DatabasePassword int `key:"databasePassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the passwords of Valkey's own accounts, for its health check and for who makes the others.
+	CacheServerPassword int `key:"cacheServerPassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the password by which the pooler's figures are read.
+	PoolerPassword int `key:"poolerPassword" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of what the self-signed certificate is made of. Whoever trusts that one has to trust the next.
+	TLSSeed int `key:"tlsSeed" least:"32" allowed:"a whole number from 0 to 1000000"`
+	// Of the token by which a deploy asks nginx past the rotation.
+	EdgeToken int `key:"edgeToken" least:"32" allowed:"a whole number from 0 to 1000000"`
 }
 
 // Paths are the URL paths of the application that the outputs point at.
@@ -361,6 +369,16 @@ type Volumes struct {
 	// The volume driver. SQLite needs `local`: it corrupts on network file systems, and is refused
 	// there. Volumes that are there keep theirs.
 	Driver string `key:"driver" allowed:"the name of a volume driver that the engine has"`
+	// What `driver` is given for each volume that it makes, as `docker volume create --opt`. Volumes
+	// that are there keep theirs. They are readable in `docker volume inspect`.
+	DriverOptions map[string]string `key:"driverOptions" allowed:"a map of names to strings; empty where volumes.mount is set"`
+	// Where on the engine's machine a file system is mounted, such as an encrypted one: volumes with
+	// data lie below it, each in a folder of its own name. Nothing is started while it is not mounted.
+	// Empty: they lie where the engine has its own.
+	Mount string `key:"mount" allowed:"empty, or an absolute path that is written in one way only, below /; empty unless volumes.driver is local"`
+	// Refuse an `up` where what volumes with data lie on is not seen to be encrypted: by dm-crypt
+	// (LUKS), wherever the engine has them, or by gocryptfs at `volumes.mount`.
+	Encrypted bool `key:"encrypted" allowed:"true or false; false unless volumes.driver is local"`
 	// The database's, at data in `backend.workingDir`. Empty: there is none, for an application
 	// that keeps nothing in files.
 	Data string `key:"data" allowed:"empty, or a volume name: letters, digits, _ . and -"`

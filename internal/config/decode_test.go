@@ -73,7 +73,7 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 		{"a text for an object", raw("logging", "json-file"), []string{
 			`tarot:logging: "json-file" is not allowed; allowed: an object with the keys driver, options`}},
 		{"a list for an object", raw("volumes", `["a"]`), []string{
-			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, data, uploads, static, logs, retain`}},
+			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, driverOptions, mount, encrypted, data, uploads, static, logs, retain`}},
 		{"null for an object", raw("nginx", `{"tls":null}`), []string{
 			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key, acme`}},
 		{"broken JSON", raw("swarm", `{"constraints":`), []string{

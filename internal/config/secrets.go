@@ -68,20 +68,37 @@ func RefuseSealed(keys, paths []string) error {
 	return d.err()
 }
 
-// insteadOf is how a secret is given to the application.
+// insteadOf is how a secret is given in place of the one at a path.
 func insteadOf(path string) string {
-	if path == Namespace+":backend.databaseUrl" {
-		return "a database's URL with a password is set by `pulumi config set --secret " + Namespace + ":" + DatabaseURLSecret + "`"
+	key, _ := strings.CutPrefix(path, Namespace+":")
+	for _, of := range placesOfSecrets {
+		if key == of.below || strings.HasPrefix(key, of.below+".") || strings.HasPrefix(key, of.below+"[") {
+			return of.instead + "; what is no secret is set without --secret"
+		}
 	}
-	if strings.HasPrefix(path, Namespace+":services.") {
-		return "a secret of a service's is named in its secrets or its secretEnvironment, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
-			"what is no secret is set without --secret"
-	}
-	if strings.HasPrefix(path, Namespace+":build.") {
-		return "a secret that a build needs is named in build.secrets, and set by `pulumi config set --secret " + Namespace + ":NAME`; what is no secret is set without --secret"
-	}
-	return "a secret of the application's is named in backend.secrets, or in backend.secretEnvironment where it has to be a variable, and set by `pulumi config set --secret " + Namespace + ":NAME`; " +
-		"what is no secret is set without --secret"
+	return "nothing in it is a secret: it is set without --secret"
+}
+
+// placesOfSecrets are the places of secrets, by the keys below which somebody may look for them; of two
+// that fit, the first one.
+var placesOfSecrets = []struct{ below, instead string }{
+	{"backend.databaseUrl", "a database's URL with a password is " + setAs(DatabaseURLSecret)},
+	{"backend", "a secret of the application's is named in backend.secrets, or in backend.secretEnvironment where it has to be a variable, and " + setAs("NAME")},
+	{"services", "a secret of a service's is named in its secrets or its secretEnvironment, and " + setAs("NAME")},
+	{"schedules", "a schedule has the secrets of whose program it runs: one is named in the secrets of the backend or the service, and " + setAs("NAME")},
+	{"build", "a secret that a build needs is named in build.secrets, and " + setAs("NAME")},
+	{"database", "the URL of a database elsewhere, with its password, is " + setAs(DatabaseURLSecret) + ", and the password of the stack's own is generated"},
+	{"cache", "the password is generated, or one of your own is " + setAs("cachePassword")},
+	{"backup", "what the target wants is " + setAs("backupSecret") + ", or backupSshKey or backupFilesSecret, and the key of the backups is backupKey"},
+	{"monitoring.grafana", "the password is generated, or one of your own is " + setAs("grafanaPassword")},
+	{"monitoring", "where alerts go to is " + setAs("alertWebhookUrl") + ", or alertWecomUrl, alertDingtalkUrl, alertFeishuUrl or alertEmailPassword"},
+	{"nginx.tls.acme", "what a CA or a DNS provider wants is " + setAs("acmeDnsToken") + ", or acmeDnsKeyId, acmeDnsKey, acmeEabKeyId or acmeEabHmac"},
+	{"nginx", "a certificate and its key are " + setAs("tlsCertificate") + ", and tlsKey"},
+}
+
+// setAs is the command.
+func setAs(key string) string {
+	return "set by `pulumi config set --secret " + Namespace + ":" + key + "`"
 }
 
 // checkDatabase refuses an address with a password, which would be in clear in the

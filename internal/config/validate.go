@@ -281,6 +281,9 @@ func usable(p netip.Prefix) bool {
 
 func (v Volumes) check(c *checker) {
 	c.want(v.Driver != "", "volumes.driver", v.Driver)
+	c.want(v.Mount == "" || v.Driver == "local" && folder.MatchString(v.Mount), "volumes.mount", v.Mount)
+	c.want(!v.Encrypted || v.Driver == "local", "volumes.encrypted", strconv.FormatBool(v.Encrypted))
+	c.want(len(v.DriverOptions) == 0 || v.Mount == "" && v.DriverOptions[""] == "", "volumes.driverOptions", strings.Join(slices.Sorted(maps.Keys(v.DriverOptions)), ", "))
 	c.want(v.Data == "" || volumeName.MatchString(v.Data), "volumes.data", v.Data)
 	c.want(v.Uploads == "" || volumeName.MatchString(v.Uploads), "volumes.uploads", v.Uploads)
 	c.want(v.Static == "" || volumeName.MatchString(v.Static), "volumes.static", v.Static)

@@ -19,6 +19,19 @@ type Volume struct {
 	Path string
 }
 
+// OptionsOf are what the driver is given for a volume that has data.
+func (v Volumes) OptionsOf(name string) map[string]string {
+	if v.Mount == "" {
+		return v.DriverOptions
+	}
+	// A folder below the mount point, and not the mount point itself: while nothing is mounted the folder
+	// is not there, and the engine starts nothing that has the volume.
+	return map[string]string{"type": "none", "o": "bind", "device": v.Place(name)}
+}
+
+// Place is the folder of a volume below the mount point.
+func (v Volumes) Place(name string) string { return path.Join(v.Mount, name) }
+
 // VolumeName is what the engine calls a further volume that has no name of its own. The word
 // in the middle keeps it apart from all else that a stack has.
 func VolumeName(stack, name string) string { return stack + "-volume-" + name }

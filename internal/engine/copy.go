@@ -34,9 +34,9 @@ type Copied struct {
 	Bytes int64
 }
 
-// CreateVolume makes an empty one.
-func (e *Engine) CreateVolume(ctx context.Context, name, driver string) error {
-	if _, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: driver}); err != nil {
+// CreateVolume makes an empty one, or, with options that lead to a folder, one of what is in there.
+func (e *Engine) CreateVolume(ctx context.Context, name, driver string, options map[string]string) error {
+	if _, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Driver: driver, DriverOpts: options}); err != nil {
 		return fmt.Errorf("volume %s: %w", name, err)
 	}
 	return nil

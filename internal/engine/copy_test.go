@@ -235,7 +235,7 @@ func TestWritersAreStoppedAndStarted(t *testing.T) {
 	if _, err := (&Engine{api: &fakeAPI{failure: errors.New("no answer")}}).Writers(t.Context(), "data"); err == nil {
 		t.Error("what can't be asked is nobody")
 	}
-	if err := (&Engine{api: &fakeAPI{}}).CreateVolume(t.Context(), "new", "local"); err != nil {
+	if err := (&Engine{api: &fakeAPI{}}).CreateVolume(t.Context(), "new", "local", nil); err != nil {
 		t.Error(err)
 	}
 	gone := &fakeAPI{volumes: []*volume.Volume{{Name: "new"}}}

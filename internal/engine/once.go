@@ -39,6 +39,8 @@ type Once struct {
 	Environment []string
 	// Files are put into it before it starts, by their paths: root's, and readable by root.
 	Files map[string][]byte
+	// HostProcesses is true where it sees all processes of the engine's machine.
+	HostProcesses bool
 	// Shared is true where whoever it runs as may read them.
 	Shared bool
 	// Memory is in bytes.
@@ -57,6 +59,8 @@ type OnceMount struct {
 	Source, Target string
 	Host           bool
 	ReadOnly       bool
+	// Shallow is true for a folder of the host without what is mounted below it.
+	Shallow bool
 }
 
 // earlierRun is how long an earlier run of a Once may take to its end.
@@ -148,6 +152,9 @@ func (e *Engine) createOnce(ctx context.Context, prefix, full string, o Once) (i
 		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m"}}, // it is read here
 		Resources:     container.Resources{Memory: o.Memory, MemorySwap: o.Memory}, NetworkMode: "none",
 		Tmpfs: map[string]string{"/tmp": "mode=1777,nodev,nosuid"}}
+	if o.HostProcesses {
+		host.PidMode = "host"
+	}
 	var networks *network.NetworkingConfig
 	if o.Network != "" {
 		host.NetworkMode = container.NetworkMode(o.Network)
@@ -158,7 +165,11 @@ func (e *Engine) createOnce(ctx context.Context, prefix, full string, o Once) (i
 		if m.Host {
 			kind = mount.TypeBind
 		}
-		host.Mounts = append(host.Mounts, mount.Mount{Type: kind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
+		mounted := mount.Mount{Type: kind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		if m.Shallow {
+			mounted.BindOptions = &mount.BindOptions{NonRecursive: true}
+		}
+		host.Mounts = append(host.Mounts, mounted)
 	}
 	made, err := e.api.ContainerCreate(ctx, config, host, networks, nil, full)
 	switch {

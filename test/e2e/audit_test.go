@@ -53,15 +53,20 @@ func (s *stack) audited() {
 	}
 
 	// A stranger under the stack's own label.
-	weak := dockerLine(t, "run", "--detach", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=weak", "--cap-add", "NET_RAW", "--pid", "host", "--env", "ADMIN_PASSWORD=hunter2",
+	weak := dockerLine(t, "run", "--detach", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=weak", "--cap-add", "NET_RAW", "--ulimit", "core=-1", "--pid", "host", "--env", "ADMIN_PASSWORD=hunter2",
 		"--volume", "/var/run/docker.sock:/var/run/docker.sock", "--user", "0", "--entrypoint", "sleep", s.containers("backend")[s.one("backend")].Config.Image, "600")
 	defer s.docker("rm", "--force", weak)
 	failed := map[string]bool{}
 	r, code = report()
+	dumps, called := false, strings.TrimPrefix(strings.TrimSpace(s.docker("inspect", "--format", "{{.Name}}", weak)), "/")
 	for _, f := range r.Findings {
+		dumps = dumps || f.Number == "core" && f.Container == called && f.Result == audit.Exception
 		if f.Result == audit.Fail {
 			failed[f.Number] = true
 		}
+	}
+	if !dumps {
+		t.Error("audit: a container whose memory goes to a file is not told")
 	}
 	for _, number := range strings.Fields("4.1 4.10 5.4 5.10 5.11 5.12 5.13 5.26 5.29 5.32") {
 		if !failed[number] {

@@ -255,8 +255,9 @@ func (s *stack) secrets() []string {
 	}
 	var values []string
 	for _, r := range state.Deployment.Resources {
-		if r.Type == "random:index/randomPassword:RandomPassword" {
-			sealed, _ := r.Outputs["result"].(map[string]any)
+		output := map[string]string{"random:index/randomPassword:RandomPassword": "result", "random:index/randomBytes:RandomBytes": "hex"}[r.Type]
+		if output != "" {
+			sealed, _ := r.Outputs[output].(map[string]any)
 			var value string
 			if err := json.Unmarshal([]byte(fmt.Sprint(sealed["plaintext"])), &value); err != nil || len(value) < 24 {
 				s.t.Fatalf("no generated value in the state: %v", err)
