@@ -94,7 +94,7 @@ type scanned struct {
 // scan looks again, and keeps what it finds.
 func (d deployed) scan(ctx context.Context, named string, now time.Time) (scanned, error) {
 	report := scanned{Stack: d.name}
-	cfg, err := d.configuration(ctx)
+	settings, err := d.scanSettings()
 	if err != nil {
 		return report, err
 	}
@@ -106,10 +106,10 @@ func (d deployed) scan(ctx context.Context, named string, now time.Time) (scanne
 	for _, image := range r.AllImages() {
 		id, document, err := d.inventory(ctx, image)
 		if err != nil {
-			report.Images = append(report.Images, scan.Result{Image: image, Outcome: scan.NotScanned, Reason: err.Error(), Scanned: now, FailOn: cfg.Build.Scan.FailOn})
+			report.Images = append(report.Images, scan.Result{Image: image, Outcome: scan.NotScanned, Reason: err.Error(), Scanned: now, FailOn: settings.FailOn})
 			continue
 		}
-		result := scan.Of(ctx, image, document, cfg.Build.Scan, now)
+		result := scan.Of(ctx, image, document, settings, now)
 		report.Images = append(report.Images, result)
 		text, err := json.Marshal(result)
 		if err == nil {
@@ -121,6 +121,21 @@ func (d deployed) scan(ctx context.Context, named string, now time.Time) (scanne
 	}
 	report.Outcome = scan.Worst(report.Images)
 	return report, nil
+}
+
+// scanSettings are what the stack's file says of scans. It is read without Pulumi, as it has no
+// secrets, and asking for them would take the passphrase.
+func (d deployed) scanSettings() (config.Scan, error) {
+	file := "Pulumi." + d.name + ".yaml"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return config.Scan{}, err
+	}
+	cfg, err := configurationOf(text)
+	if err != nil {
+		return config.Scan{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return cfg.Build.Scan, nil
 }
 
 // release is the one of the name, or the one that ran last.
@@ -209,9 +224,12 @@ func (s scanned) write(w io.Writer) error {
 
 // vulnerable is what the status has of the release that runs: a problem, or a note.
 func (d deployed) vulnerable(ctx context.Context, named string) (problems, notes []string) {
-	cfg, err := d.configuration(ctx)
-	if err != nil || cfg.Build.Scan.FailOn == config.ScanOff {
-		return nil, nil // the configuration's fault is told by whoever needs it
+	settings, err := d.scanSettings()
+	if err != nil {
+		return nil, []string{fmt.Sprintf("whether there are known vulnerabilities can't be told: %v", err)}
+	}
+	if settings.FailOn == config.ScanOff {
+		return nil, nil
 	}
 	again := fmt.Sprintf("make scan STACK=%s", d.name)
 	r, err := d.release(ctx, named)
@@ -227,7 +245,7 @@ func (d deployed) vulnerable(ctx context.Context, named string) (problems, notes
 			notes = append(notes, fmt.Sprintf("the image %s was not scanned for vulnerabilities yet: %s", image, again))
 		case result.Outcome == scan.Found:
 			problems = append(problems, fmt.Sprintf("the image %s: %s (%s)", image, result.Line(), again))
-		case result.Outcome == scan.NotScanned && cfg.Build.Scan.Required:
+		case result.Outcome == scan.NotScanned && settings.Required:
 			problems = append(problems, fmt.Sprintf("the image %s: %s (%s)", image, result.Line(), again))
 		case result.Outcome == scan.NotScanned:
 			notes = append(notes, fmt.Sprintf("the image %s: %s (%s)", image, result.Line(), again))
