@@ -14,6 +14,8 @@ import (
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/origin"
+	"tarot-platform/internal/scan"
 	"tarot-platform/internal/smoke"
 	"tarot-platform/internal/state"
 )
@@ -52,6 +54,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }
 	jobs := sync.OnceValues(func() (map[string]state.Job, error) { return state.Jobs(ctx.Context(), stack) })
 	args.Jobs = func(context.Context) (map[string]state.Job, error) { return jobs() }
+	args.Origin, args.Scan = origin.Labels, look
 	platform, err := components.NewPlatform(ctx, "platform", args)
 	if err != nil {
 		return nil, err
@@ -73,4 +76,8 @@ func check(ctx context.Context, test smoke.Test, within time.Duration) error {
 
 func dial(base, token string, by http.RoundTripper) nginx.Client {
 	return edge.Client{Base: base, Token: token, By: by}
+}
+
+func look(ctx context.Context, image string, document []byte, settings config.Scan) scan.Result {
+	return scan.Of(ctx, image, document, settings, time.Now())
 }

@@ -97,6 +97,10 @@ func withRelease(source values, r release.Release) (map[string]string, error) {
 			all[full] = value
 		}
 	}
+	build := config.Namespace + ":build"
+	if text := release.WithTodays(all[build], source.all[build]); text != "" {
+		all[build] = text
+	}
 	backend, database := map[string]any{}, config.Namespace+":"+config.DatabaseURLSecret
 	if text := all[config.Namespace+":backend"]; text != "" {
 		if err := asWritten(text, &backend); err != nil {

@@ -62,7 +62,7 @@ func recorded(t *testing.T, name string, configuration map[string]string, applic
 func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 	// Its folder may be gone: nothing is built.
 	then := map[string]string{"tarot:backend": `{"replicas":2,"context":"./renamed"}`, "tarot:secretVersions": `{"adminPassword":1}`,
-		"tarot:nginx": `{"image":"nginx:of-then"}`, "tarot:volumes": `{"data":"of_then"}`}
+		"tarot:build": `{"args":{"A":"then"}}`, "tarot:nginx": `{"image":"nginx:of-then"}`, "tarot:volumes": `{"data":"of_then"}`}
 	good := recorded(t, "r00000000aa", then, `{"migrate":["./then"]}`)
 	for _, test := range []struct{ name, volumes, want string }{
 		{"the release", good, ""},
@@ -87,7 +87,7 @@ func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 			docker := engineWith(t, test.volumes)
 			err := pulumi.RunErr(func(ctx *pulumi.Context) error {
 				source := values{all: map[string]string{
-					"tarot:backend": `{"replicas":7}`, "tarot:maintenance": "true", "tarot:nginx": `{"maxBody":"7m"}`, "tarot:releases": `{"keep":7,"pin":"r00000000aa"}`,
+					"tarot:backend": `{"replicas":7}`, "tarot:build": `{"args":{"A":"now"},"scan":{"failOn":"high"}}`, "tarot:maintenance": "true", "tarot:nginx": `{"maxBody":"7m"}`, "tarot:releases": `{"keep":7,"pin":"r00000000aa"}`,
 					"tarot:secretVersions": `{"adminPassword":3}`, "tarot:adminPassword": "password of today", "tarot:LATER_KEY": "the release does not know it"},
 					secret: map[string]string{"tarot:adminPassword": "password of today", "tarot:LATER_KEY": "the release does not know it"}}
 				now := config.Defaults()
@@ -101,6 +101,9 @@ func TestAPinTakesTheReleasesConfigurationAndTodaysSecrets(t *testing.T) {
 				}
 				if cfg.Releases.Keep != 7 || !cfg.Maintenance || cfg.SecretVersions.AdminPassword != 3 || cfg.Nginx.MaxBody != 7<<20 || cfg.Nginx.Image != "nginx:1.30" || cfg.Volumes.Data == "of_then" {
 					t.Errorf("what is no part of a release: %+v", cfg)
+				}
+				if cfg.Build.Args["A"] != "then" || cfg.Build.Scan.FailOn != "high" {
+					t.Errorf("what is accepted today: %+v", cfg.Build)
 				}
 				if pinned.Name != "r00000000aa" || pinned.Configuration["tarot:backend"] != then["tarot:backend"] || len(application.Migrate) != 1 || application.Migrate[0] != "./then" {
 					t.Errorf("%+v, application %+v", pinned, application)

@@ -1,9 +1,11 @@
 package components
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,6 +45,13 @@ type fakeEngine struct {
 	pruning        engine.Prune
 	group          int    // of the engine's socket
 	configured     string // what a nginx that has just started runs
+	// labels are those of every image, inventories are kept by its ID, and scans by its name.
+	labels      map[string]string
+	inventories map[string][]byte
+	scans       map[string]string
+	// origin are the labels of every folder, and scan is what looks for vulnerabilities.
+	origin map[string]string
+	scan   Scanner
 	// environment are the variables of every image.
 	environment []string
 	// unchecked are images without a health check, by how they begin.
@@ -327,8 +336,43 @@ func (f *fakeEngine) check(_ context.Context, test smoke.Test, within time.Durat
 	return f.ask("smoke "+name, fmt.Sprintf("smoke test of %s%s %s within %s", test.Base, test.Health, host, within))
 }
 
+// Files are none: nothing is read of an image but that it was.
+func (f *fakeEngine) Files(_ context.Context, _, image string, read func(io.Reader) error) error {
+	if err := f.failures["files of "+image]; err != nil {
+		return err
+	}
+	return read(bytes.NewReader(make([]byte, 1024)))
+}
+
+func (f *fakeEngine) Inventory(_ context.Context, _, id string) ([]byte, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	document, there := f.inventories[id]
+	return document, there, nil
+}
+
+func (f *fakeEngine) KeepInventory(_ context.Context, _, _, id string, document []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inventories == nil {
+		f.inventories = map[string][]byte{}
+	}
+	f.inventories[id] = document
+	return nil
+}
+
+func (f *fakeEngine) KeepScan(_ context.Context, _, image, _ string, result []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.scans == nil {
+		f.scans = map[string]string{}
+	}
+	f.scans[image] = string(result)
+	return nil
+}
+
 func (f *fakeEngine) Image(_ context.Context, reference string) (engine.Image, error) {
-	image := engine.Image{ID: "sha256:of " + reference, Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
+	image := engine.Image{ID: "sha256:of " + reference, Labels: f.labels, Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}, Environment: f.environment}
 	if f.unchecked != "" && strings.HasPrefix(reference, f.unchecked) {
 		image.Health = nil
 	}

@@ -60,7 +60,7 @@ func TestImageTagIsKnownInAPreviewAndFollowsTheSources(t *testing.T) {
 func TestImageIsBuiltAsTheConfigurationSays(t *testing.T) {
 	inProject(t)
 	x := succeed(t, stack(t, "dev", func(c *config.Config) {
-		c.Build = config.Build{BaseRegistry: "mirror.example/", PipIndexURL: "https://pypi.example/simple", Args: map[string]string{"A": "1"}}
+		c.Build = config.Build{Scan: c.Build.Scan, BaseRegistry: "mirror.example/", PipIndexURL: "https://pypi.example/simple", Args: map[string]string{"A": "1"}}
 	}), up).get(t, "RemoteImage", "backend-image")
 	want := map[string]any{
 		"context": "./app", "dockerfile": "app/Dockerfile", "target": "development", "platform": "linux/amd64",

@@ -17,6 +17,7 @@ import (
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
+	"tarot-platform/internal/sbom"
 	"tarot-platform/internal/smoke"
 	"tarot-platform/internal/state"
 )
@@ -70,6 +71,9 @@ type Engine interface {
 	TagImage(ctx context.Context, image, name string) error
 	// Operating is what is done with a stack and is not finished; false: nothing is.
 	Operating(ctx context.Context, prefix string) (engine.Held, bool, error)
+	// Files, Inventory, KeepInventory and KeepScan are of what images are made of.
+	sbom.Engine
+	KeepScan(ctx context.Context, prefix, image, id string, result []byte) error
 	// Claim has everybody's PruneReleases spare images until it is released.
 	Claim(ctx context.Context, prefix string, images ...string) (release func() error, err error)
 }
@@ -103,6 +107,10 @@ type PlatformArgs struct {
 	// what that of the pooler before one is, and ACME what that of what gets certificates is. nil: compile.Scheduler,
 	// compile.Backup, compile.Postgres, compile.Pooler, compile.ACME.
 	Scheduler, Helper, Archiving, Pooling, ACME Compiler
+	// Origin says of which commit sources are (package origin); nil: images say nothing of it.
+	Origin func(ctx context.Context, folder string) map[string]string
+	// Scan looks for known vulnerabilities; nil: nobody does.
+	Scan Scanner
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.
@@ -182,6 +190,9 @@ func (r *rollout) deploy() error {
 		return err
 	}
 	defer r.removeOrphans()()
+	if err := r.inspect(); err != nil {
+		return err
+	}
 	if err := r.serve(); err != nil { // jobs, canary, verify, start
 		return err
 	}

@@ -47,7 +47,7 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 		newRuntime = runtime.New
 	}
 	var err error
-	r.runtime, err = newRuntime(args.Config.Runtime, runtime.Stack{Prefix: args.Prefix, Label: engine.StackLabel, Engine: args.Engine, Jobs: args.Jobs}, args.Config.Swarm.Constraints)
+	r.runtime, err = newRuntime(args.Config.Runtime, runtime.Stack{Prefix: args.Prefix, Label: engine.StackLabel, Engine: args.Engine, Jobs: args.Jobs, Origin: args.Origin}, args.Config.Swarm.Constraints)
 	if err != nil {
 		return nil, err
 	}

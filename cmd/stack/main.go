@@ -58,6 +58,8 @@ func main() {
 		backupCommand(),
 		databaseCommand(),
 		volumeMoveCommand(),
+		scanCommand(),
+		sbomCommand(),
 	)
 	root.AddCommand(releaseCommands()...)
 	var undone failed

@@ -58,6 +58,8 @@ func look(ctx context.Context, name string) (status.Status, error) {
 	if note != "" {
 		s.Notes = append(s.Notes, note)
 	}
+	problems, notes := d.vulnerable(ctx, out.Release)
+	s.Problems, s.Notes = append(s.Problems, problems...), append(s.Notes, notes...)
 	return s, nil
 }
 

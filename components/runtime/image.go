@@ -13,6 +13,7 @@ import (
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/origin"
 )
 
 // ImageArgs describe an image: one that is built, or a ready one.
@@ -79,13 +80,52 @@ func (s Stack) remoteImage(ctx *pulumi.Context, args ImageArgs, parent pulumi.Re
 		if err != nil {
 			return nil, err
 		}
-		image.Build, syntax = s.build(from), args.Build.Syntax()
+		built := s.build(from)
+		if built.Label, err = s.labels(ctx, *args.Build, args.Reference); err != nil {
+			return nil, err
+		}
+		image.Build, syntax = built, args.Build.Syntax()
 	}
 	again, err := s.anew(ctx, image, args.Reference)
 	if err != nil {
 		return nil, err
 	}
 	return docker.NewRemoteImage(ctx, args.Resource, image, append(opts, showFailedBuild(ctx, args.Resource, syntax), again)...)
+}
+
+// labels say of which commit a build is. An image that is there keeps those of the commit that
+// built it first: a commit that changes nothing in it is no other image (docs/adr/0033).
+func (s Stack) labels(ctx *pulumi.Context, b buildcontext.Build, reference string) (pulumi.StringMapInput, error) {
+	if s.Origin == nil {
+		return nil, nil
+	}
+	there, err := s.Engine.HasImage(ctx.Context(), reference)
+	if err != nil {
+		return nil, err
+	}
+	var labels map[string]string
+	if there {
+		found, err := s.Engine.Image(ctx.Context(), reference)
+		if err != nil {
+			return nil, err
+		}
+		labels = origin.Of(found.Labels)
+	} else {
+		labels = s.Origin(ctx.Context(), sources(b.Context))
+	}
+	if len(labels) == 0 {
+		return nil, nil
+	}
+	return pulumi.ToStringMap(labels), nil
+}
+
+// sources is the folder whose commit a build is of. What is compiled here is built from a folder
+// that git does not know.
+func sources(context string) string {
+	if strings.HasPrefix(filepath.ToSlash(filepath.Clean(context)), buildFolder+"/") {
+		return "."
+	}
+	return context
 }
 
 // anew has an image that somebody has removed built or pulled again by a plain `up`:

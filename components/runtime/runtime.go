@@ -169,6 +169,8 @@ type Stack struct {
 	// Jobs are those that Pulumi's state knows, by their names; nil: none. It is asked
 	// only for what the engine can not tell.
 	Jobs func(ctx context.Context) (map[string]state.Job, error)
+	// Origin are the labels that say of which commit a folder's sources are; nil: none.
+	Origin func(ctx context.Context, folder string) map[string]string
 
 	plan     *plan
 	declared *declared

@@ -34,6 +34,7 @@ func (b Build) check(c *checker) {
 		c.want(secretName.MatchString(name) && !slices.Contains(b.Secrets[:i], name), "build.secrets", name)
 	}
 	c.want(b.Platform == "" || platformName.MatchString(b.Platform), "build.platform", b.Platform)
+	b.Scan.check(c)
 }
 
 // isDockerfile is true for a file that a build of the context can be made by: with a path

@@ -256,6 +256,9 @@ type Build struct {
 	Secrets []string `key:"secrets" allowed:"a list of variable names, upper case, each once"`
 	// The platform to build for, such as linux/arm64. Empty: the engine's own.
 	Platform string `key:"platform" allowed:"empty, or os/architecture"`
+	// What is done about known vulnerabilities in what was built. It is no part of a release:
+	// a rollback keeps that of today.
+	Scan Scan `key:"scan"`
 }
 
 // Nginx describes the edge.
@@ -432,6 +435,7 @@ func Defaults() Config {
 			LoginRate: 10, HSTS: 2 * 365 * 24 * time.Hour,
 			StaticMaxAge: 365 * 24 * time.Hour, ProxyTimeout: 60 * time.Second,
 		},
+		Build:      Build{Scan: Scan{FailOn: "critical", DatabaseDays: 5}},
 		Releases:   Releases{Keep: 5},
 		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
 		Monitoring: monitoringDefaults(),

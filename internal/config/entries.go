@@ -17,6 +17,19 @@ type Entry interface {
 // containers and volumes are made of it.
 var entryName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
 
+// named is an entry whose name is no workload's, and has a form of its own; and one of that form.
+type named interface {
+	Named() (form *regexp.Regexp, example string)
+}
+
+// formOf is the form that the names of such entries have.
+func formOf(entry reflect.Value) (form *regexp.Regexp, of string) {
+	if other, is := entry.Interface().(named); is {
+		return other.Named()
+	}
+	return entryName, example
+}
+
 // EntryOf is an entry of a map of entries, with its defaults; ok is false for any other type.
 func EntryOf(t reflect.Type) (entry reflect.Value, ok bool) {
 	if t.Kind() != reflect.Map || t.Key().Kind() != reflect.String {
@@ -40,11 +53,11 @@ func (d *decoder) entries(target reflect.Value, field reflect.StructField, path 
 	}
 	all := reflect.MakeMap(target.Type())
 	for name, member := range members {
-		if !entryName.MatchString(name) {
+		entry, _ := EntryOf(target.Type())
+		if form, _ := formOf(entry); !form.MatchString(name) {
 			d.add(Fault{Namespace, path, quote(name), field.Tag.Get("allowed")})
 			continue
 		}
-		entry, _ := EntryOf(target.Type())
 		d.value(entry, field, join(path, name), member)
 		all.SetMapIndex(reflect.ValueOf(name), entry)
 	}

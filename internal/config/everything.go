@@ -23,7 +23,8 @@ func switchOn(object reflect.Value) {
 			if entry, several := EntryOf(field.Type()); several {
 				switchOn(entry)
 				field.Set(reflect.MakeMap(field.Type()))
-				field.SetMapIndex(reflect.ValueOf(example), entry)
+				_, name := formOf(entry)
+				field.SetMapIndex(reflect.ValueOf(name), entry)
 			}
 		case reflect.Bool:
 			if object.Type().Field(i).Tag.Get("key") == "enabled" {

@@ -152,6 +152,7 @@ func TestImage(t *testing.T) {
 	}}}
 	real := Image{Start: []string{"/start", "it"}, Health: []string{"CMD", "/healthy"}}
 	standIn := real
+	standIn.Labels = map[string]string{standInFor: "python:3.13", standInVersion: "Debian's 3.11"}
 	standIn.StandIn = "python:3.13 is a stand-in: Debian's 3.11"
 	for name, want := range map[string]Image{"real": real, "stand-in": standIn, "bare": {}} {
 		if got, err := e.Image(t.Context(), name); err != nil || !reflect.DeepEqual(got, want) {

@@ -26,6 +26,8 @@ type Image struct {
 	Health []string
 	// Environment are its variables, as NAME=value.
 	Environment []string
+	// Labels are those of its own and of what it was built on.
+	Labels map[string]string
 	// StandIn names the image that this one, or its base, stands in for, and
 	// what it is in truth. Empty for the real one.
 	StandIn string
@@ -45,7 +47,7 @@ func (e *Engine) Image(ctx context.Context, reference string) (Image, error) {
 		return image, nil
 	}
 	image.Start = append(append(image.Start, found.Config.Entrypoint...), found.Config.Cmd...)
-	image.Environment = found.Config.Env
+	image.Environment, image.Labels = found.Config.Env, found.Config.Labels
 	if found.Config.Healthcheck != nil {
 		image.Health = words(found.Config.Healthcheck.Test, found.Config.Shell)
 	}

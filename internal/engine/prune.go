@@ -88,7 +88,7 @@ func (e *Engine) PruneReleases(ctx context.Context, r Prune) (removed []string, 
 		}
 		failures = append(failures, err)
 	}
-	return removed, errors.Join(failures...)
+	return removed, errors.Join(append(failures, e.pruneInventories(ctx, r.Prefix))...)
 }
 
 // earlierTools are the images of tools that nobody has a use for any more.

@@ -17,6 +17,45 @@ import (
 // and what watches it stay as they are today.
 var Keys = []string{"backend", "build", "services", "routes", "schedules"}
 
+// todays is what is below the key build and no part of a release: what is known of its
+// vulnerabilities changes while it stays the same.
+const todays = "scan"
+
+// withoutTodays is the key build as a release has it; there is false where nothing else is said.
+func withoutTodays(build string) (recorded string, there bool) {
+	members := map[string]json.RawMessage{}
+	if json.Unmarshal([]byte(build), &members) != nil || members[todays] == nil {
+		return build, true // what is no object is refused by whoever decodes it
+	}
+	delete(members, todays)
+	return written(members, build), len(members) > 0
+}
+
+// WithTodays is the key build of a release, with what is no part of it from that of today.
+func WithTodays(recorded, now string) string {
+	members, other := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	if json.Unmarshal([]byte(now), &other) != nil || recorded != "" && json.Unmarshal([]byte(recorded), &members) != nil {
+		return recorded
+	}
+	delete(members, todays) // none has one, but by hand
+	if other[todays] != nil {
+		members[todays] = other[todays]
+	}
+	if recorded == "" && len(members) == 0 {
+		return ""
+	}
+	return written(members, recorded)
+}
+
+// written has the members sorted, as Pulumi passes an object on.
+func written(members map[string]json.RawMessage, otherwise string) string {
+	text, err := json.Marshal(members)
+	if err != nil {
+		return otherwise
+	}
+	return string(text)
+}
+
 // Release is one that has run, and can be returned to.
 type Release struct {
 	// Name is what `tarot:releases.pin` takes.
@@ -83,6 +122,9 @@ func New(image string, images, configuration map[string]string, secrets []string
 	r := Release{Image: image, Images: images, Configuration: map[string]string{}, Secrets: slices.Sorted(slices.Values(secrets)), Complete: true}
 	for _, key := range Keys {
 		value, set := configuration[namespace+":"+key]
+		if key == "build" && set {
+			value, set = withoutTodays(value)
+		}
 		if set && (value != "{}" || key == "backend" || key == "build") { // to name none is to say nothing
 			r.Configuration[namespace+":"+key] = value
 		}

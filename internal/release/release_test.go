@@ -2,6 +2,7 @@ package release
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -39,6 +40,7 @@ func TestAReleaseIsAnImageAndWhatShapesIt(t *testing.T) {
 		"another image":           {"app:2", nil, configuration, []string{"A", "B"}, false},
 		"another configuration":   {"app:1", nil, with("backend", `{"replicas":3}`), []string{"A", "B"}, false},
 		"built in another way":    {"app:1", nil, with("build", `{}`), []string{"A", "B"}, false},
+		"with other exceptions":   {"app:1", nil, with("build", `{"scan":{"failOn":"off"}}`), []string{"A", "B"}, true},
 		"with one more secret":    {"app:1", nil, configuration, []string{"A", "B", "C"}, false},
 		"with one secret less":    {"app:1", nil, configuration, []string{"A"}, false},
 		"with no services":        {"app:1", nil, with("services", "{}"), []string{"A", "B"}, true},
@@ -65,5 +67,26 @@ func TestNames(t *testing.T) {
 	}
 	if got := Names([]Release{{Name: "r1"}, {Name: "r2"}}); got != "r1, r2" {
 		t.Error(got)
+	}
+}
+
+func TestWhatIsKnownOfVulnerabilitiesIsNoPartOfARelease(t *testing.T) {
+	built := func(build string) Release {
+		return New("app:1", nil, map[string]string{"tarot:build": build}, nil, "tarot")
+	}
+	plain := built(`{"args":{"A":"1"},"platform":""}`)
+	if scanned := built(`{"args":{"A":"1"},"platform":"","scan":{"failOn":"high"}}`); !reflect.DeepEqual(scanned, plain) {
+		t.Errorf("%+v, want %+v", scanned, plain)
+	}
+	for _, test := range []struct{ recorded, now, want string }{
+		{`{"args":{}}`, `{"scan":{"failOn":"off"},"platform":"x/y"}`, `{"args":{},"scan":{"failOn":"off"}}`},
+		{`{"args":{}}`, `{}`, `{"args":{}}`},
+		{"", `{"scan":{}}`, `{"scan":{}}`},
+		{"", `{"args":{}}`, ""},
+		{`{"args":{}}`, "", `{"args":{}}`},
+	} {
+		if got := WithTodays(test.recorded, test.now); got != test.want {
+			t.Errorf("%s of today's %s: %s, want %s", test.recorded, test.now, got, test.want)
+		}
 	}
 }
