@@ -97,6 +97,8 @@ type PlatformArgs struct {
 	// what that of the pooler before one is, and ACME what that of what gets certificates is. nil: compile.Scheduler,
 	// compile.Backup, compile.Postgres, compile.Pooler, compile.ACME.
 	Scheduler, Helper, Archiving, Pooling, ACME Compiler
+	// Exact says what images are locked to; nil: to nothing.
+	Exact Exact
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.
