@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/images"
 	"tarot-platform/internal/origin"
 	"tarot-platform/internal/scan"
 	"tarot-platform/internal/smoke"
@@ -49,6 +51,9 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if args.Exact, err = lockedImages(ctx, docker); err != nil {
+		return nil, err
+	}
 	stack := stackName(ctx)
 	args.Engine, args.Check, args.Dial, args.Sleep = docker, check, dial, time.Sleep
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }
@@ -63,6 +68,15 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		ctx.Export(name, value)
 	}
 	return prune(ctx, docker, args.Prefix, platform.Declared), nil
+}
+
+// lockedImages says what images are locked to, if anything is.
+func lockedImages(ctx *pulumi.Context, docker *engine.Engine) (components.Exact, error) {
+	lock, err := images.ReadLock(images.LockFile)
+	if err != nil || lock.Empty() {
+		return nil, err
+	}
+	return lock.Exact(docker.Locate, images.MirrorsOf(os.Getenv), func(text string) { _ = ctx.Log.Warn(text, nil) }), nil
 }
 
 // stackName is what the CLI finds this stack by.

@@ -41,6 +41,7 @@ type fakeEngine struct {
 	compared       engine.Comparison
 	releases       []release.Release
 	missing        []string // images that it has not
+	locked         map[string]string
 	claims         []string
 	pruning        engine.Prune
 	group          int    // of the engine's socket
@@ -173,6 +174,18 @@ func (f *fakeEngine) Fix(_ context.Context, name, repository string) (engine.Fix
 		return engine.Fixed{Name: repository + ":00000000000000cc", Tag: true, Warning: "it moves"}, nil
 	}
 	return engine.Fixed{Name: name}, f.failures["fix"]
+}
+
+// exact is what images are locked to; nothing: there can be no such image.
+func (f *fakeEngine) exact(_ context.Context, name string) (string, error) {
+	to, is := f.locked[name]
+	if !is {
+		return name, nil
+	}
+	if to == "" {
+		return "", errors.New(name + " can't be had")
+	}
+	return to, nil
 }
 
 func (f *fakeEngine) TagImage(_ context.Context, image, name string) error {

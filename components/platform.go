@@ -111,6 +111,8 @@ type PlatformArgs struct {
 	Origin func(ctx context.Context, folder string) map[string]string
 	// Scan looks for known vulnerabilities; nil: nobody does.
 	Scan Scanner
+	// Exact says what images are locked to; nil: to nothing.
+	Exact Exact
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.

@@ -71,7 +71,7 @@ func (r *rollout) findImages(d *deploying) error {
 	cfg := r.args.Config
 	var err error
 	build := backend.Build(cfg, r.args.Engine.Platform())
-	if d.Image, err = r.exact(d, config.BackendName, cfg.Backend.Image, build, cfg.Backend.User, "backend.user"); err != nil {
+	if d.Image, err = r.fix(d, config.BackendName, cfg.Backend.Image, build, cfg.Backend.User, "backend.user"); err != nil {
 		return err
 	}
 	for name, s := range cfg.Services {
@@ -82,17 +82,17 @@ func (r *rollout) findImages(d *deploying) error {
 			d.Images = map[string]string{}
 		}
 		user := cmp.Or(s.User, cfg.Backend.User)
-		if d.Images[name], err = r.exact(d, name, s.Image, services.Build(cfg, name, r.args.Engine.Platform()), user, "services."+name+".user"); err != nil {
+		if d.Images[name], err = r.fix(d, name, s.Image, services.Build(cfg, name, r.args.Engine.Platform()), user, "services."+name+".user"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// exact is the exact name of an image. One that is built (ready is empty) has the hash of its
+// fix is the exact name of an image. One that is built (ready is empty) has the hash of its
 // sources in it; a ready one gets the name that means what its tag means now, so that a tag
 // that moves is a change, and a release that can be returned to. A pinned release has its own.
-func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build, user, key string) (string, error) {
+func (r *rollout) fix(d *deploying, of, ready string, build buildcontext.Build, user, key string) (string, error) {
 	if ready == "" {
 		hash, err := build.Hash()
 		if err != nil {
@@ -102,6 +102,10 @@ func (r *rollout) exact(d *deploying, of, ready string, build buildcontext.Build
 	}
 	if r.args.Pinned {
 		return ready, nil
+	}
+	ready, err := r.exact(ready)
+	if err != nil {
+		return "", err
 	}
 	fixed, err := r.args.Engine.Fix(r.ctx.Context(), ready, r.repository(of))
 	if err == nil && fixed.Warning != "" {
@@ -157,6 +161,10 @@ func (r *rollout) archivingNext() (part.Built, error) {
 }
 
 func (r *rollout) archivingOf(image string) (part.Built, error) {
+	image, err := r.exact(image)
+	if err != nil {
+		return part.Built{}, err
+	}
 	return r.tool(archivingName, r.args.Archiving, func(_ context.Context, platform string) (buildcontext.Build, error) {
 		return compile.Postgres(platform, image, r.args.Config.Build.AptMirror)
 	}, "backup.enabled")
@@ -176,8 +184,12 @@ func (r *rollout) pooling() (part.Built, error) {
 	if !cfg.Pools() {
 		return part.Built{}, nil
 	}
+	image, err := r.exact(cfg.Database.ServerImage())
+	if err != nil {
+		return part.Built{}, err
+	}
 	return r.tool(poolingName, r.args.Pooling, func(_ context.Context, platform string) (buildcontext.Build, error) {
-		return compile.Pooler(platform, cfg.Database.ServerImage(), cfg.Build.AptMirror)
+		return compile.Pooler(platform, image, cfg.Build.AptMirror)
 	}, "database.pooler.enabled")
 }
 

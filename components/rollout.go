@@ -51,6 +51,9 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.lockBases(); err != nil {
+		return nil, err
+	}
 	if r.deploying, err = r.identify(); err != nil {
 		return nil, err
 	}
@@ -90,6 +93,9 @@ func newRollout(ctx *pulumi.Context, args *PlatformArgs) (*rollout, error) {
 		Site: part.Site{URL: r.site.URL(ctx.Context()), Name: r.site.Given(), Hosts: r.site.Names()},
 	}
 	if r.parts, err = part.Collect(parts.All, r.context); err != nil {
+		return nil, err
+	}
+	if err := r.lockImages(); err != nil {
 		return nil, err
 	}
 	for _, d := range r.parts {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The application's own tests, in its development image, on SQLite and on a PostgreSQL that
 # is thrown away, without a network and without anything writable but memory. The JUnit
-# report is on stdout.
+# report is on stdout. PIP_INDEX_URL: where the packages come from, if not from where the base
+# image has them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +11,7 @@ image=tarot-app-test:latest
 setup/base-images.sh only python postgres
 postgres=$(awk '$2 == "postgres" { print $3; exit }' setup/images.txt setup/test-images.txt)
 # Plain `docker build`: a client without buildx has the classic builder.
-docker build --target development --tag "$image" app >&2
+docker build --target development ${PIP_INDEX_URL:+--build-arg "PIP_INDEX_URL=$PIP_INDEX_URL"} --tag "$image" app >&2
 
 # What a crash would lose is lost with the container anyway.
 server=$(docker run --detach --rm --network none --user 999:999 --read-only --cap-drop ALL --tmpfs /tmp --tmpfs /dev/shm \

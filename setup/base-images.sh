@@ -12,6 +12,8 @@
 #   base-images.sh save FILE    write them to a file, for a machine without a network
 #   base-images.sh load FILE    read them from such a file
 #
+# Those that images.lock has are pulled by their digests, wherever from.
+#
 # TAROT_BASE_IMAGES       auto (default), pull (a registry or nothing), standin (no registry),
 #                         local (only what is here: touches no network)
 # TAROT_REGISTRY_MIRROR   what to put before python and nginx: registry.example.cn/library/
@@ -72,6 +74,35 @@ exists() { docker image inspect "$1" >/dev/null 2>&1; }
 image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 is_standin() { [ "$(label "$1" '')" = true ]; }
 
+# locked IMAGE: the digest that images.lock has for it, if any.
+locked() {
+  if [ -e "$here/../images.lock" ]; then awk -v image="$1" '$1 == image { print $2; exit }' "$here/../images.lock"; fi
+}
+
+# unlike_lock IMAGE: whether registries have given what is here another digest than images.lock has. What
+# none has given one can't be told.
+unlike_lock() {
+  local digest known
+  digest=$(locked "$1")
+  if [ -z "$digest" ] || is_standin "$1"; then return 1; fi
+  known=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$1" 2>/dev/null | sed '/^$/d')
+  [ -n "$known" ] && ! grep -qF "@$digest" <<<"$known"
+}
+
+# pinned IMAGE: what a person is told of that, of an image that images.lock has.
+pinned() {
+  local digest
+  digest=$(locked "$1")
+  if [ -z "$digest" ]; then return; fi
+  if docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$1" 2>/dev/null | grep -qF "@$digest"; then
+    printf ', as images.lock says'
+  elif unlike_lock "$1"; then
+    printf ', not the one of images.lock'
+  else
+    printf ', not pinned: no registry has given it a digest'
+  fi
+}
+
 # label IMAGE PART...: of the labels tarot.standin<PART>, one a line. Each question
 # to the engine takes a while, and there are ten images.
 label() {
@@ -100,6 +131,7 @@ describe() {
   else
     printf '%s, as pulled or loaded' "$(version_inside "$1" "$2")"
   fi
+  pinned "$1"
 }
 
 list() {
@@ -204,8 +236,10 @@ end_pull() {
 
 # pull IMAGE KIND: 1 when no registry has it, 2 when its download breaks off.
 pull() {
-  local source registry before try
+  local source registry before try digest
   source=$(source_of "$1")
+  digest=$(locked "$1")
+  source=$source${digest:+@$digest}
   registry=$(registry_of "$1")
   if is_silent "$registry"; then return 1; fi
   before=$(image_id "$1")
@@ -375,7 +409,11 @@ renew_standin() {
 is_current() {
   local standin recipe
   { read -r standin && read -r recipe; } < <(label "$1" '' .recipe) || return 1
-  if [ "$standin" = true ]; then [ "$recipe" = "$(recipe "$2")" ]; else [ "$mode" != standin ]; fi
+  if [ "$standin" = true ]; then
+    [ "$recipe" = "$(recipe "$2")" ]
+  else
+    [ "$mode" != standin ] && { [ "$mode" = local ] || ! unlike_lock "$1"; }
+  fi
 }
 
 # obtain KIND: not 0 when the image could not be had; why has been said then.
@@ -392,6 +430,11 @@ obtain() {
       if [ "$mode" = auto ] && ! is_current "$own" "$kind"; then
         pull "$image" "$kind" || status=$?
         if [ "$status" -ne 1 ]; then return "$status"; fi
+        # It is a registry's, and a stand-in is no step forward.
+        if unlike_lock "$image"; then
+          warn "$image stays: $(describe "$image" "$kind"), so \`pulumi up\` of a stack that uses it will refuse"
+          return
+        fi
       fi
       stand_in "$image" "$kind"
       ;;

@@ -28,11 +28,11 @@ func previewCommand() *cobra.Command {
 func postCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "post-comment FILE",
-		Short: "put it under the pull request, in place of the one before",
-		Long:  "For GitHub Actions: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_TOKEN and PULL_REQUEST in the environment.",
+		Short: "put it under the pull request of a commit, in place of the one before",
+		Long:  "For GitHub Actions: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_TOKEN, HEAD_OWNER, HEAD_BRANCH and HEAD_SHA in the environment.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := preview.Post(cmd.Context(), args[0], os.Getenv); err != nil {
+			if err := preview.Post(cmd.Context(), args[0], os.Getenv, console.Stderr()); err != nil {
 				return failed{err}
 			}
 			return nil

@@ -315,7 +315,8 @@ type Image struct {
 	Reference string
 	// Build is what it is built from; nil: it is ready.
 	Build *buildcontext.Build
-	// Key is the key of the configuration that names it where it is ready; empty: none does.
+	// Key is the key of the configuration that names it, or what the platform builds its own of;
+	// empty: none does.
 	Key string
 	// SetUp is what set-up gets for it, before there is a stack: the image itself, or what
 	// it is built from in its turn. Empty: nothing, it is the user's own.

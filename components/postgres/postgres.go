@@ -91,12 +91,12 @@ func nextImage(c part.Context) part.Image {
 func image(c part.Context) part.Image {
 	i := part.Image{Name: Name, Reference: c.Database.ServerImage(), Component: component}
 	i.SetUp = i.Reference
-	switch {
-	case c.Archives(): // an image of our own, of that one
+	if c.Database.Image != "" {
+		i.Key = "database.image"
+	}
+	if c.Archives() { // an image of our own, of that one
 		build := c.Archiving.Build
 		i.Reference, i.Build = c.Archiving.Reference, &build
-	case c.Database.Image != "":
-		i.Key = "database.image"
 	}
 	return i
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -70,5 +71,47 @@ func TestADigestThatNobodyNamedIsAnError(t *testing.T) {
 		if got, err := (&Engine{api: api}).Digest(t.Context(), "app:1"); err == nil {
 			t.Errorf("it is %q", got)
 		}
+	}
+}
+
+// A tag of a lock is the image of its digest, whatever the engine has by that tag.
+func TestALockedTagIsLocated(t *testing.T) {
+	right, wrong := digest.FromString("right"), digest.FromString("wrong")
+	of := func(known ...string) image.InspectResponse {
+		return image.InspectResponse{ID: "sha256:01", RepoDigests: known, Config: &dockerspec.DockerOCIImageConfig{}}
+	}
+	standIn := func(of string) image.InspectResponse {
+		i := image.InspectResponse{ID: "sha256:02", RepoDigests: []string{"nginx@" + string(wrong)}, Config: &dockerspec.DockerOCIImageConfig{}}
+		i.Config.Labels = map[string]string{standInFor: of, standInVersion: "nginx 1.30.6 (Debian forky)"}
+		return i
+	}
+	exact, mirrored := "nginx:1.30@"+string(right), "mirror/library/nginx:1.30@"+string(right)
+	for _, test := range []struct {
+		name     string
+		here     map[string]image.InspectResponse
+		registry error
+		want     string
+		unpinned string
+		fault    string
+	}{
+		{"not here", nil, errNoAnswer, mirrored, "", ""},
+		{"here by its digest", map[string]image.InspectResponse{exact: of(), "nginx:1.30": of("nginx@" + string(wrong))}, errNoAnswer, exact, "", ""},
+		{"here from the mirror", map[string]image.InspectResponse{mirrored: of()}, errNoAnswer, mirrored, "", ""},
+		{"here from another mirror", map[string]image.InspectResponse{"nginx:1.30": of("a/nginx@"+string(wrong), "b:5000/nginx@"+string(right))}, errNoAnswer, "b:5000/nginx:1.30@" + string(right), "", ""},
+		{"a stand-in", map[string]image.InspectResponse{"nginx:1.30": standIn("nginx:1.30")}, errNoAnswer, "nginx:1.30", "it is a stand-in (nginx 1.30.6 (Debian forky))", ""},
+		{"built on a stand-in", map[string]image.InspectResponse{"nginx:1.30": standIn("python:3.11-slim")}, errNoAnswer, "", "", "the lock says " + string(right) + ", this engine has " + string(wrong)},
+		{"loaded", map[string]image.InspectResponse{"nginx:1.30": of()}, errNoAnswer, "nginx:1.30", "was built or loaded here", ""},
+		{"another one", map[string]image.InspectResponse{"nginx:1.30": of("nginx@" + string(wrong))}, nil, mirrored, "", ""},
+		{"another one, and no registry", map[string]image.InspectResponse{"nginx:1.30": of("nginx@" + string(wrong))}, errNoAnswer, "", "", "can't be had"},
+	} {
+		api := anyRegistry{&fakeAPI{images: test.here}, right, test.registry}
+		got, unpinned, err := (&Engine{api: api}).Locate(t.Context(), "nginx:1.30", string(right), "mirror/library/nginx:1.30")
+		if got != test.want || (unpinned == "") != (test.unpinned == "") || !strings.Contains(unpinned, test.unpinned) ||
+			(err == nil) != (test.fault == "") || err != nil && !strings.Contains(err.Error(), test.fault) {
+			t.Errorf("%s: %q, %q, %v", test.name, got, unpinned, err)
+		}
+	}
+	if got, _, err := (&Engine{api: anyRegistry{fakeAPI: &fakeAPI{failure: errNoAnswer}}}).Locate(t.Context(), "nginx:1.30", string(right), "nginx:1.30"); err == nil {
+		t.Errorf("an engine that does not answer has %s", got)
 	}
 }

@@ -15,9 +15,10 @@ import (
 	"github.com/distribution/reference"
 )
 
-// Named is an image that the stack file names, or may name.
+// Named is an image that a stack uses.
 type Named struct {
-	// Key is where: the keys, from the top, without the namespace.
+	// Key is where the stack file names it, or may: the keys, from the top, without the namespace.
+	// Empty: nowhere, it is the program's own choice.
 	Key []string
 	// Now is what is there; of a base image that has nothing there, what the Dockerfile says.
 	Now string
@@ -31,8 +32,8 @@ func Base(name, now string) Named { return Named{append(slices.Clone(ofBases), n
 
 // Sorted are the images, each once.
 func Sorted(all []Named) []Named {
-	slices.SortFunc(all, func(a, b Named) int { return slices.Compare(a.Key, b.Key) })
-	return slices.CompactFunc(all, func(a, b Named) bool { return slices.Equal(a.Key, b.Key) })
+	slices.SortFunc(all, func(a, b Named) int { return cmp.Or(slices.Compare(a.Key, b.Key), cmp.Compare(a.Now, b.Now)) })
+	return slices.CompactFunc(all, func(a, b Named) bool { return slices.Equal(a.Key, b.Key) && (len(a.Key) > 0 || a.Now == b.Now) })
 }
 
 // String is the key as `pulumi config` shows it.
@@ -40,13 +41,24 @@ func (n Named) String() string {
 	if len(n.Key) > len(ofBases) && slices.Equal(n.Key[:len(ofBases)], ofBases) {
 		return fmt.Sprintf("%s[%q]", strings.Join(ofBases, "."), n.Key[len(ofBases)])
 	}
-	return strings.Join(n.Key, ".")
+	return cmp.Or(strings.Join(n.Key, "."), n.Now)
+}
+
+// place is the image with where it is named.
+func (n Named) place() string {
+	if len(n.Key) == 0 {
+		return n.Now
+	}
+	return n.String() + ": " + n.Now
 }
 
 // is is true where somebody may mean the image by a word: its key, or what is there.
 func (n Named) is(word string) bool {
 	tagged, _ := n.tagged()
-	return slices.Contains([]string{n.String(), n.Now, tagged, n.Key[len(n.Key)-1]}, word)
+	if len(n.Key) > 0 && n.Key[len(n.Key)-1] == word {
+		return true
+	}
+	return slices.Contains([]string{n.String(), n.Now, tagged}, word)
 }
 
 // tagged is what is there without its digest; empty where there is no tag beside it, so that
@@ -75,6 +87,11 @@ func (n Named) tagged() (string, error) {
 // for Docker Hub, and TAROT_GHCR_MIRROR for ghcr.io. Empty: the registries themselves.
 type Mirrors struct{ Hub, GHCR string }
 
+// MirrorsOf are those that the environment names.
+func MirrorsOf(env func(string) string) Mirrors {
+	return Mirrors{Hub: env("TAROT_REGISTRY_MIRROR"), GHCR: env("TAROT_GHCR_MIRROR")}
+}
+
 // of is an image's name where it is asked for and pulled from. Mirrors of Docker Hub have its
 // official images in library/, and the others beside that folder.
 func (m Mirrors) of(name string) string {
@@ -96,15 +113,18 @@ func (m Mirrors) hub() string { return strings.TrimSuffix(m.Hub, "/") + "/" }
 // Change is an image that means another one now.
 type Change struct {
 	Named
-	// To is the exact image.
-	To string
+	// Exact is what the stack file is to have, where that has a digest already. Empty: the lock has it.
+	Exact  string
+	Locked Locked
 }
 
 // Ask asks for the digest behind each tag, and tells what it hears, a line an image. changes
-// are those that are other ones than the stack file says. unknown is why some could not be
-// asked for, each with its name; of these nothing is known. Those that words do not mean are
-// left out; none: all are meant.
-func Ask(ctx context.Context, all []Named, words []string, mirrors Mirrors, digest func(ctx context.Context, name string) (string, error), to io.Writer) (changes []Change, unknown error) {
+// are those that are other ones than the stack file says, where that has a digest, or else the lock.
+// unknown is why some could not be asked for, each with its name; of these nothing is known. Those
+// that words do not mean are left out; none: all are meant. Version says what version an image is, or
+// nothing.
+func Ask(ctx context.Context, all []Named, lock Lock, words []string, mirrors Mirrors, digest func(ctx context.Context, name string) (string, error),
+	version func(ctx context.Context, exact string) string, to io.Writer) (changes []Change, unknown error) {
 	for _, word := range words {
 		if !slices.ContainsFunc(all, func(n Named) bool { return n.is(word) }) {
 			return nil, fmt.Errorf("%s is no image of the stack; these are: %s", word, list(all))
@@ -113,37 +133,61 @@ func Ask(ctx context.Context, all []Named, words []string, mirrors Mirrors, dige
 	if len(words) > 0 {
 		all = slices.DeleteFunc(slices.Clone(all), func(n Named) bool { return !slices.ContainsFunc(words, n.is) })
 	}
-	found := make([]string, len(all))
+	found := make([]Change, len(all))
 	failures := make([]error, len(all))
 	var asking sync.WaitGroup
 	for i, n := range all {
-		asking.Go(func() {
-			name, err := n.tagged()
-			if err == nil && name != "" {
-				name = mirrors.of(name)
-				found[i], err = digest(ctx, name)
-				found[i] = name + "@" + found[i]
-			}
-			if err != nil {
-				failures[i] = fmt.Errorf("%s: %s: %w", n, cmp.Or(name, n.Now), err)
-			}
-		})
+		asking.Go(func() { found[i], failures[i] = n.ask(ctx, lock, mirrors, digest, version) })
 	}
 	asking.Wait()
 	for i, n := range all {
+		c := found[i]
+		now, locked := lock.Of(n.Now)
+		fmt.Fprintf(to, "  %s\n", n.place())
 		switch {
 		case failures[i] != nil:
-			fmt.Fprintf(to, "  %s: %s\n    could not be asked for\n", n, n.Now)
-		case found[i] == "":
-			fmt.Fprintf(to, "  %s: %s\n    has no tag that could mean another one\n", n, n.Now)
-		case found[i] == n.Now:
-			fmt.Fprintf(to, "  %s: %s\n    is what its tag means\n", n, n.Now)
+			fmt.Fprint(to, "    could not be asked for\n")
+		case c.Locked.Digest == "":
+			fmt.Fprint(to, "    has no tag that could mean another one\n")
+		case c.Exact == n.Now, c.Exact == "" && c.Locked.Digest == now.Digest:
+			fmt.Fprint(to, "    is what its tag means\n")
 		default:
-			fmt.Fprintf(to, "  %s: %s\n    → %s\n", n, n.Now, found[i])
-			changes = append(changes, Change{n, found[i]})
+			was := ""
+			if locked {
+				was = now.String() + " "
+			} else if c.Exact != "" {
+				_, sum, _ := strings.Cut(n.Now, "@")
+				was = Locked{Digest: sum}.String() + " "
+			}
+			fmt.Fprintf(to, "    %s→ %s\n", was, c.Locked)
+			changes = append(changes, c)
 		}
 	}
 	return changes, errors.Join(failures...)
+}
+
+// ask is what the image means now.
+func (n Named) ask(ctx context.Context, lock Lock, mirrors Mirrors, digest func(ctx context.Context, name string) (string, error), version func(ctx context.Context, exact string) string) (Change, error) {
+	name, err := n.tagged()
+	c := Change{Named: n}
+	if err == nil && name != "" {
+		name = mirrors.of(name)
+		c.Locked.Digest, err = digest(ctx, name)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%s: %s: %w", n, cmp.Or(name, n.Now), err)
+	}
+	if name == "" {
+		return c, nil
+	}
+	exact := name + "@" + c.Locked.Digest
+	if strings.Contains(n.Now, "@") {
+		c.Exact = exact
+	}
+	if now, _ := lock.Of(n.Now); exact != n.Now && c.Locked.Digest != now.Digest {
+		c.Locked.Version = version(ctx, exact)
+	}
+	return c, nil
 }
 
 func list(all []Named) string {

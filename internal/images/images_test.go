@@ -36,35 +36,54 @@ func (r *registry) digest(_ context.Context, name string) (string, error) {
 	return "", errors.New("no answer")
 }
 
+func locked(t *testing.T, text string) Lock {
+	t.Helper()
+	lock, err := parseLock(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lock
+}
+
+func unversioned(context.Context, string) string { return "" }
+
 func TestAskSaysWhatIsNew(t *testing.T) {
-	two := "sha256:" + strings.Repeat("2", 64)
-	r := &registry{has: map[string]string{"nginx:1.30": "sha256:aa", "ghcr.io/google/cadvisor:v1": two, "python:3.11-slim": "sha256:bb", "registry.example:5000/postgres:latest": "sha256:cc"}}
+	sum := func(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
+	r := &registry{has: map[string]string{"nginx:1.30": sum("a"), "ghcr.io/google/cadvisor:v1": sum("3"), "python:3.11-slim": sum("b"),
+		"registry.example:5000/postgres:latest": sum("c"), "postgres:18": sum("d")}}
+	lock := locked(t, "# mine\nnginx:1.30 "+sum("9")+" 1.30.1\npython:3.11-slim "+sum("b")+"\n")
+	version := func(_ context.Context, exact string) string {
+		return map[string]string{"nginx:1.30@" + sum("a"): "1.30.2", "ghcr.io/google/cadvisor:v1@" + sum("3"): "v1.2"}[exact]
+	}
 	var told strings.Builder
-	changes, err := Ask(t.Context(), all, nil, Mirrors{}, r.digest, &told)
+	changes, err := Ask(t.Context(), Sorted(append(slices.Clone(all), Named{Now: "postgres:18"}, Named{Now: "postgres:18"})), lock, nil, Mirrors{}, r.digest, version, &told)
 	got := map[string]string{}
 	for _, c := range changes {
-		got[c.String()] = c.To
+		got[c.String()] = c.Exact + " " + c.Locked.Digest
 	}
-	if want := map[string]string{"nginx.image": "nginx:1.30@sha256:aa", `build.baseImages["python:3.11-slim"]`: "python:3.11-slim@sha256:bb",
-		"services.db.image": "registry.example:5000/postgres:latest@sha256:cc"}; !maps.Equal(got, want) {
+	if want := map[string]string{"nginx.image": " " + sum("a"), "services.db.image": " " + sum("c"), "postgres:18": " " + sum("d"),
+		// What the stack's file has by a digest stays there.
+		"monitoring.images.cadvisor": "ghcr.io/google/cadvisor:v1@" + sum("3") + " " + sum("3")}; !maps.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
 	// Not to know is not that there is nothing new.
 	if err == nil || err.Error() != "cache.image: valkey/valkey:9: no answer" {
 		t.Errorf("%v", err)
 	}
-	const want = `  backend.image: registry.example:5000/app@sha256:1111111111111111111111111111111111111111111111111111111111111111
+	const want = `  postgres:18
+    → sha256:dddddddddddd
+  backend.image: registry.example:5000/app@sha256:1111111111111111111111111111111111111111111111111111111111111111
     has no tag that could mean another one
   build.baseImages["python:3.11-slim"]: python:3.11-slim
-    → python:3.11-slim@sha256:bb
+    is what its tag means
   cache.image: valkey/valkey:9
     could not be asked for
   monitoring.images.cadvisor: ghcr.io/google/cadvisor:v1@sha256:2222222222222222222222222222222222222222222222222222222222222222
-    is what its tag means
+    sha256:222222222222 → v1.2, sha256:333333333333
   nginx.image: nginx:1.30
-    → nginx:1.30@sha256:aa
+    1.30.1, sha256:999999999999 → 1.30.2, sha256:aaaaaaaaaaaa
   services.db.image: registry.example:5000/postgres
-    → registry.example:5000/postgres:latest@sha256:cc
+    → sha256:cccccccccccc
 `
 	if told.String() != want {
 		t.Error(told.String())
@@ -79,7 +98,7 @@ func TestAskTakesThoseThatAreMeant(t *testing.T) {
 		{[]string{"nginx.image", "nginx"}, nil},
 	} {
 		r := &registry{}
-		changes, err := Ask(t.Context(), all, test.words, Mirrors{}, r.digest, &strings.Builder{})
+		changes, err := Ask(t.Context(), append(slices.Clone(all), Named{Now: "postgres:18"}), Lock{}, test.words, Mirrors{}, r.digest, unversioned, &strings.Builder{})
 		slices.Sort(r.asked)
 		if !slices.Equal(r.asked, test.want) || err == nil || len(changes) > 0 {
 			t.Errorf("%v: asked for %v, %v", test.words, r.asked, err)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tarot-platform/internal/console"
 )
 
 type posted struct {
@@ -17,8 +19,11 @@ type posted struct {
 	User map[string]string `json:"user"`
 }
 
-// pullRequest is GitHub with one pull request, number 7.
+// pullRequest is GitHub with one pull request, number 7, which ends with the commit abc of somebody's
+// branch, and another one of that branch that is behind it.
 type pullRequest struct{ comments []posted }
+
+const openOnes = `[{"number": 6, "head": {"sha": "0123"}}, {"number": 7, "head": {"sha": "abc"}}]`
 
 func (p *pullRequest) add(login, body string) {
 	p.comments = append(p.comments, posted{int64(len(p.comments) + 1), body, map[string]string{"login": login}})
@@ -34,6 +39,8 @@ func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var id, page, size int
 	list := r.URL.Path == "/repos/owner/name/issues/7/comments"
 	switch {
+	case r.URL.Path == "/repos/owner/name/pulls" && r.URL.RawQuery == "head=somebody%3Aa%2Fb%26c&per_page=100&state=open":
+		_, _ = w.Write([]byte(openOnes))
 	case list && r.Method == http.MethodGet:
 		_, _ = fmt.Sscanf(r.URL.RawQuery, "per_page=%d&page=%d", &size, &page)
 		from := min((page-1)*size, len(p.comments))
@@ -49,8 +56,8 @@ func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post posts a file of this text.
-func (p *pullRequest) post(t *testing.T, text, token string) error {
+// post posts a file of this text, and is told what is said.
+func (p *pullRequest) post(t *testing.T, text, token, sha string) (string, error) {
 	t.Helper()
 	server := httptest.NewServer(p)
 	defer server.Close()
@@ -58,8 +65,11 @@ func (p *pullRequest) post(t *testing.T, text, token string) error {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"GITHUB_API_URL": server.URL, "GITHUB_REPOSITORY": "owner/name", "GITHUB_TOKEN": token, "PULL_REQUEST": "7"}
-	return Post(t.Context(), file, func(name string) string { return env[name] })
+	env := map[string]string{"GITHUB_API_URL": server.URL, "GITHUB_REPOSITORY": "owner/name", "GITHUB_TOKEN": token,
+		"HEAD_OWNER": "somebody", "HEAD_BRANCH": "a/b&c", "HEAD_SHA": sha}
+	var said strings.Builder
+	err := Post(t.Context(), file, func(name string) string { return env[name] }, console.Console{To: &said})
+	return said.String(), err
 }
 
 func TestOneCommentThatIsUpdated(t *testing.T) {
@@ -71,7 +81,7 @@ func TestOneCommentThatIsUpdated(t *testing.T) {
 	}
 	before := len(p.comments)
 	for _, text := range []string{"first", "second", "third"} {
-		if err := p.post(t, marker+"\n"+text, "token"); err != nil {
+		if _, err := p.post(t, marker+"\n"+text, "token", "abc"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,16 +98,22 @@ func TestOneCommentThatIsUpdated(t *testing.T) {
 
 func TestACommentThatCanNotBePosted(t *testing.T) {
 	p := &pullRequest{}
-	if err := p.post(t, "no marker\n", "token"); err == nil || !strings.Contains(err.Error(), "no marker") {
-		t.Errorf("without a marker: %v", err)
+	p.add(author, "<!-- of another workflow -->\nwhat it says")
+	for _, text := range []string{"no marker\n", "<!-- of another workflow -->\nmine"} {
+		if _, err := p.post(t, text, "token", "abc"); err == nil || !strings.Contains(err.Error(), "is not "+marker) {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
-	if err := p.post(t, marker, "read-only"); err == nil || !strings.Contains(err.Error(), "403") {
+	if _, err := p.post(t, marker, "read-only", "abc"); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("with a token that may not: %v", err)
 	}
-	if err := Post(t.Context(), "x", func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "GITHUB_API_URL") {
+	if said, err := p.post(t, marker, "token", "ffff"); err != nil || !strings.Contains(said, "ffff is the newest commit of no open pull request") {
+		t.Errorf("after a newer push: %q, %v", said, err)
+	}
+	if err := Post(t.Context(), "x", func(string) string { return "" }, console.Console{}); err == nil || !strings.Contains(err.Error(), "GITHUB_API_URL") {
 		t.Errorf("outside of a workflow: %v", err)
 	}
-	if len(p.comments) != 0 {
-		t.Error("a comment was made all the same")
+	if len(p.comments) != 1 || p.comments[0].Body != "<!-- of another workflow -->\nwhat it says" {
+		t.Errorf("a comment was made or changed all the same: %v", p.comments)
 	}
 }

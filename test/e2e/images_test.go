@@ -17,6 +17,7 @@ import (
 
 	"tarot-platform/components/backend"
 	"tarot-platform/components/runtime"
+	"tarot-platform/internal/images"
 )
 
 // hub is a registry of this machine's that has base images under the names of a mirror, and
@@ -50,7 +51,8 @@ func (h *hub) has(image, as string) {
 
 // An application whose Dockerfile is outside of its folder, and needs a secret to be built. Its
 // base image and nginx are taken by the digests that a registry names, and the base moves under
-// its tag: nothing changes until the stack's file says so, and a rollback brings the old one.
+// its tag: nothing changes until images.lock says so, and a rollback brings the old one. The stack's
+// file stays as it is. What is locked and here needs no registry.
 //
 //suite:thorough
 func TestImagesAreUpdated(t *testing.T) {
@@ -114,13 +116,16 @@ func TestImagesAreUpdated(t *testing.T) {
 	s.env = append(s.env, "TAROT_REGISTRY_MIRROR="+h.name+"/library/")
 	operate := s.operator()
 	h.has(backend.Python, backend.Python)
-	before, _ := os.ReadFile(s.configFile())
+	lock := func() string {
+		text, _ := os.ReadFile(filepath.Join(s.dir, images.LockFile))
+		return string(text)
+	}
 	said, code := operate("images", "update", s.name)
 	if code != 1 || !strings.Contains(said, "nginx.image: "+h.name+"/library/nginx:1.30") || !strings.Contains(said, `build.baseImages["`+backend.Python+`"]`) {
 		t.Errorf("a registry without nginx: exit code %d\n%s", code, said)
 	}
-	if text, _ := os.ReadFile(s.configFile()); string(text) == string(before) || strings.Contains(string(text), h.name+"/library/nginx") {
-		t.Errorf("the stack's file:\n%s", text)
+	if text := lock(); !strings.Contains(text, "\n"+backend.Python+" sha256:") || strings.Contains(text, "nginx:1.30 ") {
+		t.Errorf("the lock:\n%s", text)
 	}
 	h.has("nginx:1.30", "nginx:1.30")
 	if said, code := operate("images", "update", s.name); code != 0 {
@@ -163,12 +168,16 @@ func TestImagesAreUpdated(t *testing.T) {
 	s.moves("forward")
 
 	// Nobody answers: that is not that nothing is new.
-	before, _ = os.ReadFile(s.configFile())
+	locked := lock()
 	h.CloseClientConnections()
 	h.Config.Handler = http.NotFoundHandler()
 	h.Close()
 	said, code = operate("images", "update", s.name)
-	if after, _ := os.ReadFile(s.configFile()); code != 1 || strings.Contains(said, "Nothing is new") || !strings.Contains(said, "could not be asked for") || string(after) != string(before) {
+	if code != 1 || strings.Contains(said, "Nothing is new") || !strings.Contains(said, "could not be asked for") || lock() != locked {
 		t.Errorf("without a registry: exit code %d\n%s", code, said)
+	}
+	s.unchanged()
+	if text, _ := os.ReadFile(s.configFile()); strings.Contains(string(text), "@sha256:") {
+		t.Errorf("the stack's file:\n%s", text)
 	}
 }

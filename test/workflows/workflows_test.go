@@ -4,8 +4,11 @@
 package workflows
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,6 +28,7 @@ type workflow struct {
 }
 
 type job struct {
+	If, Uses       string
 	Permissions    map[string]string
 	TimeoutMinutes int `yaml:"timeout-minutes"`
 	Steps          []step
@@ -39,9 +43,8 @@ type step struct {
 // notMake are the only commands that are no Make target, by their workflow: what
 // brings the comment to where it is read.
 var notMake = map[string][]string{
-	"preview.yml": {
-		"go run ./cmd/stack post-comment build/preview-comment.md",
-		`cat build/preview-comment.md >>"$GITHUB_STEP_SUMMARY"`,
+	"comment.yml": {
+		`go run ./cmd/stack post-comment "$RUNNER_TEMP/preview/preview-comment.md"`,
 	},
 }
 
@@ -57,13 +60,19 @@ func load(t *testing.T) map[string]workflow {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := workflow{text: string(data)}
-		if err := yaml.Unmarshal(data, &w); err != nil {
+		w, err := parse(string(data))
+		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
 		all[filepath.Base(file)] = w
 	}
 	return all
+}
+
+func parse(text string) (workflow, error) {
+	w := workflow{text: text}
+	err := yaml.Unmarshal([]byte(text), &w)
+	return w, err
 }
 
 // commands are what the workflow's steps run.
@@ -117,65 +126,173 @@ func TestStepsAreMakeTargets(t *testing.T) {
 func TestWhatRunsWhen(t *testing.T) {
 	all := load(t)
 	for file, want := range map[string]struct {
-		event    string
+		events   []string
 		commands []string
 	}{
-		"test.yml":    {"push", []string{"make test", "make test-long"}},
-		"preview.yml": {"pull_request", []string{"make setup", "make swarm", "make preview-comment"}},
+		"test.yml":    {[]string{"pull_request", "push"}, []string{"make test", "make test-long"}},
+		"preview.yml": {[]string{"pull_request"}, []string{"make setup", "make swarm", "make preview-comment"}},
+		"comment.yml": {[]string{"workflow_run"}, nil},
 	} {
 		w := all[file]
-		if _, ok := w.On[want.event]; !ok || len(w.On) != 1 {
-			t.Errorf("%s: runs on %v, want %s alone", file, w.On, want.event)
+		if got := slices.Sorted(maps.Keys(w.On)); !slices.Equal(got, want.events) {
+			t.Errorf("%s: runs on %v, want %v", file, got, want.events)
 		}
 		made := slices.DeleteFunc(w.commands(), func(c string) bool { return !strings.HasPrefix(c, "make ") })
 		if !slices.Equal(made, want.commands) {
 			t.Errorf("%s: runs %q, want %q", file, made, want.commands)
 		}
-		if want.event == "push" && w.On["push"] != nil {
-			t.Errorf("%s: runs on some pushes only: %v", file, w.On["push"])
+		for _, event := range []string{"push", "pull_request"} {
+			if w.On[event] != nil {
+				t.Errorf("%s: runs on some of %s only: %v", file, event, w.On[event])
+			}
 		}
+	}
+	// Each commit once: of this repository as it is pushed, of a fork as it is offered.
+	const each = "github.event_name == 'push' || github.event.pull_request.head.repo.full_name != github.repository"
+	if got := all["test.yml"].Jobs["test"].If; got != each {
+		t.Errorf("test.yml tests where %s, want %s", got, each)
+	}
+	if got := all["comment.yml"].On["workflow_run"]; !reflect.DeepEqual(got, map[string]any{"workflows": []any{"preview"}, "types": []any{"completed"}}) {
+		t.Errorf("comment.yml runs after %v", got)
 	}
 }
 
 func TestWorkflowsAreBounded(t *testing.T) {
-	pinned := regexp.MustCompile(`^actions/[a-z-]+@v[0-9]+$`)
-	may := map[string]map[string]string{
-		"test.yml":    {"contents": "read"},
-		"preview.yml": {"contents": "read", "pull-requests": "write"},
-	}
 	for file, w := range load(t) {
-		for key, value := range w.Permissions {
-			if may[file][key] != value {
-				t.Errorf("%s: has the permission %s: %s", file, key, value)
+		for _, fault := range w.faults(file) {
+			t.Errorf("%s: %s", file, fault)
+		}
+	}
+}
+
+// may are the permissions that jobs have.
+var may = map[string]map[string]string{
+	"test.yml/test":       {"contents": "read"},
+	"preview.yml/preview": {"contents": "read"},
+	"comment.yml/comment": {"actions": "read", "contents": "read", "pull-requests": "write"},
+}
+
+var (
+	pinned = regexp.MustCompile(`^actions/[a-z-]+@[0-9a-f]{40}$`)
+	// versioned are the lines that say to people what a commit is.
+	versioned = regexp.MustCompile(`(?m)^ +(?:- )?uses: (\S+) # v[0-9]+\.[0-9]+\.[0-9]+$`)
+)
+
+// faults are what a workflow may do that none of ours has to.
+func (w workflow) faults(file string) (all []string) {
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if w.Permissions == nil || len(w.Permissions) > 0 {
+		add("it does not begin with permissions: {}, so that jobs have more than they say")
+	}
+	if w.Concurrency["group"] == nil {
+		add("no concurrency group")
+	}
+	if _, ok := w.On["pull_request_target"]; ok {
+		add("pull_request_target: the repository's token is beside what a stranger wrote")
+	}
+	if strings.Contains(w.text, "secrets") {
+		add("it uses secrets")
+	}
+	var named []string
+	for _, line := range versioned.FindAllStringSubmatch(w.text, -1) {
+		named = append(named, line[1])
+	}
+	for name, j := range w.Jobs {
+		for _, fault := range j.faults(w.ofStrangers()) {
+			add("the job %s: %s", name, fault)
+		}
+		if !maps.Equal(j.Permissions, may[file+"/"+name]) || len(j.Permissions) == 0 {
+			add("the job %s has the permissions %v, and may have %v", name, j.Permissions, may[file+"/"+name])
+		}
+		for _, s := range j.Steps {
+			if s.Uses != "" && !slices.Contains(named, s.Uses) {
+				add("no version beside %s", s.Uses)
 			}
 		}
-		if len(w.Permissions) == 0 {
-			t.Errorf("%s: no permissions, so it has GitHub's default ones", file)
+	}
+	return all
+}
+
+// ofStrangers is true where a checkout is what a pull request has, if nothing else is said.
+func (w workflow) ofStrangers() bool { _, is := w.On["pull_request"]; return is }
+
+func (j job) faults(ofStrangers bool) (all []string) {
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	writes := slices.Contains(slices.Collect(maps.Values(j.Permissions)), "write")
+	if j.TimeoutMinutes == 0 {
+		add("no timeout")
+	}
+	if j.Uses != "" {
+		add("it is somebody else's workflow")
+	}
+	for _, s := range j.Steps {
+		action, _, _ := strings.Cut(s.Uses, "@")
+		if s.Uses != "" && !pinned.MatchString(s.Uses) {
+			add("%s is not one of GitHub's own by its commit", s.Uses)
 		}
-		if w.Concurrency["group"] == nil {
-			t.Errorf("%s: no concurrency group", file)
+		if strings.Contains(s.Run, "${{") {
+			add("%q: what somebody called a branch would become a command", s.Run)
 		}
-		if _, ok := w.On["pull_request_target"]; ok {
-			t.Errorf("%s: runs a stranger's code with the repository's token", file)
+		switch {
+		case action == "actions/checkout" && s.With["persist-credentials"] != false:
+			add("the checkout leaves the token on the disk")
+		case action == "actions/checkout" && (s.With["ref"] != nil || s.With["repository"] != nil):
+			add("it checks out another commit than GitHub runs it for")
 		}
-		if strings.Contains(w.text, "secrets") {
-			t.Errorf("%s: uses secrets", file)
+		if !writes {
+			continue
 		}
-		for name, j := range w.Jobs {
-			if j.TimeoutMinutes == 0 {
-				t.Errorf("%s: the job %s has no timeout", file, name)
-			}
-			if j.Permissions != nil {
-				t.Errorf("%s: the job %s has permissions of its own", file, name)
-			}
-			for _, s := range j.Steps {
-				if s.Uses != "" && !pinned.MatchString(s.Uses) {
-					t.Errorf("%s: %s is not one of GitHub's own, with its major version", file, s.Uses)
-				}
-				if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != false {
-					t.Errorf("%s: the checkout leaves the token on the disk", file)
-				}
-			}
+		switch {
+		case ofStrangers:
+			add("it may write, and runs what a pull request has")
+		case action == "actions/cache", action == "actions/setup-go" && s.With["cache"] != false:
+			add("it may write, and takes from a cache what others left there")
+		case action == "actions/download-artifact" && !strings.HasPrefix(fmt.Sprint(s.With["path"]), "${{ runner.temp }}/"):
+			add("it may write, and puts what a pull request made among the files that it runs")
+		}
+	}
+	return all
+}
+
+// What is found is looked for in workflows that have it.
+func TestWhatIsWrongWithAWorkflowIsFound(t *testing.T) {
+	all := load(t)
+	for _, test := range []struct{ file, old, new, want string }{
+		{"test.yml", "permissions: {}\n\n", "", "begin with permissions: {}"},
+		{"test.yml", "permissions: {}\n", "permissions: {packages: write}\n", "begin with permissions: {}"},
+		{"test.yml", "    permissions:\n      contents: read\n", "", "the job test has the permissions map[]"},
+		{"test.yml", "      contents: read\n", "      contents: write\n", "it may write, and runs what a pull request has"},
+		{"test.yml", "  pull_request:", "  pull_request_target:", "pull_request_target: "},
+		{"test.yml", "concurrency:", "concurrent:", "no concurrency group"},
+		{"test.yml", "    timeout-minutes: 90\n", "", "no timeout"},
+		{"test.yml", "@d23441a48e516b6c34aea4fa41551a30e30af803", "@v6", "actions/checkout@v6 is not one of GitHub's own by its commit"},
+		{"test.yml", "@d23441a48e516b6c34aea4fa41551a30e30af803", "@d23441a", "not one of GitHub's own by its commit"},
+		{"test.yml", "actions/cache@", "somebody/cache@", "not one of GitHub's own"},
+		{"test.yml", " # v6.1.0", "", "no version beside actions/checkout@"},
+		{"test.yml", " # v6.1.0", " # v6", "no version beside actions/checkout@"},
+		{"test.yml", "          persist-credentials: false\n", "          persist-credentials: true\n", "leaves the token on the disk"},
+		{"test.yml", "run: make test\n", "run: make test ${{ github.head_ref }}\n", "would become a command"},
+		{"test.yml", "    steps:\n", "    uses: somebody/x/.github/workflows/x.yml@v1\n    steps:\n", "somebody else's workflow"},
+		{"test.yml", "run: make test\n", "run: make test\n        env: {T: \"${{ secrets.T }}\"}\n", "uses secrets"},
+		{"preview.yml", "      contents: read\n", "      contents: read\n      pull-requests: write\n", "it may write, and runs what a pull request has"},
+		{"comment.yml", "          persist-credentials: false\n", "          persist-credentials: false\n          ref: ${{ github.event.workflow_run.head_sha }}\n", "another commit than GitHub runs it for"},
+		{"comment.yml", "          persist-credentials: false\n", "          persist-credentials: false\n          repository: a/b\n", "another commit than GitHub runs it for"},
+		{"comment.yml", "          cache: false\n", "", "takes from a cache"},
+		{"comment.yml", "${{ runner.temp }}/preview\n", "build\n", "among the files that it runs"},
+		{"comment.yml", "      pull-requests: write", "      packages: write\n      pull-requests: write", "has the permissions"},
+	} {
+		broken := strings.Replace(all[test.file].text, test.old, test.new, 1)
+		if broken == all[test.file].text {
+			t.Errorf("%s has no %q", test.file, test.old)
+			continue
+		}
+		w, err := parse(broken)
+		if err != nil {
+			t.Errorf("%s with %q: %v", test.file, test.new, err)
+			continue
+		}
+		if found := strings.Join(w.faults(test.file), "\n"); !strings.Contains(found, test.want) {
+			t.Errorf("%s with %q in place of %q: found %q, want %q", test.file, test.new, test.old, found, test.want)
 		}
 	}
 }
