@@ -37,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{Use: "stack", Short: "look at a deployed stack, and take it from release to release", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(statusCommand(), auditCommand(), firewallCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand(), databaseCommand())
+	root.AddCommand(statusCommand(), auditCommand(), firewallCommand(), logsCommand(), runScheduleCommand(), imagesCommand(), guestsCommand(), destroyCommand(), volumeCopyCommand(), newCommand(), importCommand(), previewCommand(), postCommand(), testAlertCommand(), restoreCommand(), restoreMachineCommand(), backupCommand(), databaseCommand(), lockCommand(), historyCommand())
 	root.AddCommand(releaseCommands()...)
 	var undone failed
 	var failure console.Failure
