@@ -16,7 +16,7 @@ import (
 
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/history"
-	"tarot-platform/internal/process"
+	owners "tarot-platform/internal/process"
 )
 
 // Two people with a checkout, a state and a home folder of their own each have one engine.
@@ -51,11 +51,11 @@ func team(t *testing.T, runtime string) {
 		first := ann.begin("up", "--yes", "--skip-preview")
 		ann.until("the up has the stack", held)
 		has, _, err := docker.Operating(t.Context(), ann.prefix())
-		if err != nil || !process.Here(has.Process) || has.Gone() {
+		if err != nil || !owners.Here(has.Process) || has.Gone() {
 			t.Errorf("%+v, %v", has, err)
 		}
 		began := time.Now()
-		said := ben.refused("an `up` of "+ann.name+" is going on", has.Who, "process "+process.Number(has.Process), "since 2", "Nothing was touched", "make lock STACK="+ann.name)
+		said := ben.refused("an `up` of "+ann.name+" is going on", has.Who, "process "+owners.Number(has.Process), "since 2", "Nothing was touched", "make lock STACK="+ann.name)
 		t.Logf("refused after %s, with Pulumi's own start", time.Since(began).Round(10*time.Millisecond))
 		if strings.Contains(said, "created") {
 			t.Errorf("something was made:\n%s", said)
@@ -97,7 +97,7 @@ func team(t *testing.T, runtime string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program, err := strconv.Atoi(process.Number(has.Process))
+		program, err := strconv.Atoi(owners.Number(has.Process))
 		if err != nil {
 			t.Fatal(err)
 		}
