@@ -77,6 +77,8 @@ const askPulumi = time.Second
 // watch has the turn end where this program is told to, or Pulumi was killed: nothing can be declared any
 // more then, and who comes next should not wait for what this program would find out in minutes.
 func (t *turn) watch(address string) {
+	// Where Pulumi is gone nobody reads what this program says, and a word more would end it before the turn is.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
