@@ -64,6 +64,16 @@ forward: ## after a rollback: STACK as its file says
 rotate: ## a new value for SECRET=... of STACK; without it: all its secrets, and what a new value of each restarts
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rotate $(STACK) $(SECRET)
 
+.PHONY: history lock lock-release
+history: ## what was done with STACK: who, when, of which commit, what became of it; LAST=20; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack history $(STACK) $(if $(LAST),--last $(LAST)) $(if $(JSON),--json)
+
+lock: ## who changes STACK at the moment; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack lock status $(STACK) $(if $(JSON),--json)
+
+lock-release: ## frees STACK of somebody whose process is dead, and asks first; TAKE_OVER=yes: does not ask
+	@$(WITH) go run ./cmd/stack lock release $(STACK) $(if $(TAKE_OVER),--yes)
+
 clear-pending: ## after a killed `up`: Pulumi forgets the operations that it warns of as pending
 	@$(WITH) setup/state.sh exec $(STACK) pulumi refresh --stack $(STACK) --yes --skip-preview --clear-pending-creates
 

@@ -23,30 +23,49 @@ import (
 )
 
 func main() {
-	var after func()
+	var u update
 	// Pulumi's engine has the program wait until all is done, so also what was
-	// replaced is gone; and it waits for the program. One that fails ends here.
-	pulumi.Run(func(ctx *pulumi.Context) (err error) {
-		after, err = deploy(ctx)
-		return err
-	})
-	after()
+	// replaced is gone; and it waits for the program. So the stack is this update's until here.
+	err := pulumi.RunErr(u.run)
+	if err == nil {
+		u.after()
+	}
+	u.end(err)
+	if err != nil {
+		os.Exit(report(err))
+	}
 }
 
-// deploy declares the stack, and returns what is left to do after the update.
-func deploy(ctx *pulumi.Context) (after func(), err error) {
+// update is one run of the program.
+type update struct {
+	turn
+	// after is what is left to do when Pulumi has done its part.
+	after func()
+}
+
+// run declares the stack, when it is this update's turn.
+func (u *update) run(ctx *pulumi.Context) error {
 	source, err := readConfiguration(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cfg, err := config.Load(source.all)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	docker, err := engine.Open(ctx.Context())
 	if err != nil {
-		return nil, err
+		return err
 	}
+	if err := u.take(ctx, docker); err != nil {
+		return err
+	}
+	u.after, err = deploy(ctx, docker, cfg, source, u.operation)
+	return err
+}
+
+// deploy declares the stack as a step of an operation, and returns what is left to do after the update.
+func deploy(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config, source values, operation string) (after func(), err error) {
 	args, err := chooseRelease(ctx, docker, cfg, source)
 	if err != nil {
 		return nil, err
@@ -55,7 +74,7 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 		return nil, err
 	}
 	stack := stackName(ctx)
-	args.Engine, args.Check, args.Dial, args.Sleep = docker, check, dial, time.Sleep
+	args.Engine, args.Check, args.Dial, args.Sleep, args.Operation = docker, check, dial, time.Sleep, operation
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }
 	jobs := sync.OnceValues(func() (map[string]state.Job, error) { return state.Jobs(ctx.Context(), stack) })
 	args.Jobs = func(context.Context) (map[string]state.Job, error) { return jobs() }

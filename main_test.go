@@ -94,7 +94,7 @@ func TestASecretInsideAnObjectIsRefused(t *testing.T) {
 	t.Setenv(pulumi.EnvConfig, `{"tarot:backend":"{\"databaseUrl\":\"postgresql://shop:pa55word@db/shop\"}","tarot:runtime":"swarm"}`)
 	t.Setenv(pulumi.EnvConfigSecretKeys, `["tarot:backend","tarot:runtime","tarot:API_KEY","other:thing"]`)
 	refused := func() string {
-		err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := deploy(ctx); return err }, pulumi.WithMocks("tarot", "dev", nothing{t}))
+		err := pulumi.RunErr(new(update).run, pulumi.WithMocks("tarot", "dev", nothing{t}))
 		if err == nil {
 			t.Fatal("it is deployed")
 		}
@@ -149,7 +149,7 @@ func TestDeployNeedsAConfigurationAndAnEngineFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(pulumi.EnvConfig, test.environment)
-			err := pulumi.RunErr(func(ctx *pulumi.Context) error { _, err := deploy(ctx); return err }, pulumi.WithMocks("tarot", "dev", nothing{t}))
+			err := pulumi.RunErr(new(update).run, pulumi.WithMocks("tarot", "dev", nothing{t}))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %s", err, test.want)
 			}

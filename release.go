@@ -194,11 +194,14 @@ func refuseOvertaking(ctx *pulumi.Context, docker *engine.Engine, prefix string)
 	if err != nil || len(releases) == 0 || releases[0].PinnedBy == "" || os.Getenv(forward) == releases[0].Name {
 		return err
 	}
-	r := releases[0]
-	told := fmt.Sprintf("the stack runs the release %s, to which %s returned at %s, and this checkout's %s:releases.pin is empty: `pulumi up` would go forward. "+
+	r, from := releases[0], ""
+	if len(releases) > 1 {
+		from = " from " + releases[1].Name
+	}
+	told := fmt.Sprintf("the stack runs the release %s, to which %s returned%[7]s at %[3]s, and this checkout's %s:releases.pin is empty: `pulumi up` would go forward. "+
 		"To stay: `pulumi config set --path %[4]s:releases.pin %[1]s`, or `make rollback STACK=%[5]s TO=%[1]s`. "+
 		"To go forward: `make forward STACK=%[5]s`, or `%[6]s=%[1]s pulumi up`",
-		r.Name, r.PinnedBy, r.Created.UTC().Format("2006-01-02 15:04 UTC"), config.Namespace, ctx.Stack(), forward)
+		r.Name, r.PinnedBy, r.Created.UTC().Format("2006-01-02 15:04 UTC"), config.Namespace, ctx.Stack(), forward, from)
 	if ctx.DryRun() {
 		return ctx.Log.Warn(told, nil)
 	}

@@ -114,8 +114,10 @@ type recorder struct {
 	renamed string // the name that volumes have in the state, if another
 	before  map[string]state.Volume
 	uses    []engine.Use
-	runtime runtime.Runtime    // nil: that of the configuration
-	seen    func(registration) // as the provider has to make it; nil: nobody looks
+	// operation is what the deploy is a step of.
+	operation string
+	runtime   runtime.Runtime    // nil: that of the configuration
+	seen      func(registration) // as the provider has to make it; nil: nobody looks
 
 	mu   sync.Mutex
 	all  []registration
@@ -253,7 +255,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if docker.origin != nil {
 			from = func(context.Context, string) map[string]string { return docker.origin }
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Origin: from, Scan: docker.scan, Exact: docker.exact, Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled("scheduler"), Helper: compiled("backup"), Archiving: compiled("postgres"), Pooling: compiled("pooler"), ACME: compiled("acme")})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Origin: from, Scan: docker.scan, Exact: docker.exact, Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Operation: rec.operation, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled("scheduler"), Helper: compiled("backup"), Archiving: compiled("postgres"), Pooling: compiled("pooler"), ACME: compiled("acme")})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package components
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,12 +13,10 @@ import (
 // Its own `up` is let through: that is a step of it.
 func TestAnOperationDeploysByItself(t *testing.T) {
 	inProject(t)
-	t.Setenv(RunVariable, "r")
-	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host"}}); r.err != nil {
+	if r := deploy(stack(t, "prod"), &recorder{operation: "r"}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host"}}); r.err != nil {
 		t.Error(r.err)
 	}
-	t.Setenv(RunVariable, "another")
-	if r := deploy(stack(t, "prod"), &recorder{}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host", Operation: engine.MoveToPostgres}}); r.err == nil || !strings.Contains(r.err.Error(), "make database-move STACK=test CONTINUE=yes") {
+	if r := deploy(stack(t, "prod"), &recorder{operation: "another"}, &fakeEngine{restoring: &engine.Held{Run: "r", Who: "ann@host", Operation: engine.MoveToPostgres}}); r.err == nil || !strings.Contains(r.err.Error(), "make database-move STACK=test CONTINUE=yes") {
 		t.Errorf("%v", r.err)
 	}
 }
@@ -31,6 +30,22 @@ func TestNothingIsDeployedWhileARestoreIsOpen(t *testing.T) {
 			t.Errorf("%s: %v", s, r.err)
 		}
 		if n := rec.dockers(); n > 0 {
+			t.Errorf("%s: %d resources are declared", s, n)
+		}
+	}
+}
+
+// Somebody's `up` keeps others from theirs, and not from looking.
+func TestAPreviewWhileSomebodyIsAtWork(t *testing.T) {
+	inProject(t)
+	held := engine.Held{Run: "r", Who: "ann@host", Operation: engine.Up, Process: "4711 1 another pid:[1]", Commit: "1a2b3c"}
+	for s, refused := range map[stage]bool{up: true, preview: false} {
+		rec := &recorder{stage: s}
+		r := deploy(stack(t, "prod"), rec, &fakeEngine{restoring: &held})
+		if told := fmt.Sprint(r.err, r.warnings); (r.err != nil) != refused || !strings.Contains(told, "ann@host") || !strings.Contains(told, "1a2b3c") {
+			t.Errorf("%s: %v, %v", s, r.err, r.warnings)
+		}
+		if n := rec.dockers(); (n == 0) != refused {
 			t.Errorf("%s: %d resources are declared", s, n)
 		}
 	}

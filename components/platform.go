@@ -92,6 +92,8 @@ type PlatformArgs struct {
 	// Pinned is true where Config has an earlier release, which is Release.
 	Pinned  bool
 	Release release.Release
+	// Operation is the one that this deploy is, or is a step of: no other is let through.
+	Operation string
 	// Uses are what the stack has its volumes for.
 	Uses []engine.Use
 	// Volumes are those in the stack's state, by the names of their resources.

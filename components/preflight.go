@@ -14,8 +14,12 @@ func (r *rollout) preflight() error {
 	if err := r.checkOperation(); err != nil {
 		return err
 	}
+	atWork, err := r.atWork()
+	if err != nil {
+		return err
+	}
 	needs := part.Needs(r.context, r.parts)
-	warnings := []string{r.args.Engine.CheckMemory(needs), r.missing()}
+	warnings := []string{atWork, r.args.Engine.CheckMemory(needs), r.missing()}
 	for _, d := range r.parts {
 		warnings = append(warnings, d.Warnings...)
 	}

@@ -32,7 +32,12 @@ func databaseCommand() *cobra.Command {
 			"users have the other database. What was there before is kept, until --forget. Where it is interrupted, whenever that is, --continue\n" +
 			"finishes it and --back takes it back.",
 		Args: cobra.ExactArgs(1),
-		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return readable(d.move(ctx, o)) }),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return readable(d.recorded(ctx, "database-move", ended("to "+o.to, o.goOn, o.goBack, o.forget), func() error { return d.move(ctx, o) }))
+		}),
 	}
 	f := move.Flags()
 	f.StringVar(&o.to, "to", "", "postgres or sqlite")
@@ -56,12 +61,22 @@ func (o moveOptions) check() error {
 	return oneOf(o.goOn, o.goBack, o.forget)
 }
 
-func (d deployed) move(ctx context.Context, o moveOptions) error {
-	if err := o.check(); err != nil {
-		return err
+// ended is what the history says of a command that begins something, or ends it.
+func ended(begun string, goOn, goBack, forget bool) string {
+	switch {
+	case goOn:
+		return "continue"
+	case goBack:
+		return "back"
+	case forget:
+		return "forget"
 	}
+	return begun
+}
+
+func (d deployed) move(ctx context.Context, o moveOptions) error {
 	out := console.Stderr()
-	held, open, err := d.docker.Operating(ctx, d.prefix)
+	held, open, err := d.operating(ctx)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,12 @@ func databaseUpgradeCommand() *cobra.Command {
 			"before users have the new version. What was replaced is kept, until --forget. Where it is interrupted, whenever that is,\n" +
 			"--continue finishes it and --back takes it back.",
 		Args: cobra.ExactArgs(1),
-		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return readable(d.upgrade(ctx, o)) }),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return readable(d.recorded(ctx, "database-upgrade", ended(o.image, o.goOn, o.goBack, o.forget), func() error { return d.upgrade(ctx, o) }))
+		}),
 	}
 	f := upgrade.Flags()
 	f.StringVar(&o.image, "image", "", "the image of the new version, where tarot:database.image names one of your own")
@@ -60,11 +65,8 @@ func oneOf(goOn, goBack, forget bool) error {
 }
 
 func (d deployed) upgrade(ctx context.Context, o upgradeOptions) error {
-	if err := o.check(); err != nil {
-		return err
-	}
 	out := console.Stderr()
-	held, open, err := d.docker.Operating(ctx, d.prefix)
+	held, open, err := d.operating(ctx)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 func destroyCommand() *cobra.Command {
@@ -47,14 +48,16 @@ func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
 			return err
 		}
 	}
-	if err := d.docker.EndServices(ctx, d.prefix, func(string) bool { return true }); err != nil {
-		return fmt.Errorf("%w\nnothing is removed yet; the same again goes on", err)
-	}
-	if err := attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview"); err != nil {
-		return err
-	}
-	d.tellLeftRules(ctx)
-	return nil
+	return d.operate(ctx, engine.Destroy, "", func(ctx context.Context, _ string) error {
+		if err := d.docker.EndServices(ctx, d.prefix, func(string) bool { return true }); err != nil {
+			return fmt.Errorf("%w\nnothing is removed yet; the same again goes on", err)
+		}
+		if err := attached(ctx, nil, "destroy", "--stack", d.name, "--yes", "--skip-preview"); err != nil {
+			return err
+		}
+		d.tellLeftRules(ctx)
+		return nil
+	})
 }
 
 // destroyBackups is the variable by which backups may go, too.

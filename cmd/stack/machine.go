@@ -34,7 +34,9 @@ func restoreMachineCommand() *cobra.Command {
 			"target that this machine reaches. It can be run again after an interruption.\n" +
 			"The machine that had the stack before has to be off: it would write what nobody sees.",
 		Args: cobra.ExactArgs(1),
-		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error { return readable(d.restoreMachine(ctx, yes)) }),
+		RunE: onStack(func(ctx context.Context, d deployed, _ []string) error {
+			return readable(d.recorded(ctx, "restore-machine", "", func() error { return d.restoreMachine(ctx, yes) }))
+		}),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
@@ -56,7 +58,7 @@ func (d deployed) restoreMachine(ctx context.Context, yes bool) error {
 	if err := d.machineWants(ctx, cfg); err != nil {
 		return err
 	}
-	held, open, err := d.docker.Operating(ctx, d.prefix)
+	held, open, err := d.operating(ctx)
 	if err != nil {
 		return err
 	}

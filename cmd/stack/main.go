@@ -60,6 +60,8 @@ func main() {
 		volumeMoveCommand(),
 		scanCommand(),
 		sbomCommand(),
+		lockCommand(),
+		historyCommand(),
 	)
 	root.AddCommand(releaseCommands()...)
 	var undone failed

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
+	"tarot-platform/internal/history"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/state"
 )
@@ -93,6 +95,9 @@ func line(r release.Release, current, there bool) string {
 }
 
 func (d deployed) rollback(ctx context.Context, named string) error {
+	if err := d.free(ctx); err != nil {
+		return err
+	}
 	all, err := d.docker.Releases(ctx, d.prefix)
 	if err != nil {
 		return err
@@ -113,25 +118,45 @@ func (d deployed) rollback(ctx context.Context, named string) error {
 	if err := d.set(ctx, pin, to); err != nil {
 		return err
 	}
-	if err := d.up(ctx); err != nil {
+	if err := d.up(ctx, as(engine.Rollback, "")); err != nil {
 		return err
 	}
 	note("%s runs the release %s, with its configuration, until %s is empty: make forward STACK=%[1]s", d.name, to, pin)
 	return nil
 }
 
-// lastFailed is true where the last `up` has failed, or was killed: then it is in no
-// history, and its claim is left.
+// lastFailed is true where the last `up` of the stack, by whomever, has failed or was killed: then its
+// claim is left. The history of the state is asked where the engine has none: it knows of one checkout alone.
 func (d deployed) lastFailed(ctx context.Context) (bool, error) {
 	killed, err := d.docker.Claimed(ctx, d.prefix)
 	if err != nil || killed {
 		return killed, err
 	}
+	all, err := history.Read(ctx, d.docker, d.prefix)
+	if err != nil {
+		return false, err
+	}
+	if result, known := lastUp(all); known {
+		return result != history.Succeeded, nil
+	}
 	return state.Failed(ctx, d.name)
+}
+
+// lastUp is what became of the last `up`, whatever it was for.
+func lastUp(all []history.Entry) (result string, known bool) {
+	for _, e := range all {
+		if slices.Contains([]engine.Operation{engine.Up, engine.Rollback, engine.Forward, engine.Rotate}, engine.Operation(e.Operation)) {
+			return e.Result, true
+		}
+	}
+	return "", false
 }
 
 // forward allows the `up` to replace the release that somebody has returned to.
 func (d deployed) forward(ctx context.Context) error {
+	if err := d.free(ctx); err != nil {
+		return err
+	}
 	all, err := d.docker.Releases(ctx, d.prefix)
 	if err != nil {
 		return err
@@ -140,9 +165,9 @@ func (d deployed) forward(ctx context.Context) error {
 		return err
 	}
 	if len(all) > 0 {
-		return d.up(ctx, "TAROT_FORWARD="+all[0].Name)
+		return d.up(ctx, "TAROT_FORWARD="+all[0].Name, as(engine.Forward, ""))
 	}
-	return d.up(ctx)
+	return d.up(ctx, as(engine.Forward, ""))
 }
 
 // setting is a value of the configuration, as Pulumi's CLI tells it: not where it is secret.

@@ -53,7 +53,10 @@ func restoreCommand() *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			return readable(d.restore(ctx, o))
+			if o.lists || o.into != "" { // nothing of the stack is changed
+				return readable(d.restore(ctx, o))
+			}
+			return readable(d.recorded(ctx, "restore", o.detail(), func() error { return d.restore(ctx, o) }))
 		}),
 	}
 	f := cmd.Flags()
@@ -102,10 +105,23 @@ func (o restoreOptions) check() error {
 	return errors.Join(all...)
 }
 
+// detail is what the history says of it.
+func (o restoreOptions) detail() string {
+	switch {
+	case o.forget != "":
+		return "forget " + o.forget
+	case o.goOn:
+		return "continue"
+	case o.goBack:
+		return "back"
+	}
+	return strings.TrimSpace(o.want.Only + " of " + o.want.At)
+}
+
 func (d deployed) restore(ctx context.Context, o restoreOptions) error {
 	out := console.Stderr()
 	// What is open is said before anything is asked of Pulumi, which may want a passphrase.
-	if held, open, err := d.docker.Operating(ctx, d.prefix); err != nil {
+	if held, open, err := d.operating(ctx); err != nil {
 		return err
 	} else if open && !o.goOn && !o.goBack && !o.lists && o.into == "" && o.forget == "" {
 		return held.Unfinished(d.name)

@@ -16,6 +16,7 @@ import (
 
 	"tarot-platform/components/part"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 func rotateCommand() *cobra.Command {
@@ -45,6 +46,9 @@ func (d deployed) rotate(ctx context.Context, secret string) error {
 	if err != nil {
 		return err
 	}
+	if err := d.free(ctx); err != nil {
+		return err
+	}
 	versions := map[string]int{}
 	if value := all["tarot:secretVersions"].ObjectValue; value != nil {
 		if err := json.Unmarshal(value, &versions); err != nil {
@@ -55,7 +59,7 @@ func (d deployed) rotate(ctx context.Context, secret string) error {
 	if err := d.set(ctx, "tarot:secretVersions."+secret, strconv.Itoa(versions[secret]+1)); err != nil {
 		return err
 	}
-	return d.up(ctx)
+	return d.up(ctx, as(engine.Rotate, secret))
 }
 
 // rotation is how a secret gets another value.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tarot-platform/components"
 	"tarot-platform/internal/backup/results"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
@@ -32,16 +33,18 @@ func volumeCopyCommand() *cobra.Command {
 				return err
 			}
 			c := volumeCopy{stack: d.name, prefix: d.prefix, from: args[0], to: args[1], volumes: cfg.Volumes}
-			if err := c.run(ctx, d.docker, note); err != nil {
-				return err
-			}
-			if err := d.up(ctx); err != nil {
-				return fmt.Errorf("%w: what writes to %s is stopped until one succeeds", err, c.from)
-			}
-			if !cfg.Backup.Enabled {
-				return nil
-			}
-			return adoptCopy(ctx, d.docker, d.prefix, note)
+			return d.operate(ctx, engine.VolumeCopy, c.from+" to "+c.to, func(ctx context.Context, run string) error {
+				if err := c.run(ctx, d.docker, note); err != nil {
+					return err
+				}
+				if err := d.up(ctx, components.RunVariable+"="+run); err != nil {
+					return fmt.Errorf("%w: what writes to %s is stopped until one succeeds", err, c.from)
+				}
+				if !cfg.Backup.Enabled {
+					return nil
+				}
+				return adoptCopy(ctx, d.docker, d.prefix, note)
+			})
 		}),
 	}
 }

@@ -32,7 +32,7 @@ func volumeMoveCommand() *cobra.Command {
 				return err
 			}
 			m := volumeMove{d.name, d.prefix, cfg.Volumes, described}
-			return m.run(ctx, d.docker, note)
+			return d.operate(ctx, engine.VolumeCopy, "to "+cfg.Volumes.Mount, func(ctx context.Context, _ string) error { return m.run(ctx, d.docker, note) })
 		}),
 	}
 }

@@ -92,6 +92,11 @@ func (e *Engine) Claimed(ctx context.Context, prefix string) (bool, error) {
 	return err == nil, err
 }
 
+// Unclaim takes back the claim of an `up` that is over.
+func (e *Engine) Unclaim(ctx context.Context, prefix string) error {
+	return e.removeVolume(ctx, claimName(prefix))
+}
+
 // claimed are the images that are being deployed.
 func (e *Engine) claimed(ctx context.Context) ([]string, error) {
 	found, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", claimLabel))})

@@ -127,7 +127,12 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	if err != nil {
 		return s, err
 	}
-	if open { // first, as what else is wrong may follow from it
+	switch {
+	case open && held.Passing() && !held.Gone() && held.Silent < engine.Dead:
+		s.Notes = append(s.Notes, fmt.Sprintf("%s is going on: %s", held.Operation.Title(), held.Whose()))
+	case open && held.Passing():
+		s.problem("%s is not finished: %s. %s", held.Operation.Title(), held.Whose(), held.Advice(stack))
+	case open: // first, as what else is wrong may follow from it
 		s.problem("%s", held.Unfinished(stack))
 	}
 	s.workloads(out, wanted, replicas, now)
