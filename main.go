@@ -47,6 +47,9 @@ func deploy(ctx *pulumi.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := keepMaintenance(ctx.Context(), docker, &args.Config, ctx.Stack(), args.Prefix, func(text string) { _ = ctx.Log.Warn(text, nil) }); err != nil {
+		return nil, err
+	}
 	stack := stackName(ctx)
 	args.Engine, args.Check, args.Dial, args.Sleep = docker, check, dial, time.Sleep
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/engine"
 )
 
 func destroyCommand() *cobra.Command {
@@ -54,7 +55,8 @@ func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
 		return err
 	}
 	d.tellLeftRules(ctx)
-	return nil
+	// The next stack of the name begins with users.
+	return d.docker.Unlock(ctx, d.prefix, engine.MaintenanceLock, pageRun)
 }
 
 // destroyBackups is the variable by which backups may go, too.

@@ -24,6 +24,7 @@ type Outputs struct {
 	Runtime, Release, Image string
 	URL, HealthURL          string
 	APIURL, AdminURL        string
+	DocsURL                 string
 	GrafanaURL              string
 	Services                map[string]Service
 	Pinned, Maintenance     bool
