@@ -14,5 +14,7 @@ if [ ! -x "$tool" ] || [ -n "$(find "$checkout"/{cmd,components,internal,assets,
   "$here/with.sh" go -C "$checkout" build -o "$tool.$$" ./cmd/stack
   mv -f "$tool.$$" "$tool"
 fi
-export STACK_CHECKOUT=$checkout
+# A terminal is not to be asked for its colours: the answer, and what is typed before it comes, would be
+# no input of a command's (cmd/stack/main.go).
+export STACK_CHECKOUT=$checkout STACK_TERM=${TERM:-} TERM=dumb
 exec "$here/with.sh" "$tool" "$@"

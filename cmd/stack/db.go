@@ -42,7 +42,7 @@ func dbCommand() *cobra.Command {
 			"Without --write a statement that would change something fails. SQL can come from a pipe, too. No password is in any\n" +
 			"list of processes.\n" +
 			"Exit code 0: all statements went well; 1 (psql: 1 to 3): one did not; 125: it was not run, and why is told.",
-		Args: cobra.NoArgs,
+		Args: insideArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := o.check()
 			var d deployed

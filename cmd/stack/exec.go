@@ -28,7 +28,7 @@ func execCommand() *cobra.Command {
 		Long: "As the user that the application runs as, with the variables that it has; never as root. It gets a terminal where this\n" +
 			"command has one, and reads this command's input. A container is entered on its own node of a Swarm only.\n" +
 			"What users are served by is at work there, and memory is shared with it: for work of its own, `stack run`.\n" + insideCodes,
-		Args:              cobra.MinimumNArgs(2),
+		Args:              insideArgs(cobra.MinimumNArgs(2)),
 		ValidArgsFunction: completeServices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := theStack(cmd.Context())
@@ -51,7 +51,7 @@ func consoleCommand() *cobra.Command {
 		Short: "a shell in a replica, or the application's own console",
 		Long: "Of the backend it is the command that deploy.yaml calls console, if it says one (--shell: a shell all the same), and of other\n" +
 			"services a shell. Otherwise as `stack exec`.\n" + insideCodes,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              insideArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: completeServices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			service := config.BackendName
@@ -74,6 +74,16 @@ func consoleCommand() *cobra.Command {
 	return cmd
 }
 
+// insideArgs has arguments that are none end as what was not run.
+func insideArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return notRun{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
+}
+
 // insideError tells what did not run from what has failed.
 func insideError(err error) error {
 	switch {
@@ -85,17 +95,20 @@ func insideError(err error) error {
 	return notRun{err}
 }
 
-// aShell is the best that there is in the container.
-var aShell = []string{"/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash; fi; exec sh"}
+// aShell is the best that there is in the container. Its prompt names the service: the image may have no
+// name for the user.
+func aShell(service string) []string {
+	return []string{"/bin/sh", "-c", `if command -v bash >/dev/null 2>&1; then PS1="$1:\w\$ " exec bash --norc; fi; PS1="$1\$ " exec sh`, "stack", service}
+}
 
 // console is what a person gets in a service.
 func (d deployed) console(service string, shell bool) ([]string, error) {
 	if service != config.BackendName || shell {
-		return aShell, nil
+		return aShell(service), nil
 	}
 	app, err := d.application()
 	if err != nil || len(app.Console) == 0 {
-		return aShell, err
+		return aShell(service), err
 	}
 	return app.Console, nil
 }

@@ -37,7 +37,16 @@ const (
 // errWrong is told by what was printed already.
 var errWrong = errors.New("something is wrong")
 
+// terminalVariable is where setup/stack-run.sh puts TERM. A package of Pulumi's asks the terminal for
+// its colours before main, and takes what is typed meanwhile, unless TERM says that there is nobody to
+// ask.
+const terminalVariable = "STACK_TERM"
+
 func main() {
+	if kind, moved := os.LookupEnv(terminalVariable); moved {
+		_ = os.Setenv("TERM", kind)
+		_ = os.Unsetenv(terminalVariable)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := rootCommand()

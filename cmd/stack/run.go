@@ -37,10 +37,10 @@ func runCommand() *cobra.Command {
 			"Exit code: the command's; 124: its time was up; 125: it was not run, and why is told; 126: it can't be started; 127: it is not\n" +
 			"there; 137: it was killed, as for want of memory.",
 		ValidArgsFunction: completeServices,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: insideArgs(func(cmd *cobra.Command, args []string) error {
 			_, _, err := serviceAndCommand(args, cmd.ArgsLenAtDash())
 			return err
-		},
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			service, command, err := serviceAndCommand(args, cmd.ArgsLenAtDash())
 			if err == nil && (within < time.Second || within > longest) {
