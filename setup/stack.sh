@@ -53,7 +53,7 @@ if [ "$(command -v stack || true)" -ef "$target" ]; then
   ok "stack is on the PATH: $target"
 else
   ok "stack: $target"
-  if ! on_path "$(dirname "$target")"; then
+  if [ "$target" = "$folder/stack" ] && ! on_path "$folder"; then
     note "it is not on the PATH of your shell. Put this into its profile:"
     note "export PATH=\"$(dirname "$target"):\$PATH\""
   fi

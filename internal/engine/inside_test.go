@@ -243,7 +243,7 @@ func TestAOneOffOfSwarmIsATaskThatNobodyFinds(t *testing.T) {
 		!slices.Equal(append(c.Command, c.Args...), []string{"sleep", "3600"}) || got.Labels[StackLabel] != "" || got.Labels[oneOffLabel] != "tarot-prod" {
 		t.Errorf("%+v", c)
 	}
-	if got.TaskTemplate.Networks[0].Target != "inner" || got.TaskTemplate.Networks[0].Aliases != nil || len(got.EndpointSpec.Ports) > 0 || got.Mode.ReplicatedJob == nil || got.Mode.Replicated != nil ||
+	if got.TaskTemplate.Networks[0].Target != "inner" || got.TaskTemplate.Networks[0].Aliases != nil || len(got.EndpointSpec.Ports) > 0 || got.Mode.Replicated == nil || *got.Mode.Replicated.Replicas != 1 || got.TaskTemplate.RestartPolicy.Condition != swarm.RestartPolicyConditionNone ||
 		!slices.Equal(got.TaskTemplate.Placement.Constraints, []string{"node.role==manager", "node.id==n1"}) || got.TaskTemplate.Resources.Limits.MemoryBytes != 1<<28 {
 		t.Errorf("%+v", got)
 	}

@@ -105,13 +105,7 @@ func (e *Engine) beginContainer(ctx context.Context, o OneOff, name string, like
 	if err != nil {
 		return Begun{}, fmt.Errorf("container %s: %w", name, err)
 	}
-	begun := Begun{made.ID, name, func(ctx context.Context) error {
-		err := e.removeOnce(ctx, made.ID)
-		if errdefs.IsConflict(err) { // the engine removes it already
-			err = nil
-		}
-		return err
-	}}
+	begun := Begun{made.ID, name, func(ctx context.Context) error { return e.removeOneOff(ctx, made.ID) }}
 	for _, n := range networks[min(1, len(networks)):] { // engines before API 1.44 take one at the start
 		err = errors.Join(err, e.api.NetworkConnect(ctx, n, made.ID, &network.EndpointSettings{}))
 	}
@@ -122,6 +116,15 @@ func (e *Engine) beginContainer(ctx context.Context, o OneOff, name string, like
 		return Begun{}, errors.Join(fmt.Errorf("container %s: %w", name, withoutSleep(err)), begun.End(ctx))
 	}
 	return begun, nil
+}
+
+// removeOneOff removes a container that the engine may be about to remove itself.
+func (e *Engine) removeOneOff(ctx context.Context, id string) error {
+	err := e.removeOnce(ctx, id)
+	if errdefs.IsConflict(err) {
+		err = nil
+	}
+	return err
 }
 
 // withoutSleep says it where an image has not what a one-off waits with.
@@ -144,11 +147,16 @@ func (e *Engine) beginTask(ctx context.Context, o OneOff, name string, like cont
 	if err != nil {
 		return Begun{}, fmt.Errorf("service %s: %w", name, err)
 	}
-	begun := Begun{Name: name, end: func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
+	begun := Begun{Name: name}
+	begun.end = func(ctx context.Context) error {
+		within, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		return ignoreGone(e.api.ServiceRemove(ctx, made.ID))
-	}}
+		err := ignoreGone(e.api.ServiceRemove(within, made.ID))
+		if begun.ID == "" {
+			return err
+		}
+		return errors.Join(err, e.removeOneOff(ctx, begun.ID)) // Swarm does it as well, and takes its time
+	}
 	err = poll(ctx, startTime, func(ctx context.Context) (bool, error) {
 		tasks, err := e.tasks(ctx, name)
 		if err != nil {
@@ -200,7 +208,7 @@ func (o OneOff) service(of swarm.ServiceSpec, name, image, node string) swarm.Se
 	return swarm.ServiceSpec{
 		Annotations:  swarm.Annotations{Name: name, Labels: o.labels()},
 		TaskTemplate: spec,
-		Mode:         swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &one, TotalCompletions: &one}},
+		Mode:         swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}}, // the task of a job outlives its service
 		EndpointSpec: &swarm.EndpointSpec{Mode: swarm.ResolutionModeDNSRR},
 	}
 }
