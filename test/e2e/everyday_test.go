@@ -190,10 +190,11 @@ func everyday(t *testing.T, runtime string) {
 			t.Errorf("status: %d\n%s", code, said)
 		}
 		same(t, before, s.containers("nginx"), 1)
-		for id := range before { // it starts again, and shows it still
-			s.docker("restart", id)
+		again := func() { // in Swarm, another task
+			s.docker(map[string]string{"containers": "restart", "swarm": "kill"}[runtime], s.one("nginx"))
+			s.whole("nginx", 1)
 		}
-		s.whole("nginx", 1)
+		again()
 		users("the page, after nginx has started again", http.StatusServiceUnavailable)
 		if said := s.up(); !strings.Contains(said, "users get the maintenance page, since ") || !strings.Contains(said, "stack maintenance off -s "+s.name) {
 			t.Errorf("the `up` says nothing of it:\n%s", said)
@@ -207,10 +208,7 @@ func everyday(t *testing.T, runtime string) {
 		}
 		t.Logf("the page was gone after %s", took)
 		users("let in", http.StatusOK)
-		for id := range s.containers("nginx") {
-			s.docker("restart", id)
-		}
-		s.whole("nginx", 1)
+		again()
 		users("let in, after nginx has started again", http.StatusOK)
 		if said := s.up(); strings.Contains(said, "users get the maintenance page") {
 			t.Errorf("the `up` brings it back:\n%s", said)
