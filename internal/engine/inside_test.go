@@ -124,10 +124,11 @@ func TestNobodyEntersAsRoot(t *testing.T) {
 type listening struct {
 	*executing
 	heard string
+	asked bool
 }
 
 func (l *listening) ContainerExecAttach(ctx context.Context, id string, o container.ExecAttachOptions) (types.HijackedResponse, error) {
-	l.stdin = false // its own reads to an end, and a pipe has none
+	l.asked, l.stdin = l.stdin, false // its own reads to an end, and a pipe has none
 	answer, err := l.executing.ContainerExecAttach(ctx, id, o)
 	conn, far := net.Pipe()
 	answer.Conn = conn
@@ -155,7 +156,7 @@ func TestEnterPassesEverythingOn(t *testing.T) {
 	var out, errs bytes.Buffer
 	err := (&Engine{api: api}).Enter(t.Context(), "one", Entry{Command: []string{"cat"}, In: strings.NewReader("asked"), Out: &out, Errs: &errs})
 	var exit *ExitError
-	if !errors.As(err, &exit) || exit.Code != 3 || out.String() != "said\n" || errs.String() != "warned\n" || api.heard != "asked" {
+	if !errors.As(err, &exit) || exit.Code != 3 || out.String() != "said\n" || errs.String() != "warned\n" || api.heard != "asked" || !api.asked {
 		t.Errorf("%v, %q, %q, read %q", err, out.String(), errs.String(), api.heard)
 	}
 }
