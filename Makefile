@@ -14,14 +14,17 @@ help: ## list the targets
 
 ## --- the machine ---
 
-.PHONY: setup engine pulumi base-images swarm
-setup: engine pulumi base-images ## get what is missing: Docker engine, Pulumi, base images
+.PHONY: setup engine pulumi base-images stack-tool swarm
+setup: engine pulumi base-images stack-tool ## get what is missing: Docker engine, Pulumi, base images, the command `stack`
 
 engine: ## a Docker engine that answers
 	@setup/engine.sh
 
 pulumi: ## Pulumi's CLI, Go language host and plugins
 	@setup/pulumi.sh >/dev/null
+
+stack-tool: ## the operator's tool, `stack`, in a folder of the PATH; setup/stack.sh remove takes it away
+	@setup/stack.sh
 
 base-images: engine ## all the images that ours are built from and those of the monitoring, or stand-ins
 	@setup/base-images.sh
@@ -151,6 +154,34 @@ logs: ## STACK's logs as they come; SERVICE=backend SINCE=10m LEVEL=error REQUES
 run: ## runs SCHEDULE=... of STACK at once, shows what it prints, and ends as it ends
 	@$(if $(SCHEDULE),,$(error make run wants SCHEDULE=...))
 	@$(WITH) go run ./cmd/stack run-schedule $(STACK) $(SCHEDULE)
+
+.PHONY: exec console run-once db maintenance-on maintenance-off open top scale
+exec: ## runs CMD="..." in a replica of SERVICE (backend) of STACK; REPLICA=2
+	@$(if $(CMD),,$(error make exec wants CMD="..."))
+	@setup/stack-run.sh exec -s $(STACK) $(if $(REPLICA),--replica $(REPLICA)) $(or $(SERVICE),backend) -- $(CMD)
+
+console: ## a shell, or the application's console, in a replica of SERVICE (backend) of STACK; REPLICA=2
+	@setup/stack-run.sh console -s $(STACK) $(if $(REPLICA),--replica $(REPLICA)) $(SERVICE)
+
+run-once: ## runs CMD="..." in a fresh container of SERVICE (backend) of STACK; TIMEOUT=1h
+	@$(if $(CMD),,$(error make run-once wants CMD="..."))
+	@setup/stack-run.sh run -s $(STACK) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(or $(SERVICE),backend) -- $(CMD)
+
+db: ## a prompt for SQL on STACK's database, which reads only; WRITE=yes
+	@setup/stack-run.sh db -s $(STACK) $(if $(WRITE),--write)
+
+maintenance-on maintenance-off: ## users of STACK get the maintenance page, or are let in again, in seconds
+	@setup/stack-run.sh maintenance -s $(STACK) $(@:maintenance-%=%)
+
+open: ## STACK's address in a browser; WHAT=admin
+	@setup/stack-run.sh open -s $(STACK) $(WHAT)
+
+top: ## what each replica of STACK uses
+	@setup/stack-run.sh top -s $(STACK)
+
+scale: ## REPLICAS=... of SERVICE=backend of STACK: in its file, and by `pulumi up`
+	@$(if $(REPLICAS),,$(error make scale wants REPLICAS=...))
+	@$(WITH) setup/state.sh exec $(STACK) setup/stack-run.sh scale -s $(STACK) $(or $(SERVICE),backend) $(REPLICAS)
 
 .PHONY: restore-machine
 restore-machine: engine pulumi ## on an empty machine, STACK as it was: of its file, the passphrase and the target of its backups

@@ -73,6 +73,9 @@ func deploy(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config, sourc
 	if args.Exact, err = lockedImages(ctx, docker); err != nil {
 		return nil, err
 	}
+	if err := keepMaintenance(ctx.Context(), docker, &args.Config, ctx.Stack(), args.Prefix, func(text string) { _ = ctx.Log.Warn(text, nil) }); err != nil {
+		return nil, err
+	}
 	stack := stackName(ctx)
 	args.Engine, args.Check, args.Dial, args.Sleep, args.Operation = docker, check, dial, time.Sleep, operation
 	args.Known = func(c context.Context) (map[string]bool, error) { return state.IDs(c, stack) }

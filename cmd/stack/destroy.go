@@ -56,7 +56,8 @@ func (d deployed) destroy(ctx context.Context, yes bool, from io.Reader) error {
 			return err
 		}
 		d.tellLeftRules(ctx)
-		return nil
+		// The next stack of the name begins with users.
+		return d.docker.Unlock(ctx, d.prefix, engine.MaintenanceLock, pageRun)
 	})
 }
 

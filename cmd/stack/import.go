@@ -34,7 +34,12 @@ func importCommand() *cobra.Command {
 			"it prints the command that sets each. It asks neither the engine nor Pulumi. docs/coming-from-compose.md",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			i.from.Files = args
+			for _, file := range args {
+				i.from.Files = append(i.from.Files, fromHere(file))
+			}
+			for n, file := range i.from.EnvFiles {
+				i.from.EnvFiles[n] = fromHere(file)
+			}
 			return i.run(cmd.Context(), ".", os.Stdout, console.Stderr())
 		},
 	}

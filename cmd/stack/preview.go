@@ -17,7 +17,7 @@ func previewCommand() *cobra.Command {
 			"PREVIEW_OF in the environment: what was looked at (a commit), for the comment's last line.",
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := preview.Write(cmd.Context(), ".", args[0], args[1:], os.Getenv("PREVIEW_OF"), console.Stderr()); err != nil {
+			if err := preview.Write(cmd.Context(), ".", fromHere(args[0]), args[1:], os.Getenv("PREVIEW_OF"), console.Stderr()); err != nil {
 				return failed{err}
 			}
 			return nil
@@ -32,7 +32,7 @@ func postCommand() *cobra.Command {
 		Long:  "For GitHub Actions: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_TOKEN, HEAD_OWNER, HEAD_BRANCH and HEAD_SHA in the environment.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := preview.Post(cmd.Context(), args[0], os.Getenv, console.Stderr()); err != nil {
+			if err := preview.Post(cmd.Context(), fromHere(args[0]), os.Getenv, console.Stderr()); err != nil {
 				return failed{err}
 			}
 			return nil

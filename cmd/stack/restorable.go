@@ -71,7 +71,9 @@ func (d deployed) settings(ctx context.Context) (config.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	return cfg.With(app), nil
+	cfg = cfg.With(app)
+	err = d.keepMaintenance(ctx, &cfg)
+	return cfg, err
 }
 
 // backupKey is the key of the backups: the configuration's, or the generated one, which the

@@ -137,7 +137,7 @@ func (d deployed) restore(ctx context.Context, o restoreOptions) error {
 	case o.forget != "":
 		return r.Forget(ctx, o.forget)
 	case o.into != "":
-		return into(ctx, r, o.want, o.into, out)
+		return into(ctx, r, o.want, fromHere(o.into), out)
 	case o.goOn:
 		err = r.Continue(ctx)
 	case o.goBack:

@@ -47,6 +47,14 @@ func look(ctx context.Context, name string) (status.Status, error) {
 	if err != nil {
 		return status.Status{}, err
 	}
+	// What users get now may be something else than at the last `up`.
+	held, shown, err := d.docker.Maintained(ctx, d.prefix)
+	if err != nil {
+		return status.Status{}, err
+	}
+	if closed, err := (pageSwitch{docker: d.docker, prefix: d.prefix}).closed(ctx); err == nil {
+		out.Maintenance = closed
+	}
 	s, err := status.Of(ctx, d.name, d.prefix, out, d.docker, time.Now())
 	if err != nil {
 		return s, err
@@ -60,6 +68,9 @@ func look(ctx context.Context, name string) (status.Status, error) {
 	}
 	problems, notes := d.vulnerable(ctx, out.Release)
 	s.Problems, s.Notes = append(s.Problems, problems...), append(s.Notes, notes...)
+	if shown {
+		s.Notes = append(s.Notes, fmt.Sprintf("the maintenance page is shown since %s by %s: stack maintenance off", held.Since.UTC().Format(time.RFC3339), held.Who))
+	}
 	return s, nil
 }
 

@@ -55,7 +55,12 @@ func (d deployed) configuration(ctx context.Context) (config.Config, error) {
 	if err := pulumi(ctx, &all, "config", "--stack", d.name); err != nil {
 		return config.Config{}, err
 	}
-	return decode(all)
+	cfg, err := decode(all)
+	if err != nil {
+		return cfg, err
+	}
+	err = d.keepMaintenance(ctx, &cfg)
+	return cfg, err
 }
 
 // volumes is what is asked of the engine.

@@ -29,6 +29,9 @@ type Application struct {
 	// CopyDatabase are the words of a command that copies all that is in one database into another,
 	// of another kind: docs/application.md. Empty: it has none.
 	CopyDatabase []string `yaml:"copyDatabase" json:"copyDatabase,omitempty"`
+	// Console are the words of a command that gives a person a prompt in the application:
+	// `stack console`. Empty: they get a shell. It shapes no release, so that no record keeps it.
+	Console []string `yaml:"console" json:"-"`
 }
 
 // ReadApplication reads the file in the backend's folder; none is nothing said. A
@@ -69,6 +72,9 @@ func (app Application) check(c *checker) {
 	}
 	if slices.Contains(app.CopyDatabase, "") {
 		c.add(errors.New(`copyDatabase: "" is not allowed; allowed: the words of a command, none of which is empty`))
+	}
+	if slices.Contains(app.Console, "") {
+		c.add(errors.New(`console: "" is not allowed; allowed: the words of a command, none of which is empty`))
 	}
 }
 

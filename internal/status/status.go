@@ -25,6 +25,7 @@ type Outputs struct {
 	URL, HealthURL          string
 	APIURL, AdminURL        string
 	GrafanaURL, StaticURL   string
+	DocsURL                 string
 	Services                map[string]Service
 	Pinned, Maintenance     bool
 }

@@ -68,6 +68,28 @@ func onPostgres(t *testing.T, runtime string) {
 			}
 		}
 	})
+	t.Run("the prompt", func(t *testing.T) {
+		defer s.in(t)()
+		tool := s.operator()
+		for _, test := range []struct {
+			sql, says string
+			code      int
+			more      []string
+		}{
+			{"SELECT current_user, current_database()", "app\tapp\n", 0, nil},
+			{"SELECT count(*) > 0 AS there FROM readings", "there\nt\n", 0, []string{"--csv"}},
+			{"DELETE FROM readings", "cannot execute DELETE in a read-only transaction", 1, nil},
+			{"SELECT pg_sleep(5)", "canceling statement due to statement timeout", 1, []string{"--timeout", "1s"}},
+			{"CREATE TABLE noted (text text); DROP TABLE noted", "", 0, []string{"--write", "--yes"}},
+		} {
+			if said, code := tool(append([]string{"-s", s.name, "db", "-c", test.sql}, test.more...)...); code != test.code || !strings.Contains(said, test.says) {
+				t.Errorf("%s: %d, %s", test.sql, code, said)
+			}
+		}
+		if said, code := tool("-s", s.name, "run", "postgres", "--", "true"); code != 125 || !strings.Contains(said, "postgres owns its data") {
+			t.Errorf("%d: %s", code, said)
+		}
+	})
 	t.Run("a second server is refused", func(t *testing.T) {
 		defer s.in(t)()
 		id := s.one("postgres")
