@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -71,6 +70,4 @@ func check(ctx context.Context, test smoke.Test, within time.Duration) error {
 	return test.Run(ctx, within)
 }
 
-func dial(base, token string, by http.RoundTripper) nginx.Client {
-	return edge.Client{Base: base, Token: token, By: by}
-}
+func dial(c edge.Client) nginx.Client { return c }

@@ -53,6 +53,9 @@ func (e *Edge) state(ctx context.Context) (edge.State, error) {
 		if silent == nil {
 			return state, nil
 		}
+		if stranger(silent) {
+			return edge.State{}, e.intercepted(silent)
+		}
 		if condition.Broken && !revived {
 			revived = true
 			if err := e.Engine.Revive(ctx, e.Stack, name); err != nil {
@@ -93,7 +96,11 @@ func (e *Edge) ask(ctx context.Context) (edge.State, error) {
 	if base == "" {
 		return edge.State{}, errors.New("nginx: it has no port on the host")
 	}
-	return e.Dial(base, e.Token, by).State(ctx)
+	state, err := e.Dial(edge.Client{Base: base, Token: e.Token, Proxied: e.proxied.Load(), TLS: e.tls(ctx), By: by}).State(ctx)
+	if err == nil {
+		e.proxied.Store(state.Proxied)
+	}
+	return state, err
 }
 
 // running is where the nginx that runs is reached, and by what; nothing where none does. It

@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/engine"
 )
 
@@ -26,6 +28,7 @@ type docker struct {
 	shut     error             // what writing ends with
 	writes   []string          // where that is tried; nil: as ever
 	held     engine.Held       // what is not finished
+	dumb     bool              // nginx's container
 }
 
 func (d docker) Exec(_ context.Context, _, workload string, command ...string) (string, error) {
@@ -34,6 +37,9 @@ func (d docker) Exec(_ context.Context, _, workload string, command ...string) (
 			return allSeen, nil
 		}
 		return text, nil
+	}
+	if workload == "nginx" && !d.dumb {
+		return "", nil // it has no certificate
 	}
 	return "", errors.New(command[0] + " does not answer")
 }
@@ -198,5 +204,40 @@ func TestAnOperationThatIsOpen(t *testing.T) {
 	}
 	if len(s.Problems) == 0 || !strings.Contains(s.Problems[0], "the upgrade of the database's PostgreSQL of prod by ann@host") || !strings.Contains(s.Problems[0], "make database-upgrade STACK=prod CONTINUE=yes") {
 		t.Errorf("%q", s.Problems)
+	}
+}
+
+// What answers for the stack is its nginx, or somebody whom this machine trusts.
+func TestSomebodyElseAnswers(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	own := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	other, err := certificate.SelfSigned([]byte("other"), []string{"127.0.0.1"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		says          map[string]string
+		problem, note string
+	}{
+		"its own":          {map[string]string{"nginx": other.Certificate + own}, "", ""},
+		"another's":        {map[string]string{"nginx": other.Certificate}, "somebody else answers, and was sent nothing, nor is it one that this machine trusts", ""},
+		"it has none":      {map[string]string{"nginx": ""}, "", ""},
+		"it can't be told": {nil, "", "who shows the certificate: which certificate nginx has can not be told"},
+	} {
+		d, out := running(), stack(t, 200)
+		d.says, d.dumb = test.says, test.says == nil
+		out.URL, out.HealthURL, out.APIURL, out.AdminURL = server.URL, server.URL+"/health", "", ""
+		s, err := Of(t.Context(), "prod", "tarot-prod", out, d, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems, notes := strings.Join(s.Problems, "; "), strings.Join(s.Notes, "; ")
+		if (problems == "") != (test.problem == "") || !strings.Contains(problems, test.problem) || (notes == "") != (test.note == "") || !strings.Contains(notes, test.note) {
+			t.Errorf("%s: problems %q, notes %q", name, problems, notes)
+		}
+		if test.problem != "" && (s.Certificate != nil || !strings.Contains(problems, "the certificate can't be seen")) {
+			t.Errorf("%s: %+v", name, s.Certificate)
+		}
 	}
 }
