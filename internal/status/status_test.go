@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -238,6 +240,43 @@ func TestSomebodyElseAnswers(t *testing.T) {
 		}
 		if test.problem != "" && (s.Certificate != nil || !strings.Contains(problems, "the certificate can't be seen")) {
 			t.Errorf("%s: %+v", name, s.Certificate)
+		}
+	}
+}
+
+// wantsProxy are connections that begin with a word on whom they are for, and else end.
+type wantsProxy struct{ net.Listener }
+
+func (w wantsProxy) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err == nil {
+		word := make([]byte, len("PROXY UNKNOWN\r\n"))
+		if _, _ = io.ReadFull(c, word); !strings.HasPrefix(string(word), "PROXY ") {
+			_ = c.Close()
+		}
+	}
+	return c, err
+}
+
+// Without a balancer between, nginx is asked as that would ask; where the name leads to one, it is not.
+func TestTheProxyProtocol(t *testing.T) {
+	for _, wanted := range []bool{true, false} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		if wanted {
+			server.Listener = wantsProxy{server.Listener}
+		}
+		server.StartTLS()
+		defer server.Close()
+		out := stack(t, 200)
+		out.URL, out.HealthURL, out.APIURL, out.AdminURL, out.ProxyProtocol = server.URL, server.URL+"/health", "", "", "true"
+		s, err := Of(t.Context(), "prod", "tarot-prod", out, running(), now)
+		if err != nil || len(s.Problems) > 0 || s.Certificate == nil {
+			t.Errorf("wanted %v: %v, %v, %+v", wanted, err, s.Problems, s.Certificate)
+		}
+		if out.ProxyProtocol = ""; wanted {
+			if s, err = Of(t.Context(), "prod", "tarot-prod", out, running(), now); err != nil || len(s.Problems) != 2 {
+				t.Errorf("without a word: %v, %v", err, s.Problems)
+			}
 		}
 	}
 }
