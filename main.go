@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -110,9 +109,7 @@ func check(ctx context.Context, test smoke.Test, within time.Duration) error {
 	return test.Run(ctx, within)
 }
 
-func dial(base, token string, by http.RoundTripper) nginx.Client {
-	return edge.Client{Base: base, Token: token, By: by}
-}
+func dial(c edge.Client) nginx.Client { return c }
 
 func look(ctx context.Context, image string, document []byte, settings config.Scan) scan.Result {
 	return scan.Of(ctx, image, document, settings, time.Now())

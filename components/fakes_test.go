@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -291,11 +290,11 @@ func (f *fakeEngine) ExecWith(_ context.Context, prefix, workload, _ string, com
 	return "", f.ask("exec", strings.Join(command, " ")+" in "+prefix+"-"+workload)
 }
 
-func (f *fakeEngine) dial(base, _ string, by http.RoundTripper) nginx.Client {
+func (f *fakeEngine) dial(c edge.Client) nginx.Client {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.dialled = append(f.dialled, fmt.Sprintf("%s from inside: %v", base, by != nil))
-	return fakeNginx{f, base}
+	f.dialled = append(f.dialled, fmt.Sprintf("%s from inside: %v", c.Base, c.By != nil))
+	return fakeNginx{f, c.Base}
 }
 
 // fakeNginx runs an earlier configuration until it is told to reload.

@@ -38,6 +38,11 @@ func TestNginxConfiguration(t *testing.T) {
 				c.Nginx.TLS.Mode, c.Nginx.TrustedProxies = "off", []string{"10.20.0.0/16", "2001:db8::/32"}
 			})
 		},
+		"prod-proxied": func(t *testing.T) config.Config {
+			return stack(t, "prod", func(c *config.Config) {
+				c.Nginx.TrustedProxies, c.Nginx.ProxyProtocol, c.Nginx.ServerNames = []string{"10.20.0.0/16"}, true, []string{"tarot.example"}
+			})
+		},
 		"prod-maintenance": func(t *testing.T) config.Config {
 			return stack(t, "prod", func(c *config.Config) { c.Maintenance = true })
 		},

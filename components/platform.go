@@ -6,7 +6,6 @@ package components
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -15,6 +14,7 @@ import (
 	"tarot-platform/components/runtime"
 	"tarot-platform/internal/buildcontext"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/sbom"
@@ -117,8 +117,8 @@ type PlatformArgs struct {
 	Exact Exact
 	// Check runs a smoke test.
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
-	// Dial returns what asks the nginx at an address, by HTTP where nothing else is given.
-	Dial func(base, token string, by http.RoundTripper) nginx.Client
+	// Dial returns what asks a nginx.
+	Dial func(edge.Client) nginx.Client
 	// Jobs are those that Pulumi's state knows, by their names; nil: none.
 	Jobs func(ctx context.Context) (map[string]state.Job, error)
 	// Known are the ids of all that Pulumi's state knows; nil: it is not asked.

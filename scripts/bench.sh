@@ -10,29 +10,14 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=/dev/null
 . "$here/../setup/lib.sh"
+# shellcheck source=/dev/null
+. "$here/debian.sh"
 root=$(cd "$here/.." && pwd)
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-mirror=${APT_MIRROR:-http://deb.debian.org}
-
-# An apt of its own, with Debian 13 as its only source: that has Compose 2, and
-# its package needs nothing but the C library.
+# Its package needs nothing but the C library.
 download_compose() {
-  local folder=$1 arch
-  arch=$(dpkg --print-architecture)
-  rm -rf "$folder.new"
-  mkdir -p "$folder.new"/{lists,archives}/partial
-  cd "$folder.new" || return
-  : >status
-  echo "deb [signed-by=$keyring] ${mirror%/}/debian trixie main" >sources.list
-  printf '%s\n' "APT::Architecture \"$arch\";" "APT::Architectures \"$arch\";" 'APT::Sandbox::User "root";' 'Debug::NoLocking "true";' \
-    'Acquire::Languages "none";' 'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";' \
-    "Dir::State \"$PWD\";" "Dir::State::status \"$PWD/status\";" "Dir::Cache \"$PWD\";" 'Dir::Cache::pkgcache "";' 'Dir::Cache::srcpkgcache "";' \
-    "Dir::Etc::sourcelist \"$PWD/sources.list\";" 'Dir::Etc::sourceparts "-";' >apt.conf
-  export APT_CONFIG=$PWD/apt.conf
-  apt-get --quiet update &&
-    apt-get --quiet download docker-compose &&
-    dpkg-deb --extract docker-compose_*.deb package &&
+  local folder=$1
+  debian_package "$folder.new" docker-compose &&
     package/usr/libexec/docker/cli-plugins/docker-compose version &&
     rm -rf "$folder" &&
     mkdir "$folder" &&
@@ -47,7 +32,7 @@ find_compose() {
     compose='docker compose'
   elif [ -x "$folder/docker-compose" ]; then
     compose=$folder/docker-compose
-  elif is_debian && [ -e "$keyring" ] &&
+  elif can_unpack &&
     (run_logged "Docker Compose from Debian" "15 s" download_compose "$folder"); then
     compose=$folder/docker-compose
   else

@@ -71,6 +71,9 @@ type Config struct {
 	// TrustedProxies are the networks, in CIDR form, whose X-Forwarded-For and
 	// X-Forwarded-Proto are believed.
 	TrustedProxies []string
+	// ProxyProtocol has TrustedProxies name the client before each connection, in place of those headers. What asks
+	// from inside does so at InsidePort and InsideTLSPort, without.
+	ProxyProtocol bool
 	// MaxBody is the largest request body, in bytes.
 	MaxBody int64
 	// KeptBodies is how many request bodies of up to 1 MB may be on /tmp at once.
@@ -143,6 +146,15 @@ const (
 	// Groups the image's OpenSSL knows.
 	GroupsFile = "tls_groups.conf"
 )
+
+// InsidePort and InsideTLSPort are where nginx listens beside its own ports where those want the PROXY protocol.
+const InsidePort, InsideTLSPort = 8090, 8444
+
+// InsidePort is for the template.
+func (Config) InsidePort() int { return InsidePort }
+
+// InsideTLSPort is for the template.
+func (Config) InsideTLSPort() int { return InsideTLSPort }
 
 // Groups are contents of GroupsFile, the best first.
 func Groups() []string {

@@ -12,6 +12,12 @@ import (
 	"github.com/go-acme/lego/v5/providers/dns/cloudflare"
 )
 
+// Where Alibaba Cloud's API is, and what is special of the questions that records are awaited with: nothing. Variables for tests.
+var (
+	alidnsAddress = "https://alidns.aliyuncs.com/"
+	dnsOptions    []dns01.ChallengeOption
+)
+
 // dnsProvider puts records into the zone of the names.
 func dnsProvider(name string) (challenge.Provider, error) {
 	switch name {
@@ -34,7 +40,7 @@ func dnsProvider(name string) (challenge.Provider, error) {
 		}
 		client := &http.Client{Timeout: 30 * time.Second}
 		if name == "alidns" {
-			return newRecords(&alidns{id: id, key: key, base: "https://alidns.aliyuncs.com/", http: client}), nil
+			return newRecords(&alidns{id: id, key: key, base: alidnsAddress, http: client}), nil
 		}
 		return newRecords(&tencentcloud{id: id, key: key, base: "https://dnspod.tencentcloudapi.com/", http: client}), nil
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -70,12 +71,41 @@ func serve(file string) error {
 		go func() { ended <- server.ListenAndServe() }()
 		defer func() { _ = server.Close() }()
 	}
-	go m.run(ctx)
+	go func() {
+		if settings.Challenge == byHTTP {
+			awaitName(ctx, net.DefaultResolver.LookupHost, nameTime)
+		}
+		m.run(ctx)
+	}()
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-ended:
 		return err
+	}
+}
+
+const (
+	// ownName is what nginx knows this container by, and nameTime how long it may take to be known: Swarm tells of a task once
+	// its health check has passed.
+	ownName  = "acme"
+	nameTime = 45 * time.Second
+)
+
+// awaitName returns when nginx finds this container by its name, or the time is over: what a CA asked before that would be a
+// failure, of which it allows few.
+func awaitName(ctx context.Context, lookup func(context.Context, string) ([]string, error), within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		if found, err := lookup(ctx, ownName); err == nil && len(found) > 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 }
 

@@ -365,7 +365,7 @@ func (m *manager) order(ctx context.Context, client *lego.Client, ca CA) (issued
 		if failed != nil {
 			return issued{}, failed
 		}
-		err = client.Challenge.SetDNS01Provider(provider)
+		err = client.Challenge.SetDNS01Provider(provider, dnsOptions...)
 	} else {
 		err = client.Challenge.SetHTTP01Provider(m.solver)
 	}

@@ -69,6 +69,7 @@ func Render(c part.Context) assets.Config {
 		TLS:            cfg.TLS.Mode != "off",
 		Maintenance:    c.Maintenance,
 		TrustedProxies: believed(c),
+		ProxyProtocol:  cfg.ProxyProtocol,
 		MaxBody:        int64(cfg.MaxBody),
 		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
 		RequestRate:    cfg.RequestRate,

@@ -2,11 +2,14 @@ package nginx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -68,15 +71,19 @@ type Edge struct {
 	Token, Earlier string
 	// Static is the path of the release's static files.
 	Static string
-	// Dial returns what asks the nginx at an address, by HTTP or by what is given for that,
-	// and Check runs a smoke test.
-	Dial  func(base, token string, by http.RoundTripper) Client
+	// Dial returns what asks a nginx, and Check runs a smoke test.
+	Dial  func(edge.Client) Client
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	Sleep func(time.Duration)
 	Log   pulumi.Log
 
 	// current is true once nginx has answered to Token.
 	current bool
+	// own knows the certificates of the nginx that runs.
+	own     *edge.Own
+	knowing sync.Once
+	// proxied is true where it wants the PROXY protocol.
+	proxied atomic.Bool
 	// none is true once the engine has said that no nginx runs that could be asked.
 	none bool
 	// configuration is what Apply has applied, and drained when requests on connections
@@ -165,6 +172,7 @@ func (e *Edge) probe(ctx context.Context, test smoke.Test, target string) error 
 
 // check says where another health path is set, where there is nothing at this one.
 func (e *Edge) check(ctx context.Context, test smoke.Test) error {
+	test.TLS, test.Dial = e.tls(ctx), edge.Dialer(e.proxied.Load())
 	err := e.Check(ctx, test, answerTime)
 	var answer *smoke.Unwanted
 	if errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Path == test.Health {
@@ -226,14 +234,20 @@ func (e *Edge) EnableMaintenance(ctx context.Context) error {
 // Apply has nginx take its new configuration, if it doesn't run it, and open again if
 // it was closed. That is the switch from the release before to this one.
 func (e *Edge) Apply(ctx context.Context, configuration string) error {
-	client := e.Dial(e.Site.At(e.Site.Address()), e.Token, e.by())
+	client := e.Dial(edge.Client{Base: e.Site.At(e.Site.Address()), Token: e.Token, Proxied: e.Site.Nginx.ProxyProtocol, TLS: e.tls(ctx), By: e.by()})
 	e.configuration = configuration
 	withLog := func(err error) error { return fmt.Errorf("%w%s", err, e.Engine.Tail(ctx, e.Stack, name)) }
 	state, err := e.stateOf(ctx, e.Site.At(e.Site.Address()), e.by())
+	if stranger(err) {
+		return e.intercepted(err)
+	}
 	if err != nil { // one that has just been started may not listen yet, and has read it
 		e.drained = time.Now().Add(settle)
 		awaited := client.Await(ctx, configuration, reloadTime)
-		if state, err = client.State(ctx); err != nil {
+		if state, err = client.State(ctx); stranger(err) {
+			return e.intercepted(err)
+		}
+		if err != nil {
 			return withLog(errors.Join(awaited, err))
 		}
 	}
@@ -247,6 +261,7 @@ func (e *Edge) Apply(ctx context.Context, configuration string) error {
 		e.drained = time.Now().Add(settle)
 	}
 	e.current = true
+	e.proxied.Store(e.Site.Nginx.ProxyProtocol)
 	if state.Closed && !e.Site.Maintenance {
 		_, err := e.Engine.Exec(ctx, e.Stack, name, "rm", "-f", assets.ClosedFile)
 		return err
@@ -256,6 +271,30 @@ func (e *Edge) Apply(ctx context.Context, configuration string) error {
 
 // AwaitDrain returns when no request goes to the earlier replicas any more.
 func (e *Edge) AwaitDrain() { e.Sleep(time.Until(e.drained)) }
+
+// tls is for a nginx that has one of the certificates that the one of this stack has: the engine says which
+// they are, so the address may be anybody's. That holds also while it has another one than is wanted, and with one that it has
+// got from a CA since.
+func (e *Edge) tls(ctx context.Context) *tls.Config {
+	e.knowing.Do(func() {
+		e.own = &edge.Own{Read: func(ctx context.Context) (string, error) {
+			return e.Engine.Exec(ctx, e.Stack, name, edge.CertificatesCommand...)
+		}}
+	})
+	return e.own.TLS(ctx)
+}
+
+// stranger is true for an answer of somebody else than nginx.
+func stranger(err error) bool {
+	var s *edge.Stranger
+	return errors.As(err, &s)
+}
+
+// intercepted says so of the way to nginx.
+func (e *Edge) intercepted(err error) error {
+	return fmt.Errorf("%w. What a deploy asks has a password, so it went no further. It asks nginx at %s, where nobody may be in between who ends TLS, "+
+		"such as a proxy or a balancer", err, e.Site.Address())
+}
 
 // by is what asks the nginx that is wanted; nil: HTTP, at its ports.
 func (e *Edge) by() http.RoundTripper {

@@ -14,6 +14,7 @@ import (
 	"tarot-platform/components/site"
 	"tarot-platform/components/workload"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/edge"
 )
 
 const (
@@ -22,9 +23,9 @@ const (
 	// user is the uid and gid of the user nginx in the official image.
 	user = "101:101"
 	// An unprivileged process has no ports below 1024.
-	httpPort, httpsPort, metricsPort = 8080, 8443, 8082
+	httpPort, httpsPort, metricsPort = 8080, edge.HTTPSPort, 8082
 	staticFolder                     = "/srv/static"
-	folder                           = "/run/nginx" // of its configuration
+	folder                           = edge.Folder // of its configuration
 	// stopGrace is short: while it finishes what it has begun, nobody listens
 	// on its ports, and the next one can not.
 	stopGrace = 10 * time.Second
@@ -51,7 +52,7 @@ const (
 // certificates. Through served it finds whatever certificate there is.
 const (
 	CertificatesVolume = "certificates"
-	certificates       = "/run/acme"
+	certificates       = edge.CertificateFolder
 	served             = "/tmp/tls"
 	applied            = "/tmp/applied" // the configuration that it is to run
 )
@@ -90,6 +91,9 @@ func (Part) Spec(c part.Context) (part.Spec, error) {
 	}
 	if s.Warnings, err = uncovered(c); err != nil {
 		return part.Spec{}, err
+	}
+	if c.Nginx.ProxyProtocol {
+		s.Outputs = map[string]part.Output{"proxyProtocol": {Text: "true"}}
 	}
 	if c.Monitoring.Enabled {
 		s.Scrapes = []prometheus.Job{prometheus.Static(name, fmt.Sprintf("%s:%d", name, metricsPort), "")}
@@ -265,10 +269,14 @@ func install(c part.Context, secrets []part.SecretFile) part.Job {
 
 // Probe is where nginx is asked for the site's health by what is on its networks.
 func Probe(c part.Context) string {
-	if c.Nginx.TLS.Mode == "off" {
-		return site.URL("http", name, httpPort) + c.Backend.HealthPath()
+	plain, secure := httpPort, httpsPort
+	if c.Nginx.ProxyProtocol {
+		plain, secure = assets.InsidePort, assets.InsideTLSPort
 	}
-	return site.URL("https", name, httpsPort) + c.Backend.HealthPath()
+	if c.Nginx.TLS.Mode == "off" {
+		return site.URL("http", name, plain) + c.Backend.HealthPath()
+	}
+	return site.URL("https", name, secure) + c.Backend.HealthPath()
 }
 
 // files are what everybody may read.

@@ -3,7 +3,6 @@ package nginx
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func TestTheTokenIsRotatedAsNginxReloads(t *testing.T) {
 	n := &rotating{knows: "old", installed: "old", configuration: "earlier"}
 	shown := ""
 	e := &Edge{Engine: n, Token: "new", Sleep: func(time.Duration) {},
-		Dial: func(_, token string, _ http.RoundTripper) Client { return asking{n, token} },
+		Dial: func(c edge.Client) Client { return asking{n, c.Token} },
 		Check: func(_ context.Context, test smoke.Test, _ time.Duration) error {
 			shown = test.Header.Get(edge.Header)
 			return nil

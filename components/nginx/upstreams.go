@@ -54,6 +54,9 @@ func (e *Edge) state(ctx context.Context) (edge.State, error) {
 		if silent == nil {
 			return state, nil
 		}
+		if stranger(silent) {
+			return edge.State{}, e.intercepted(silent)
+		}
 		if condition.Broken && !revived {
 			revived = true
 			if err := e.Engine.Revive(ctx, e.Stack, name); err != nil {
@@ -100,15 +103,22 @@ func (e *Edge) ask(ctx context.Context) (edge.State, error) {
 // stateOf asks with the token, and with the earlier one while nginx may know that alone: the token is
 // rotated as the configuration is that has it.
 func (e *Edge) stateOf(ctx context.Context, base string, by http.RoundTripper) (edge.State, error) {
-	state, err := e.Dial(base, e.Token, by).State(ctx)
+	ask := func(token string) (edge.State, error) {
+		state, err := e.Dial(edge.Client{Base: base, Token: token, Proxied: e.proxied.Load(), TLS: e.tls(ctx), By: by}).State(ctx)
+		if err == nil {
+			e.proxied.Store(state.Proxied)
+		}
+		return state, err
+	}
+	state, err := ask(e.Token)
 	if err == nil {
 		e.current = true
 		return state, nil
 	}
-	if e.Earlier == "" || e.current {
+	if e.Earlier == "" || e.current || stranger(err) {
 		return state, err
 	}
-	return e.Dial(base, e.Earlier, by).State(ctx)
+	return ask(e.Earlier)
 }
 
 // shown is the token that nginx knows.

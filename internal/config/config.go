@@ -288,6 +288,10 @@ type Nginx struct {
 	// requests from there, `X-Forwarded-For` names the client, and
 	// `X-Forwarded-Proto` says whether it used HTTPS; nobody else's are believed.
 	TrustedProxies []string `key:"trustedProxies" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"`
+	// Those in front send the PROXY protocol, version 1 or 2, before each connection: the client is whom it names
+	// (docs/security.md). Who comes by another way has to send it, too, and is not believed; `X-Forwarded-For` and
+	// `X-Forwarded-Proto` are nobody's then.
+	ProxyProtocol bool `key:"proxyProtocol" allowed:"true or false; false where nginx.trustedProxies is empty, as nobody would be believed, or nginx.edge is set, as that is in front"`
 	// Who may come to its ports at all, of IPv4 and of IPv6: the host refuses all others, once `make firewall` has set its
 	// rules (docs/security.md). Empty: everybody.
 	AllowFrom []string `key:"allowFrom" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"`

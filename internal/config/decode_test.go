@@ -56,6 +56,7 @@ const (
 	bases     = "a map of image names, without a digest, to image references"
 	proxies   = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address, none of all addresses"
 	admitted  = "a map of paths, which begin with / and do not end in one, to lists of networks in CIDR form, such as 10.20.0.0/16, each with its first address"
+	proxied   = "true or false; false where nginx.trustedProxies is empty, as nobody would be believed, or nginx.edge is set, as that is in front"
 	comers    = "a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"
 )
 
@@ -222,6 +223,10 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:nginx.trustedProxies: "10.1.2.3/24" is not allowed; allowed: ` + proxies}},
 		{"everybody trusted", raw("nginx", `{"trustedProxies":["::/0"]}`), []string{
 			`tarot:nginx.trustedProxies: "::/0" is not allowed; allowed: ` + proxies}},
+		{"the PROXY protocol of nobody", raw("nginx", `{"proxyProtocol":true}`), []string{
+			`tarot:nginx.proxyProtocol: "true" is not allowed; allowed: ` + proxied}},
+		{"the PROXY protocol of an edge", raw("nginx", `{"proxyProtocol":true,"trustedProxies":["10.0.0.0/8"],"edge":"front","serverNames":["shop.example"],"tls":{"mode":"off"}}`), []string{
+			`tarot:nginx.proxyProtocol: "true" is not allowed; allowed: ` + proxied}},
 		{"an address may come", raw("nginx", `{"allowFrom":["10.1.2.3","10.1.2.3/24","::ffff:10.0.0.0/104","all"]}`), []string{
 			`tarot:nginx.allowFrom: "10.1.2.3" is not allowed; allowed: ` + comers, `tarot:nginx.allowFrom: "10.1.2.3/24" is not allowed; allowed: ` + comers,
 			`tarot:nginx.allowFrom: "::ffff:10.0.0.0/104" is not allowed; allowed: ` + comers, `tarot:nginx.allowFrom: "all" is not allowed; allowed: ` + comers}},

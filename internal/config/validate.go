@@ -227,6 +227,7 @@ func (n Nginx) check(c *checker, cfg Config) {
 		c.matches("nginx.serverNames", name, hostName)
 	}
 	c.want(n.Edge == "" || peer.MatchString(n.Edge), "nginx.edge", n.Edge)
+	c.want(!n.ProxyProtocol || len(n.TrustedProxies) > 0 && n.Edge == "", "nginx.proxyProtocol", n.ProxyProtocol)
 	for _, network := range n.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
 		c.want(err == nil && prefix == prefix.Masked() && prefix.Bits() > 0, "nginx.trustedProxies", network)

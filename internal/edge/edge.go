@@ -5,6 +5,7 @@ package edge
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,6 +36,10 @@ type Client struct {
 	Base string
 	// Token is the stack's.
 	Token string
+	// Proxied is true where nginx wants the PROXY protocol, as far as is known.
+	Proxied bool
+	// TLS knows nginx's certificate (Own); nil: one that this machine trusts is wanted.
+	TLS *tls.Config
 	// By asks in place of HTTP at that address, where nobody listens; nil: it is HTTP.
 	By http.RoundTripper
 }
@@ -47,6 +52,8 @@ type State struct {
 	Upstreams []string
 	// Closed is true while a file in its container has it show the maintenance page.
 	Closed bool
+	// Proxied is true where it wants the PROXY protocol.
+	Proxied bool
 }
 
 // For is the header of a request for the host.
@@ -73,8 +80,24 @@ func ServedBy(header http.Header) Served {
 	return Served{configuration, replica}
 }
 
-// State asks what it runs.
+// State asks what it runs. Whether nginx wants the PROXY protocol may be about to change: where it
+// gives no answer, it is asked the other way.
 func (c Client) State(ctx context.Context) (State, error) {
+	state, err := c.ask(ctx)
+	var stranger *Stranger
+	if err == nil || c.By != nil || errors.As(err, &stranger) {
+		return state, err
+	}
+	other := c
+	other.Proxied = !c.Proxied
+	otherwise, failed := other.ask(ctx)
+	if failed == nil || errors.As(failed, &stranger) {
+		return otherwise, failed
+	}
+	return state, err
+}
+
+func (c Client) ask(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+Path, nil)
@@ -84,7 +107,7 @@ func (c Client) State(ctx context.Context) (State, error) {
 	request.Header = For(c.Token, Upstreams)
 	client := http.Client{
 		// A worker process that is ending keeps its connections.
-		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // as internal/smoke
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: c.TLS, DialContext: Dialer(c.Proxied)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if c.By != nil {
@@ -104,7 +127,7 @@ func (c Client) State(ctx context.Context) (State, error) {
 	if response.StatusCode != http.StatusOK || len(words) == 0 {
 		return State{}, fmt.Errorf("nginx: %s%s answers %s", c.Base, Path, response.Status)
 	}
-	return State{words[0], words[1:], strings.TrimSpace(second) == "closed"}, nil
+	return State{words[0], words[1:], strings.TrimSpace(second) == "closed", c.Proxied}, nil
 }
 
 // Await returns when nginx runs the configuration.

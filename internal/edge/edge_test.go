@@ -23,7 +23,7 @@ func nginx(t *testing.T, answers ...string) Client {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return Client{Base: server.URL, Token: "token"}
+	return Client{Base: server.URL, Token: "token", TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
 }
 
 func TestState(t *testing.T) {

@@ -33,8 +33,12 @@ type Test struct {
 	// Connect is the host that answers, where the name in Base may (still) lead
 	// somewhere else. Empty: the one in Base.
 	Connect string
+	// Dial connects; nil: as ever.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Transport asks in place of HTTP at that address, where nobody listens; nil: it is HTTP.
 	Transport http.RoundTripper
+	// TLS is how a certificate is checked; nil: it is one that this machine trusts, for the name in Base.
+	TLS *tls.Config
 	// Header is sent along with every question.
 	Header http.Header
 	// From says of an answer's header why the answer is not from what is tested, if so: it
@@ -52,20 +56,23 @@ type Test struct {
 	Admin string
 }
 
-// client follows no redirect. It does not check the certificate: whether a
-// client trusts it is not what is asked, and one that is self-signed, or for
-// another name than the one that the machine is reached by, is no fault.
-func client(connect string, by http.RoundTripper) *http.Client {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
-	if connect != "" {
+// client follows no redirect.
+func (t Test) client() *http.Client {
+	dial := t.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	transport := &http.Transport{TLSClientConfig: t.TLS, DialContext: dial}
+	if t.Connect != "" {
 		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
 			}
-			return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(connect, port))
+			return dial(ctx, network, net.JoinHostPort(t.Connect, port))
 		}
 	}
+	by := t.Transport
 	if by == nil {
 		by = transport
 	}
@@ -79,7 +86,7 @@ func client(connect string, by http.RoundTripper) *http.Client {
 // Run asks everything, and returns the first answer that is not as wanted as an
 // error. Health is asked again and again within the time.
 func (t Test) Run(ctx context.Context, within time.Duration) error {
-	r := &run{Test: t, client: client(t.Connect, t.Transport)}
+	r := &run{Test: t, client: t.client()}
 	defer r.client.CloseIdleConnections()
 	if err := repeat(ctx, within, func(error) bool { return true }, func(ctx context.Context) error {
 		return r.mine(ctx, r.get(http.StatusOK), t.Health)

@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -50,6 +51,21 @@ func site(t *testing.T, broken map[string]http.HandlerFunc) (*httptest.Server, *
 	return server, &asked
 }
 
+// knows is TLS that takes the server's certificate.
+func knows(server *httptest.Server) *tls.Config {
+	c := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	c.ServerName = "example.com"
+	return c
+}
+
+func TestACertificateIsChecked(t *testing.T) {
+	server, asked := site(t, nil)
+	test := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health"}
+	if err := test.Run(t.Context(), 2*time.Second); err == nil || !strings.Contains(err.Error(), "certificate") || len(*asked) > 0 {
+		t.Errorf("%v, asked %v", err, *asked)
+	}
+}
+
 func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, "because") }
 }
@@ -60,7 +76,7 @@ func TestItAsksWhoeverIsToAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	test := Test{Base: "https://no.such.host.invalid:" + port, Connect: "127.0.0.1", Header: http.Header{"X-Token": {"t"}}, Health: "/health"}
+	test := Test{Base: "https://no.such.host.invalid:" + port, Connect: "127.0.0.1", TLS: knows(server), Header: http.Header{"X-Token": {"t"}}, Health: "/health"}
 	if err := test.Run(t.Context(), time.Second); err != nil || len(*asked) != 1 {
 		t.Errorf("%v, asked %v", err, *asked)
 	}
@@ -91,7 +107,7 @@ func TestEveryAnswerCounts(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server, asked := site(t, test.broken)
-			err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health", Read: "/cards", Write: "/readings", Body: `{"q":1}`,
+			err := Test{Base: server.URL, TLS: knows(server), Header: http.Header{"X-Token": {"t"}}, Health: "/health", Read: "/cards", Write: "/readings", Body: `{"q":1}`,
 				Static: "/static/a.css", Admin: "/admin"}.Run(t.Context(), 300*time.Millisecond)
 			want := strings.ReplaceAll(test.want, "URL", server.URL)
 			if want == "" && (err != nil || len(*asked) != 7) || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
@@ -103,7 +119,7 @@ func TestEveryAnswerCounts(t *testing.T) {
 
 func TestWhatIsNotConfiguredIsNotAsked(t *testing.T) {
 	server, asked := site(t, nil)
-	err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
+	err := Test{Base: server.URL, TLS: knows(server), Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
 	if err != nil || len(*asked) != 1 {
 		t.Errorf("%v, %v", *asked, err)
 	}
@@ -116,7 +132,7 @@ func TestHealthIsAskedUntilItAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 		}
 	}})
-	err := Test{Base: server.URL, Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
+	err := Test{Base: server.URL, TLS: knows(server), Header: http.Header{"X-Token": {"t"}}, Health: "/health"}.Run(t.Context(), time.Minute)
 	if err != nil || times != 3 {
 		t.Errorf("asked %d times, %v", times, err)
 	}

@@ -4,14 +4,18 @@ package status
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 )
 
@@ -28,6 +32,16 @@ type Outputs struct {
 	DocsURL                 string
 	Services                map[string]Service
 	Pinned, Maintenance     bool
+	// ProxyProtocol is not empty where nginx wants that: so does whoever asks it without a balancer between.
+	ProxyProtocol string
+}
+
+// ways are how its addresses may have to be asked.
+func (o Outputs) ways() (proxied []bool) {
+	if o.ProxyProtocol == "" {
+		return []bool{false}
+	}
+	return []bool{false, true}
 }
 
 // Service is a workload, as the stack's outputs tell of it. Job is what Prometheus calls its
@@ -138,8 +152,9 @@ func Of(ctx context.Context, stack, prefix string, out Outputs, docker Engine, n
 	}
 	s.workloads(out, wanted, replicas, now)
 	s.writes(ctx, prefix, docker, out.Services["backend"].Writes)
-	s.endpoints(ctx, out)
-	s.certificate(ctx, out.URL, now)
+	checked := s.checked(ctx, prefix, docker)
+	s.endpoints(ctx, out, checked)
+	s.certificate(ctx, out, checked, now)
 	s.asksDatabase(ctx, prefix, out, docker)
 	s.backedUp(ctx, prefix, out, docker, now)
 	s.watched(ctx, prefix, out, docker, now)
@@ -212,16 +227,60 @@ func (s *Status) writes(ctx context.Context, prefix string, docker Engine, place
 	}
 }
 
-// visitor takes a self-signed certificate: it asks for the state, not for trust.
-var visitor = &http.Client{
-	Timeout:       10 * time.Second,
-	Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // see above
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// checked is TLS with this stack's nginx, or with whoever this machine trusts, such as a CDN that the name leads to. Where
+// nginx has no certificate, as behind an edge, or that can't be told, it takes any: what is asked here holds nothing that
+// somebody else may not see.
+func (s *Status) checked(ctx context.Context, prefix string, docker Engine) *tls.Config {
+	own := edge.Own{Read: func(context.Context) (string, error) {
+		return docker.Exec(ctx, prefix, "nginx", edge.CertificatesCommand...)
+	}}
+	var told sync.Once
+	return &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // it is checked below
+		VerifyConnection: func(c tls.ConnectionState) error {
+			err := own.Check(ctx, c.PeerCertificates[0])
+			var stranger *edge.Stranger
+			switch {
+			case err == nil || errors.Is(err, edge.ErrNone):
+			case !errors.As(err, &stranger):
+				told.Do(func() { s.Notes = append(s.Notes, fmt.Sprintf("who shows the certificate: %v", err)) })
+			case !trusted(c):
+				return fmt.Errorf("%w, nor is it one that this machine trusts", err)
+			}
+			return nil
+		},
+	}
+}
+
+// trusted is true for a certificate for that name of a CA that this machine knows. An address is no name.
+func trusted(c tls.ConnectionState) bool {
+	if c.ServerName == "" {
+		return false
+	}
+	between := x509.NewCertPool()
+	for _, other := range c.PeerCertificates[1:] {
+		between.AddCert(other)
+	}
+	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: c.ServerName, Intermediates: between})
+	return err == nil
 }
 
 // endpoints asks those that users know. Health has to be 200; of the others any
 // answer of the application will do, were it that a password is missing.
-func (s *Status) endpoints(ctx context.Context, out Outputs) {
+func (s *Status) endpoints(ctx context.Context, out Outputs, checked *tls.Config) {
+	ask := func(request *http.Request) (answer *http.Response, err error) {
+		for _, proxied := range out.ways() {
+			visitor := &http.Client{
+				Timeout:       10 * time.Second,
+				Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: checked, DialContext: edge.Dialer(proxied)},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			}
+			if answer, err = visitor.Do(request); err == nil {
+				break
+			}
+		}
+		return answer, err
+	}
 	for _, e := range []Endpoint{{Name: "health", URL: out.HealthURL}, {Name: "api", URL: out.APIURL}, {Name: "admin", URL: out.AdminURL}, {Name: "grafana", URL: out.GrafanaURL}} {
 		if e.URL == "" {
 			continue
@@ -230,7 +289,7 @@ func (s *Status) endpoints(ctx context.Context, out Outputs) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
 		if err == nil {
 			var answer *http.Response
-			if answer, err = visitor.Do(request); err == nil {
+			if answer, err = ask(request); err == nil {
 				_ = answer.Body.Close()
 				e.Code = answer.StatusCode
 			}
@@ -248,8 +307,8 @@ func (s *Status) endpoints(ctx context.Context, out Outputs) {
 	}
 }
 
-func (s *Status) certificate(ctx context.Context, address string, now time.Time) {
-	u, err := url.Parse(address)
+func (s *Status) certificate(ctx context.Context, out Outputs, checked *tls.Config, now time.Time) {
+	u, err := url.Parse(out.URL)
 	if err != nil || u.Scheme != "https" {
 		return
 	}
@@ -257,16 +316,36 @@ func (s *Status) certificate(ctx context.Context, address string, now time.Time)
 	if u.Port() == "" {
 		host = net.JoinHostPort(u.Hostname(), "443")
 	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()}} //nolint:gosec // it is looked at
-	conn, err := dialer.DialContext(ctx, "tcp", host)
+	named := checked.Clone()
+	named.ServerName = u.Hostname()
+	var leaf *x509.Certificate
+	for _, proxied := range out.ways() {
+		if leaf, err = shown(ctx, host, proxied, named); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		s.problem("the certificate can't be seen: %v", err)
 		return
 	}
-	defer conn.Close()
-	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
 	s.Certificate = &Certificate{leaf.NotAfter, int(leaf.NotAfter.Sub(now).Hours() / 24), leaf.CheckSignatureFrom(leaf) == nil || leaf.Issuer.String() == leaf.Subject.String()}
 	if leaf.NotAfter.Sub(now) < min(leastCertificate, leaf.NotAfter.Sub(leaf.NotBefore)/4) {
 		s.problem("the certificate ends on %s, in %d days", leaf.NotAfter.Format(time.DateOnly), s.Certificate.Days)
 	}
+}
+
+// shown is the certificate that is shown at an address.
+func shown(ctx context.Context, address string, proxied bool, named *tls.Config) (*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	plain, err := edge.Dialer(proxied)(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	connection := tls.Client(plain, named)
+	defer connection.Close()
+	if err := connection.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return connection.ConnectionState().PeerCertificates[0], nil
 }

@@ -3,8 +3,11 @@ package status
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tarot-platform/internal/certificate"
 	"tarot-platform/internal/engine"
 )
 
@@ -26,6 +30,7 @@ type docker struct {
 	shut     error             // what writing ends with
 	writes   []string          // where that is tried; nil: as ever
 	held     engine.Held       // what is not finished
+	dumb     bool              // nginx's container
 }
 
 func (d docker) Exec(_ context.Context, _, workload string, command ...string) (string, error) {
@@ -34,6 +39,9 @@ func (d docker) Exec(_ context.Context, _, workload string, command ...string) (
 			return allSeen, nil
 		}
 		return text, nil
+	}
+	if workload == "nginx" && !d.dumb {
+		return "", nil // it has no certificate
 	}
 	return "", errors.New(command[0] + " does not answer")
 }
@@ -198,5 +206,77 @@ func TestAnOperationThatIsOpen(t *testing.T) {
 	}
 	if len(s.Problems) == 0 || !strings.Contains(s.Problems[0], "the upgrade of the database's PostgreSQL of prod by ann@host") || !strings.Contains(s.Problems[0], "make database-upgrade STACK=prod CONTINUE=yes") {
 		t.Errorf("%q", s.Problems)
+	}
+}
+
+// What answers for the stack is its nginx, or somebody whom this machine trusts.
+func TestSomebodyElseAnswers(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	own := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	other, err := certificate.SelfSigned([]byte("other"), []string{"127.0.0.1"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		says          map[string]string
+		problem, note string
+	}{
+		"its own":          {map[string]string{"nginx": other.Certificate + own}, "", ""},
+		"another's":        {map[string]string{"nginx": other.Certificate}, "somebody else answers, and was sent nothing, nor is it one that this machine trusts", ""},
+		"it has none":      {map[string]string{"nginx": ""}, "", ""},
+		"it can't be told": {nil, "", "who shows the certificate: which certificate nginx has can not be told"},
+	} {
+		d, out := running(), stack(t, 200)
+		d.says, d.dumb = test.says, test.says == nil
+		out.URL, out.HealthURL, out.APIURL, out.AdminURL = server.URL, server.URL+"/health", "", ""
+		s, err := Of(t.Context(), "prod", "tarot-prod", out, d, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems, notes := strings.Join(s.Problems, "; "), strings.Join(s.Notes, "; ")
+		if (problems == "") != (test.problem == "") || !strings.Contains(problems, test.problem) || (notes == "") != (test.note == "") || !strings.Contains(notes, test.note) {
+			t.Errorf("%s: problems %q, notes %q", name, problems, notes)
+		}
+		if test.problem != "" && (s.Certificate != nil || !strings.Contains(problems, "the certificate can't be seen")) {
+			t.Errorf("%s: %+v", name, s.Certificate)
+		}
+	}
+}
+
+// wantsProxy are connections that begin with a word on whom they are for, and else end.
+type wantsProxy struct{ net.Listener }
+
+func (w wantsProxy) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err == nil {
+		word := make([]byte, len("PROXY UNKNOWN\r\n"))
+		if _, _ = io.ReadFull(c, word); !strings.HasPrefix(string(word), "PROXY ") {
+			_ = c.Close()
+		}
+	}
+	return c, err
+}
+
+// Without a balancer between, nginx is asked as that would ask; where the name leads to one, it is not.
+func TestTheProxyProtocol(t *testing.T) {
+	for _, wanted := range []bool{true, false} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		if wanted {
+			server.Listener = wantsProxy{server.Listener}
+		}
+		server.StartTLS()
+		defer server.Close()
+		out := stack(t, 200)
+		out.URL, out.HealthURL, out.APIURL, out.AdminURL, out.ProxyProtocol = server.URL, server.URL+"/health", "", "", "true"
+		s, err := Of(t.Context(), "prod", "tarot-prod", out, running(), now)
+		if err != nil || len(s.Problems) > 0 || s.Certificate == nil {
+			t.Errorf("wanted %v: %v, %v, %+v", wanted, err, s.Problems, s.Certificate)
+		}
+		if out.ProxyProtocol = ""; wanted {
+			if s, err = Of(t.Context(), "prod", "tarot-prod", out, running(), now); err != nil || len(s.Problems) != 2 {
+				t.Errorf("without a word: %v, %v", err, s.Problems)
+			}
+		}
 	}
 }

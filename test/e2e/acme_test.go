@@ -6,11 +6,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,9 +28,19 @@ import (
 // a restart or a lost request.
 //
 //suite:thorough
-func TestCertificateByACME(t *testing.T) {
-	s := rolloutStack(t, "containers", false)
+func TestCertificateByACME(t *testing.T) { acme(t, "containers") }
+
+// TestCertificateByACMEInSwarm is the same there.
+//
+//suite:thorough
+func TestCertificateByACMEInSwarm(t *testing.T) { acme(t, "swarm") }
+
+func acme(t *testing.T, runtime string) {
+	s := rolloutStack(t, runtime, false)
 	s.up() // so that there is a network
+	if runtime == "containers" {
+		s.intercepted("a certificate of its own")
+	}
 	pair, err := certificate.SelfSigned([]byte("the CA's own"), []string{"testca"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +81,7 @@ func TestCertificateByACME(t *testing.T) {
 		t.Error("HSTS with a CA that no browser knows")
 	}
 	s.unchanged()
+	s.intercepted("one of a CA")
 
 	nginx, acme := s.containers("nginx"), s.containers("acme")
 	tr := startTraffic(t, s.id, fmt.Sprint(out["apiUrl"]), fmt.Sprint(out["staticUrl"])+"/style.css")
@@ -100,6 +117,47 @@ func TestCertificateByACME(t *testing.T) {
 	tr.phase("a deploy without a CA", func() { s.config("nginx.maxBody", "12m"); s.up() })
 	same(t, nginx, s.containers("nginx"), 1)
 	tr.end(s.volume("data"), fmt.Sprint(out["image"]))
+}
+
+// intercepted has somebody else end TLS where the deploy asks nginx, for the same names: an `up` fails, and they are asked nothing.
+func (s *stack) intercepted(nginxHas string) {
+	t := s.t
+	t.Helper()
+	pair, err := certificate.SelfSigned([]byte("between"), []string{"localhost", "127.0.0.1", "shop.e2e.example"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := tls.X509KeyPair([]byte(pair.Certificate), []byte(pair.Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var came, asked atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	server.Listener.Close()
+	if server.Listener, err = net.Listen("tcp", ":0"); err != nil {
+		t.Fatal(err)
+	}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{loaded}, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { came.Add(1); return nil, nil }}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // that it was refused
+	server.StartTLS()
+	defer server.Close()
+	between := func(change string) {
+		for _, program := range []string{"iptables", "ip6tables"} {
+			rule := root(program, "-w", "-t", "nat", change, "OUTPUT", "-o", "lo", "-p", "tcp", "--dport", strconv.Itoa(s.https), "-j", "REDIRECT",
+				"--to-ports", strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port))
+			if said, err := rule.CombinedOutput(); err != nil && program == "iptables" { // of IPv6, there may be nothing
+				t.Errorf("%v: %v: %s", rule, err, said)
+			}
+		}
+	}
+	between("-I")
+	said := s.refused("the certificate there is none that nginx has", "somebody else answers, and was sent nothing")
+	between("-D")
+	t.Logf("while nginx has %s:\n%s", nginxHas, said)
+	if came.Load() == 0 || asked.Load() > 0 {
+		t.Errorf("while nginx has %s: %d connections, %d of them were sent something", nginxHas, came.Load(), asked.Load())
+	}
+	s.up()
 }
 
 // testCA is a container with a CA on the network that nginx is on, where it finds any name.

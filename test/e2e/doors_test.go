@@ -38,6 +38,16 @@ func host(name string) option { return func(r *http.Request) { r.Host = name } }
 // newDoor starts a nginx with the configuration; what it has no value for is as in a stack.
 func newDoor(t *testing.T, app http.Handler, change func(*assets.Config)) door {
 	t.Helper()
+	pair, err := certificate.SelfSigned([]byte("e2e"), []string{"shop.example"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDoorWith(t, app, pair, change, func(text string) string { return text })
+}
+
+// newDoorWith is one with another certificate, and what is edited in the configuration.
+func newDoorWith(t *testing.T, app http.Handler, pair certificate.Pair, change func(*assets.Config), edit func(text string) string) door {
+	t.Helper()
 	network := newNetwork(t)
 	listener, err := net.Listen("tcp", network.gateway+":0")
 	if err != nil {
@@ -46,10 +56,6 @@ func newDoor(t *testing.T, app http.Handler, change func(*assets.Config)) door {
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: app}}
 	server.Start()
 	t.Cleanup(server.CloseClientConnections)
-	pair, err := certificate.SelfSigned([]byte("e2e"), []string{"shop.example"}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := assets.Config{Workers: 1, Name: "c0ffee", BackendPort: listener.Addr().(*net.TCPAddr).Port, Replicas: assets.Replicas{Hosts: []string{network.gateway}},
 		TLS: true, TrustedProxies: []string{network.gateway + "/32"}, MaxBody: 20 << 20, KeptBodies: 32, RequestRate: 2000, Burst: 4000, Connections: 1000, LoginRate: 10,
 		LoginPaths: []string{"/login"}, ProxyTimeout: "1s", HealthPath: "/health", MetricsPath: "/metrics", StaticPath: "/static", StaticFolder: "/run/nginx/static",
@@ -62,7 +68,7 @@ func newDoor(t *testing.T, app http.Handler, change func(*assets.Config)) door {
 	id := dockerLine(t, "create", "--interactive", "--network", network.name, "--ulimit", "nofile=1024:16384", "--memory", "128m", "--cpus", "0.5", "--read-only", "--user", "101:101", "--cap-drop", "ALL",
 		"--tmpfs", "/tmp:mode=1777", "--tmpfs", "/run/nginx:mode=1777", "--entrypoint", "/bin/sh", config.Defaults().Nginx.Image, "-s")
 	cmd := exec.Command("docker", "start", "--interactive", id)
-	cmd.Stdin = strings.NewReader(written(text, pair) + "mkdir -p /run/nginx/static/r/1 /run/nginx/static/current\necho x >/run/nginx/static/r/1/a.css\necho x >/run/nginx/static/current/a.css\n" +
+	cmd.Stdin = strings.NewReader(written(edit(text), pair) + "mkdir -p /run/nginx/static/r/1 /run/nginx/static/current\necho x >/run/nginx/static/r/1/a.css\necho x >/run/nginx/static/current/a.css\n" +
 		"exec nginx -c /run/nginx/nginx.conf -g 'daemon off;'\n")
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -81,7 +87,11 @@ func newDoor(t *testing.T, app http.Handler, change func(*assets.Config)) door {
 			address = dockerLine(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id)
 			return false
 		}
-		asked, err := http.NewRequest(http.MethodGet, "http://"+address+":8080"+edge.Path, nil)
+		port := 8080
+		if c.ProxyProtocol {
+			port = assets.InsidePort
+		}
+		asked, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s:%d%s", address, port, edge.Path), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,6 +257,31 @@ func TestStrangersAtTheDoor(t *testing.T) {
 		for group, taken := range map[tls.CurveID]bool{tls.X25519MLKEM768: true, tls.X25519: true, tls.CurveP256: true, tls.CurveP384: true, tls.CurveP521: false} {
 			if state, err := shake("shop.example", group); (err == nil) != taken || taken && state.CurveID != group {
 				t.Errorf("%s: %v, %s", group, err, state.CurveID)
+			}
+		}
+	})
+	t.Run("versions and ciphers", func(t *testing.T) {
+		u, _ := url.Parse(d.https)
+		taken := func(version, cipher uint16) bool {
+			c := &tls.Config{InsecureSkipVerify: true, ServerName: "shop.example", MinVersion: version, MaxVersion: version} //nolint:gosec // self-signed
+			if cipher != 0 {
+				c.CipherSuites = []uint16{cipher}
+			}
+			conn, err := tls.Dial("tcp", u.Host, c)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err == nil
+		}
+		for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+			if taken(version, 0) != want {
+				t.Errorf("%s: %v, want %v", tls.VersionName(version), !want, want)
+			}
+		}
+		for cipher, want := range map[uint16]bool{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: true, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: true,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: true, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256: false, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA: false} {
+			if taken(tls.VersionTLS12, cipher) != want {
+				t.Errorf("%s: %v, want %v", tls.CipherSuiteName(cipher), !want, want)
 			}
 		}
 	})

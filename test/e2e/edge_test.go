@@ -52,6 +52,8 @@ func TestEdge(t *testing.T) {
 	}
 	onlyNginx("containers")
 	t.Run("behind a balancer that ends TLS", func(t *testing.T) { defer prod.in(t)(); prod.balanced() })
+	t.Run("behind one that speaks the PROXY protocol", func(t *testing.T) { defer prod.in(t)(); prod.proxied() })
+	prod.config("nginx.proxyProtocol", false)
 	prod.config("runtime", "swarm")
 	prod.up()
 	onlyNginx("swarm")
