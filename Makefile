@@ -110,7 +110,7 @@ scan: scanner ## known vulnerabilities in what STACK runs, or in RELEASE=...; JS
 sbom: ## what the image that STACK runs is made of, as CycloneDX; RELEASE=... of another one, SERVICE=... of a service's own image
 	@$(WITH) go run ./cmd/stack sbom $(STACK) $(RELEASE) $(if $(SERVICE),--service $(SERVICE))
 
-scanner: ## grype, which looks for known vulnerabilities, built from the Go module proxy: 10 minutes, once
+scanner: ## grype, which looks for known vulnerabilities, built from the Go module proxy, once
 	@setup/scanner.sh
 
 .PHONY: firewall firewall-list firewall-remove
