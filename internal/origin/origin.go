@@ -29,25 +29,25 @@ const timeout = 10 * time.Second
 func Labels(ctx context.Context, folder string) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	git := func(args ...string) string {
+	git := func(args ...string) (string, bool) {
 		cmd := exec.CommandContext(ctx, "git", append([]string{"-C", folder}, args...)...)
 		cmd.Env = append(surroundings(), "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C", "TZ=UTC")
 		out, err := cmd.Output()
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(out))
+		return strings.TrimSpace(string(out)), err == nil
 	}
-	revision, at, found := strings.Cut(git("log", "-1", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%H %cd"), " ")
-	if !found {
+	said, known := git("log", "-1", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%H %cd")
+	changes, looked := git("status", "--porcelain", "--", ".")
+	revision, at, found := strings.Cut(said, " ")
+	if !known || !looked || !found {
 		return nil
 	}
-	version := git("describe", "--tags", "--always")
-	if git("status", "--porcelain", "--", ".") != "" { // these sources are no commit's
+	version, _ := git("describe", "--tags", "--always")
+	if changes != "" { // these sources are no commit's
 		revision, version = revision+"-dirty", version+"-dirty"
 	}
+	remote, _ := git("remote", "get-url", "origin")
 	labels := map[string]string{built: "yes", Revision: revision, Created: at, Version: version}
-	if source := withoutPassword(git("remote", "get-url", "origin")); source != "" {
+	if source := withoutPassword(remote); source != "" {
 		labels[Source] = source
 	}
 	return labels

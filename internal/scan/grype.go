@@ -126,7 +126,7 @@ func ask(ctx context.Context, program string, document []byte, settings config.S
 	if err := errors.Join(os.WriteFile(own, []byte("check-for-app-update: false\n"), 0o600), os.WriteFile(file, document, 0o600)); err != nil {
 		return found, err
 	}
-	cmd := exec.CommandContext(ctx, program, "sbom:"+file, "--config", own, "--output", "json", "--quiet")
+	cmd := exec.CommandContext(ctx, program, "sbom:"+file, "--config", own, "--output", "json")
 	cmd.Dir, cmd.Env = folder, environment(settings)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
