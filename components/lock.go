@@ -41,7 +41,7 @@ func (r *rollout) lockBases() error {
 	for _, b := range builds {
 		names, err := b.Images()
 		if err != nil {
-			return err
+			continue // building it will say what is wrong, and of which image
 		}
 		for _, name := range names {
 			exact, err := r.exact(cfg.Build.Base(name))

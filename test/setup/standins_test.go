@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// An engine without a registry: a folder with a file for each image, which says whether that is a
-// stand-in, and one for each container.
+// An engine whose registry has the image of one digest (REGISTRY_HAS), if any: a folder with a file for
+// each image, which says whether that is a stand-in, and its digest, and one for each container.
 const fakeDocker = `
 engine=$ENGINE
 file() { printf '%s/images/%s' "$engine" "$(printf %s "$1" | tr '/:' '__')"; }
@@ -20,8 +20,9 @@ case "$1 $2" in
 "image inspect")
   image=${*: -1}
   [ -e "$(file "$image")" ] || exit 1
-  read -r standin recipe <"$(file "$image")"
+  read -r standin recipe digest <"$(file "$image")"
   case $4 in
+  *RepoDigests*) [ -z "$digest" ] || echo "somewhere@$digest" ;;
   *if*) [ "$standin" = true ] || echo "image $image" ;;
   *recipe*) echo "$standin"; echo "$recipe" ;;
   *version*) echo "$standin"; echo 1; echo today ;;
@@ -33,7 +34,11 @@ case "$1 $2" in
 "build --tag")
   for argument in "$@"; do case $argument in tarot.standin.recipe=*) recipe=${argument#*recipe=} ;; esac; done
   echo "true $recipe" >"$(file "$3")" ;;
-"pull "*) echo "manifest unknown" >&2; exit 1 ;;
+"tag "*) cp "$(file "$2")" "$(file "$3")" ;;
+"pull "*)
+  case $2 in *"@${REGISTRY_HAS:-nothing}") ;; *) echo "manifest unknown" >&2; exit 1 ;; esac
+  echo "<no_value> - $REGISTRY_HAS" >"$(file "$2")"
+  echo pulled ;;
 "run "*) ;;
 *) echo "docker $*" >>"$engine/unknown" ;;
 esac
@@ -226,5 +231,39 @@ func TestTheTestsApplicationsHaveTheirImages(t *testing.T) {
 				t.Errorf("%s: %s", file, line)
 			}
 		}
+	}
+}
+
+// What images.lock has is pulled by its digest, and nothing else takes its place.
+func TestImagesOfTheLock(t *testing.T) {
+	const locked, other = "sha256:aa", "sha256:bb"
+	for name, c := range map[string]struct {
+		here, mode string
+		env        []string
+		want, says string
+	}{
+		"it is here":                   {"<no_value> - " + locked, "", nil, "<no_value> - " + locked, "as images.lock says"},
+		"nothing is":                   {"", "", []string{"REGISTRY_HAS=" + locked}, "<no_value> - " + locked, "as images.lock says"},
+		"another one is":               {"<no_value> - " + other, "", []string{"REGISTRY_HAS=" + locked}, "<no_value> - " + locked, "as images.lock says"},
+		"another one, and no registry": {"<no_value> - " + other, "", nil, "<no_value> - " + other, "stays: , as pulled or loaded, not the one of images.lock"},
+		"the tag is another one":       {"<no_value> - " + other, "", []string{"REGISTRY_HAS=" + other}, "<no_value> - " + other, "not the one of images.lock"},
+		"one that was loaded":          {"<no_value>", "", nil, "<no_value>", "not pinned: no registry has given it a digest"},
+		"no network is wanted":         {"<no_value> - " + other, "TAROT_BASE_IMAGES=local", nil, "<no_value> - " + other, "not the one of images.lock"},
+		"a stand-in with a digest":     {"true - " + other, "TAROT_BASE_IMAGES=local", nil, "true - " + other, "a stand-in built today, not pinned"},
+		"no registry has it":           {"", "", nil, "true ", "a stand-in built today, not pinned: no registry has given it a digest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, engine := newStandins(t)
+			touch(t, filepath.Join(m.home, "project/images.lock"), "# of all\nnginx:1.30 "+other+"\npython:3.11-slim "+locked+" 3.11.14\n")
+			file := filepath.Join(engine, "images/python_3.11-slim")
+			if c.here != "" {
+				touch(t, file, c.here+"\n")
+			}
+			out, err := m.run(t, append(c.env, "TAROT_STANDIN_NAMES=yes", "TAROT_CACHE="+filepath.Join(m.home, "cache"), c.mode), "bash", filepath.Join(m.home, "project/setup/base-images.sh"), "only", "python")
+			got, _ := os.ReadFile(file)
+			if err != nil || !strings.HasPrefix(string(got), c.want) || !strings.Contains(out, c.says) {
+				t.Errorf("%v: the engine has %q, want %q and %q:\n%s", err, got, c.want, c.says, out)
+			}
+		})
 	}
 }
