@@ -169,7 +169,7 @@ func TestACopyThatIsAnotherOneIsNone(t *testing.T) {
 		{"one with something in it", "the volume new has something in it: theirs", func(v *volumesAPI) {
 			v.content["new"]["theirs"] = v.content["old"]["prod.db"]
 		}},
-		{"no container", "a container with both volumes: no answer", func(v *volumesAPI) { v.failure = errors.New("no answer") }},
+		{"no container", "a container with the volume old: no answer", func(v *volumesAPI) { v.failure = errors.New("no answer") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			api := &volumesAPI{content: map[string]map[string]entry{"old": fullVolume(), "new": aVolume(0)}}
