@@ -18,7 +18,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// Where a container that is never started has both volumes. The engine reads and writes them as
+// Where containers that are never started have the volumes. The engine reads and writes them as
 // archives, so that no image needs a program for it, and nothing runs as root.
 const (
 	copiedFrom = "from"
@@ -54,27 +54,35 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 // both by content, owner and mode. The image is any that the engine has. Nothing may write to
 // either of them meanwhile.
 func (e *Engine) CopyVolume(ctx context.Context, prefix, image, from, to string) (done Copied, err error) {
-	made, err := e.api.ContainerCreate(ctx,
-		&container.Config{Image: image, Cmd: []string{"never started"}, NetworkDisabled: true, Labels: map[string]string{StackLabel: prefix, WorkloadLabel: "volume-copy"}},
-		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{
-			{Type: mount.TypeVolume, Source: from, Target: "/" + copiedFrom, ReadOnly: true}, {Type: mount.TypeVolume, Source: to, Target: "/" + copiedTo}}},
-		nil, nil, "")
-	if err != nil {
-		return done, fmt.Errorf("a container with both volumes: %w", err)
-	}
+	var ids [2]string
 	defer func() {
-		err = errors.Join(err, ignoreGone(e.api.ContainerRemove(context.WithoutCancel(ctx), made.ID, container.RemoveOptions{Force: true})))
+		for _, id := range ids {
+			if id != "" {
+				err = errors.Join(err, ignoreGone(e.api.ContainerRemove(context.WithoutCancel(ctx), id, container.RemoveOptions{Force: true})))
+			}
+		}
 	}()
-	if before, err := e.contents(ctx, made.ID, copiedTo, nil); err != nil {
+	// One each: the engine writes into none that it reads from, and both would wait for each other as soon as
+	// there is more in a volume than a socket holds.
+	for i, m := range []mount.Mount{{Type: mount.TypeVolume, Source: from, Target: "/" + copiedFrom, ReadOnly: true}, {Type: mount.TypeVolume, Source: to, Target: "/" + copiedTo}} {
+		made, err := e.api.ContainerCreate(ctx,
+			&container.Config{Image: image, Cmd: []string{"never started"}, NetworkDisabled: true, Labels: map[string]string{StackLabel: prefix, WorkloadLabel: "volume-copy"}},
+			&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{m}}, nil, nil, "")
+		if err != nil {
+			return done, fmt.Errorf("a container with the volume %s: %w", m.Source, err)
+		}
+		ids[i] = made.ID
+	}
+	if before, err := e.contents(ctx, ids[1], copiedTo, nil); err != nil {
 		return done, err
 	} else if len(before) > 1 {
 		return done, fmt.Errorf("the volume %s has something in it: %s", to, strings.Join(some(slices.Sorted(maps.Keys(before))[1:]), ", "))
 	}
-	source, err := e.pour(ctx, made.ID)
+	source, err := e.pour(ctx, ids[0], ids[1])
 	if err != nil {
 		return done, err
 	}
-	copied, err := e.contents(ctx, made.ID, copiedTo, nil)
+	copied, err := e.contents(ctx, ids[1], copiedTo, nil)
 	if err != nil {
 		return done, err
 	}
@@ -134,16 +142,16 @@ func (e *Engine) contents(ctx context.Context, id, folder string, to *tar.Writer
 }
 
 // pour writes the one volume into the other, and returns what was in it.
-func (e *Engine) pour(ctx context.Context, id string) (map[string]file, error) {
+func (e *Engine) pour(ctx context.Context, from, to string) (map[string]file, error) {
 	read, write := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
-		err := e.api.CopyToContainer(ctx, id, "/", read, container.CopyToContainerOptions{})
+		err := e.api.CopyToContainer(ctx, to, "/", read, container.CopyToContainerOptions{})
 		_ = read.CloseWithError(errors.Join(errors.New("the engine reads no more"), err))
 		written <- err
 	}()
 	archive := tar.NewWriter(write)
-	source, err := e.contents(ctx, id, copiedFrom, archive)
+	source, err := e.contents(ctx, from, copiedFrom, archive)
 	if err == nil {
 		err = archive.Close()
 	}
