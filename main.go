@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"sync"
@@ -29,7 +30,7 @@ func main() {
 	if err == nil {
 		u.after()
 	}
-	u.end(err)
+	u.end(cmp.Or(u.why, err))
 	if err != nil {
 		os.Exit(report(err))
 	}
@@ -38,12 +39,15 @@ func main() {
 // update is one run of the program.
 type update struct {
 	turn
+	// why is what has failed, without what Pulumi says around it.
+	why error
 	// after is what is left to do when Pulumi has done its part.
 	after func()
 }
 
 // run declares the stack, when it is this update's turn.
-func (u *update) run(ctx *pulumi.Context) error {
+func (u *update) run(ctx *pulumi.Context) (err error) {
+	defer func() { u.why = err }()
 	source, err := readConfiguration(ctx)
 	if err != nil {
 		return err

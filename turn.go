@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,6 +26,8 @@ type turn struct {
 	// operation is what this update is a step of, or is itself.
 	operation string
 	taken     *stackturn.Turn
+	// taking is locked until it is known whether there is a turn to end.
+	taking sync.Mutex
 	// over is true once Pulumi doesn't listen any more.
 	over atomic.Bool
 }
@@ -36,6 +39,9 @@ func (t *turn) take(ctx *pulumi.Context, docker *engine.Engine) (err error) {
 	if ctx.DryRun() {
 		return nil
 	}
+	t.taking.Lock()
+	defer t.taking.Unlock()
+	t.watch(os.Getenv(pulumi.EnvEngine))
 	s := stackturn.Stack{Name: ctx.Stack(), Prefix: ctx.Project() + "-" + ctx.Stack(), Engine: docker, Tell: func(text string) {
 		if t.over.Load() || ctx.Log.Warn(text, nil) != nil {
 			fmt.Fprintln(os.Stderr, text)
@@ -52,7 +58,6 @@ func (t *turn) take(ctx *pulumi.Context, docker *engine.Engine) (err error) {
 	}
 	t.operation = t.taken.Run()
 	t.taken.Beat(context.Background(), engine.SignEvery, t.die)
-	t.watch(os.Getenv(pulumi.EnvEngine))
 	return nil
 }
 
@@ -66,6 +71,7 @@ func (t *turn) end(result error) {
 
 // die ends the program in the midst of its work.
 func (t *turn) die(why error) {
+	t.taking.Lock()
 	fmt.Fprintln(os.Stderr, why)
 	t.end(why)
 	os.Exit(1)

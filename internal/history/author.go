@@ -59,8 +59,8 @@ func git(ctx context.Context, words ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// String is the author for a person to read: name (login@host).
-func (a Author) String() string {
+// Name is the author for a person to read: name (login@host).
+func (a Author) Name() string {
 	place := a.Login
 	if a.Host != "" {
 		place += "@" + a.Host

@@ -117,8 +117,8 @@ func TestTheCommitIsThatOfThisProject(t *testing.T) {
 	run("add", ".")
 	run("commit", "--quiet", "--message", "one")
 	a := Me(t.Context())
-	if a.Who != "Ann Example" || len(a.Commit) < 7 || a.Dirty || !strings.HasPrefix(a.String(), "Ann Example (") || a.Revision() != a.Commit {
-		t.Errorf("%+v, %s, %s", a, a, a.Revision())
+	if a.Who != "Ann Example" || len(a.Commit) < 7 || a.Dirty || !strings.HasPrefix(a.Name(), "Ann Example (") || a.Revision() != a.Commit {
+		t.Errorf("%+v, %s, %s", a, a.Name(), a.Revision())
 	}
 	write("Pulumi.prod.yaml", "config: {}\n")
 	if a := Me(t.Context()); !a.Dirty || !strings.HasSuffix(a.Revision(), "+") {

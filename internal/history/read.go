@@ -31,10 +31,7 @@ func Write(to io.Writer, all []Entry) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WHEN\tWHAT\tWHO\tCOMMIT\tRESULT\tTOOK\tRELEASE")
 	for _, e := range all {
-		fmt.Fprintln(table, strings.Join([]string{e.At.UTC().Format("2006-01-02 15:04:05"), e.what(), e.String(), e.Revision(), e.Result, e.took(), e.release()}, "\t"))
-		if e.Why != "" {
-			fmt.Fprintf(table, "\t! %s\n", e.Why)
-		}
+		fmt.Fprintln(table, strings.Join([]string{e.At.UTC().Format("2006-01-02 15:04:05"), e.what(), e.Name(), e.Revision(), e.Result, e.took(), e.release()}, "\t"))
 	}
 	return table.Flush()
 }
@@ -58,6 +55,9 @@ func (e Entry) took() string {
 }
 
 func (e Entry) release() string {
+	if e.Why != "" {
+		return strings.TrimSpace(e.From + " ! " + e.Why)
+	}
 	if e.From == e.To || e.From == "" || e.To == "" {
 		return e.From + strings.TrimPrefix(e.To, e.From)
 	}

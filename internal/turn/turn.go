@@ -101,7 +101,7 @@ func (s Stack) Take(ctx context.Context, operation engine.Operation, detail, wit
 	}
 	me := history.Me(ctx)
 	now := time.Now().UTC().Truncate(time.Second)
-	mine := engine.Held{Run: now.Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4]), Who: me.String(), Since: now, Operation: operation,
+	mine := engine.Held{Run: now.Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4]), Who: me.Name(), Since: now, Operation: operation,
 		Process: process.Self(), Commit: me.Commit, Dirty: me.Dirty}
 	held, err = s.Engine.Lock(ctx, s.Prefix, engine.OperationLock, mine)
 	if err != nil {
