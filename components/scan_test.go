@@ -97,7 +97,7 @@ func TestARollbackIsNotHeldUp(t *testing.T) {
 // The document is for whoever asks later.
 func TestAnImageThatCanNotBeReadGoesOut(t *testing.T) {
 	inProject(t)
-	cfg := stack(t, "dev")
+	cfg := stack(t, "dev", func(c *config.Config) { c.Build.Scan.FailOn = "critical" })
 	image, _ := succeed(t, cfg, up).outputs["image"].Value.(string)
 	docker := &fakeEngine{failures: map[string]error{"files of " + image: errors.New("no such layer")}, scan: finding(scan.Clean)}
 	r := deploy(cfg, &recorder{stage: up}, docker)

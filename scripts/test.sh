@@ -130,7 +130,7 @@ long() {
 # have_gocryptfs gets what data at rest are tested with.
 have_gocryptfs() {
   if have gocryptfs && have fusermount3; then return; fi
-  is_root && is_debian || fail "gocryptfs is not here" "as root: apt-get install gocryptfs fuse3"
+  if ! is_root || ! is_debian; then fail "gocryptfs is not here" "as root: apt-get install gocryptfs fuse3"; fi
   apt_install gocryptfs fuse3
 }
 
