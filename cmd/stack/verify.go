@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -12,6 +14,7 @@ import (
 
 	"tarot-platform/components/site"
 	"tarot-platform/internal/config"
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/smoke"
 	"tarot-platform/internal/status"
 	"tarot-platform/internal/verify"
@@ -74,7 +77,26 @@ func verified(ctx context.Context, name string) (verify.Report, error) {
 		return verify.Report{}, err
 	}
 	stack.Status, stack.Prefix = s, d.prefix
+	stack.Test.TLS = d.ownOrTrusted(ctx)
 	return verify.Of(ctx, stack, d.docker, now), nil
+}
+
+// ownOrTrusted is TLS with this stack's nginx, or with whoever this machine trusts for the name, such as a CDN. A nginx
+// without a certificate is behind another one, or behind a balancer: what is asked holds nothing that others may not see.
+func (d deployed) ownOrTrusted(ctx context.Context) *tls.Config {
+	own := edge.Own{Read: func(context.Context) (string, error) {
+		return d.docker.Exec(ctx, d.prefix, "nginx", edge.CertificatesCommand...)
+	}}
+	return &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // it is checked below
+		VerifyConnection: func(c tls.ConnectionState) error {
+			err := own.Check(ctx, c.PeerCertificates[0])
+			if errors.Is(err, edge.ErrNone) || status.Trusted(c) {
+				return nil
+			}
+			return err
+		},
+	}
 }
 
 // verifiedStack is what the checklist is about, by what the stack's file and its outputs say.
@@ -90,6 +112,8 @@ func verifiedStack(cfg config.Config, out status.Outputs, at site.Site) (verify.
 		Database: cfg.Database.Kind, Writes: out.Services["backend"].Writes, Nginx: cfg.Nginx.Enabled && !cfg.BehindEdge(),
 		Own: cfg.Nginx.TLS.Mode != "acme" || !cfg.Nginx.TLS.ACME.Trusted(),
 	}
+	s.Dial = edge.Dialer(cfg.Nginx.ProxyProtocol)
+	s.Test.Dial = s.Dial
 	if asked.Static != "" {
 		static, err := url.Parse(out.StaticURL)
 		if err != nil {

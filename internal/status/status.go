@@ -244,7 +244,7 @@ func (s *Status) checked(ctx context.Context, prefix string, docker Engine) *tls
 			case err == nil || errors.Is(err, edge.ErrNone):
 			case !errors.As(err, &stranger):
 				told.Do(func() { s.Notes = append(s.Notes, fmt.Sprintf("who shows the certificate: %v", err)) })
-			case !trusted(c):
+			case !Trusted(c):
 				return fmt.Errorf("%w, nor is it one that this machine trusts", err)
 			}
 			return nil
@@ -252,8 +252,8 @@ func (s *Status) checked(ctx context.Context, prefix string, docker Engine) *tls
 	}
 }
 
-// trusted is true for a certificate for that name of a CA that this machine knows. An address is no name.
-func trusted(c tls.ConnectionState) bool {
+// Trusted is true for a certificate for that name of a CA that this machine knows. An address is no name.
+func Trusted(c tls.ConnectionState) bool {
 	if c.ServerName == "" {
 		return false
 	}

@@ -60,6 +60,8 @@ type Stack struct {
 	Prefix string
 	// Test is what a release has to answer, asked through nginx, or of the backend where there is none. Its parts are asked one by one.
 	Test smoke.Test
+	// Dial connects to nginx; nil: as ever.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Names are those that the certificate has to be good for, and At where it is shown (host:port); empty: no TLS.
 	Names []string
 	At    string
@@ -294,14 +296,11 @@ func (s Stack) certificate(ctx context.Context, now time.Time) Check {
 		c.Result, c.Found = Skip, "users come without TLS, or by another stack's nginx"
 		return c
 	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: within}, Config: &tls.Config{InsecureSkipVerify: true, ServerName: first(s.Names)}} //nolint:gosec // it is looked at below
-	conn, err := dialer.DialContext(ctx, "tcp", s.At)
+	shown, err := s.shown(ctx)
 	if err != nil {
 		c.Result, c.Found, c.Mend = Fail, err.Error(), s.command("logs SERVICE=nginx")
 		return c
 	}
-	shown := conn.(*tls.Conn).ConnectionState().PeerCertificates
-	_ = conn.Close()
 	c.Found = "until " + shown[0].NotAfter.UTC().Format(time.DateOnly) + ", by " + shown[0].Issuer.String()
 	var faults []string
 	if now.After(shown[0].NotAfter) || now.Before(shown[0].NotBefore) {
@@ -321,6 +320,26 @@ func (s Stack) certificate(ctx context.Context, now time.Time) Check {
 		c.Result, c.Found, c.Mend = Fail, strings.Join(faults, "; "), "docs/tls.md"
 	}
 	return c
+}
+
+// shown are the certificates that are shown to who asks for the first name.
+func (s Stack) shown(ctx context.Context) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	dial := s.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	plain, err := dial(ctx, "tcp", s.At)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(plain, &tls.Config{InsecureSkipVerify: true, ServerName: first(s.Names)}) //nolint:gosec // it is looked at by who asked for it
+	defer conn.Close()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return conn.ConnectionState().PeerCertificates, nil
 }
 
 func first(all []string) string {

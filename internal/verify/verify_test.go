@@ -68,7 +68,7 @@ func stack(address string) Stack {
 			{Name: "nginx", Wanted: 1, Healthy: 1, Replicas: []status.Replica{{Name: "nginx-1", State: "healthy"}}},
 		}},
 		Prefix: "tarot-prod", Nginx: true, Own: true, Database: "postgres", Names: []string{"example.com"}, At: strings.TrimPrefix(address, "https://"),
-		Test: smoke.Test{Base: address, Health: "/health", Read: "/read", Write: "/write", Body: "{}", Static: "/s.css", Admin: "/admin"},
+		Test: smoke.Test{Base: address, Health: "/health", Read: "/read", Write: "/write", Body: "{}", Static: "/s.css", Admin: "/admin", TLS: &tls.Config{InsecureSkipVerify: true}}, //nolint:gosec // of the test
 	}
 }
 
