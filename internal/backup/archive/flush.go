@@ -13,8 +13,9 @@ type Mark struct {
 	LSN uint64
 }
 
-// flushPatience is how long what is committed may take to the archive.
-const flushPatience = time.Minute
+// flushPatience is how long what is committed may take to the archive. The server's archiver is woken for each piece, and
+// looks by itself once a minute (PGARCH_AUTOWAKE_INTERVAL): twice that, and the time to send one.
+const flushPatience = 150 * time.Second
 
 // Flush waits until all that is committed now is in the archive.
 func (a Archive) Flush(ctx context.Context) (m Mark, err error) {
