@@ -35,7 +35,7 @@ swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or lea
 ## --- the stacks ---
 
 .PHONY: dev prod up new preview-comment
-dev: engine pulumi ## set the machine up for the dev stack, and bring that up
+dev: engine pulumi stack-tool ## set the machine up for the dev stack, and bring that up
 	@setup/base-images.sh for dev
 	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
 	@$(WITH) setup/endpoints.sh dev
@@ -44,7 +44,7 @@ prod: ## the same for prod; shows the changes and asks; YES=yes, or CI set: does
 	@$(MAKE) up STACK=prod
 
 STACK ?= prod
-up: engine pulumi ## the same for STACK, as for prod; its file: Pulumi.STACK.yaml, which `make new` makes
+up: engine pulumi stack-tool ## the same for STACK, as for prod; its file: Pulumi.STACK.yaml, which `make new` makes
 	@if grep -Eqs "^ *tarot:runtime: *[\"']?swarm" Pulumi.$(STACK).yaml; then setup/swarm.sh; fi
 	@setup/base-images.sh for $(STACK)
 	@$(WITH) setup/state.sh exec $(STACK) pulumi up --stack $(STACK) $(if $(CI)$(YES),--yes)
