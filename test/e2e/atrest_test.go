@@ -223,7 +223,7 @@ func newMedium(t *testing.T, clear bool) *medium {
 		t.Fatal(err)
 	}
 	if clear {
-		d.run("truncate", "--size", "1G", d.beneath)
+		d.run("truncate", "--size", "3G", d.beneath)
 		d.run("mkfs.ext4", "-q", "-E", "lazy_itable_init=1", d.beneath)
 		return d
 	}
