@@ -111,8 +111,10 @@ func (s litestreamSettings) config() litestreamConfig {
 		DBs: []databaseFile{{
 			Path: s.Database, MetaPath: s.Meta,
 			MonitorInterval: "1s", CheckpointInterval: "1m", BusyTimeout: "5s", MinCheckpointPages: 1000, TruncatePages: 121359,
+			// What users write is looked at each second, and sent in half of one: two together would be all of what may
+			// be lost, and the time to send it not yet in it. There are no more files to send than looks.
 			// What it can't go on with is told, and begun anew under another number.
-			Replica: replicaSetting{Replica: s.Replica, SyncInterval: "1s", AutoRecover: false},
+			Replica: replicaSetting{Replica: s.Replica, SyncInterval: "500ms", AutoRecover: false},
 		}},
 	}
 	if s.Socket != "" {
