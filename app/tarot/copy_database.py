@@ -1,6 +1,7 @@
 """The command that copies this application's database: docs/application.md."""
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ def run(arguments: list[str]) -> int:
     what.add_argument("--check", action="store_true", help="tell what the target would not take")
     what.add_argument("--verify", action="store_true", help="read both, and write nothing")
     options = parser.parse_args(arguments)
+    gc.set_threshold(100_000)  # rows refer to nothing that refers back: looking for that takes time
     addresses = environment.load_addresses()
     if addresses[0] == addresses[1]:
         print("SOURCE_DATABASE_URL and DATABASE_URL are the same database", file=sys.stderr)
