@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -33,20 +32,7 @@ func auditCommand() *cobra.Command {
 			report := audit.Of(d.name, d.docker.Info, subjects, elsewhere)
 			report.Findings = append(report.Findings, d.hostAudit(cmd.Context(), subjects)...)
 			report.Findings = append(report.Findings, d.kernelAudit(cmd.Context(), subjects)...)
-			if asJSON {
-				err = printJSON(report)
-			} else {
-				err = report.Write(os.Stdout)
-			}
-			switch {
-			case err != nil:
-				return err
-			case report.Failed():
-				return errWrong
-			case report.Untold():
-				return errUntold
-			}
-			return nil
+			return reported(asJSON, report, report.Write, report.Failed(), report.Untold())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts")

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -167,6 +168,25 @@ func pulumi(ctx context.Context, into any, args ...string) error {
 		return err
 	}
 	return json.Unmarshal(out, into)
+}
+
+// reported prints a report, and ends the command as that says.
+func reported(asJSON bool, report any, write func(io.Writer) error, failed, untold bool) error {
+	var err error
+	if asJSON {
+		err = printJSON(report)
+	} else {
+		err = write(os.Stdout)
+	}
+	switch {
+	case err != nil:
+		return err
+	case failed:
+		return errWrong
+	case untold:
+		return errUntold
+	}
+	return nil
 }
 
 // printJSON is what --json gives scripts.

@@ -36,20 +36,7 @@ func scanCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(report)
-			} else {
-				err = report.write(os.Stdout)
-			}
-			switch {
-			case err != nil:
-				return err
-			case report.Outcome == scan.Found:
-				return errWrong
-			case report.Outcome == scan.NotScanned:
-				return errUntold
-			}
-			return nil
+			return reported(asJSON, report, report.write, report.Outcome == scan.Found, report.Outcome == scan.NotScanned)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts")

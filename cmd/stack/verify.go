@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -34,20 +32,7 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(report)
-			} else {
-				err = report.Write(os.Stdout)
-			}
-			switch {
-			case err != nil:
-				return err
-			case report.Has(verify.Fail):
-				return errWrong
-			case report.Has(verify.Unknown):
-				return errUntold
-			}
-			return nil
+			return reported(asJSON, report, report.Write, report.Has(verify.Fail), report.Has(verify.Unknown))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts")
@@ -81,22 +66,17 @@ func verified(ctx context.Context, name string) (verify.Report, error) {
 	return verify.Of(ctx, stack, d.docker, now), nil
 }
 
-// ownOrTrusted is TLS with this stack's nginx, or with whoever this machine trusts for the name, such as a CDN. A nginx
-// without a certificate is behind another one, or behind a balancer: what is asked holds nothing that others may not see.
+// ownOrTrusted is TLS with this stack's nginx, or with whoever this machine trusts for the name.
 func (d deployed) ownOrTrusted(ctx context.Context) *tls.Config {
 	own := edge.Own{Read: func(context.Context) (string, error) {
 		return d.docker.Exec(ctx, d.prefix, "nginx", edge.CertificatesCommand...)
 	}}
-	return &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // it is checked below
-		VerifyConnection: func(c tls.ConnectionState) error {
-			err := own.Check(ctx, c.PeerCertificates[0])
-			if errors.Is(err, edge.ErrNone) || status.Trusted(c) {
-				return nil
-			}
-			return err
-		},
-	}
+	return own.OrTrusted(ctx, func(c tls.ConnectionState, err error) error {
+		if edge.Trusted(c) {
+			return nil
+		}
+		return err
+	})
 }
 
 // verifiedStack is what the checklist is about, by what the stack's file and its outputs say.

@@ -57,6 +57,43 @@ func (o *Own) TLS(ctx context.Context) *tls.Config {
 	}
 }
 
+// OrTrusted is the same, or TLS with whoever this machine trusts for the name, such as a CDN that the name leads to. Where
+// nginx has no certificate, as behind an edge, it takes any: it is for what holds nothing that somebody else may not
+// see. untold decides where it can't be told whose certificate that is.
+func (o *Own) OrTrusted(ctx context.Context, untold func(tls.ConnectionState, error) error) *tls.Config {
+	return &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // it is checked below
+		VerifyConnection: func(c tls.ConnectionState) error {
+			err := o.Check(ctx, c.PeerCertificates[0])
+			var stranger *Stranger
+			switch {
+			case err == nil || errors.Is(err, ErrNone):
+				return nil
+			case !errors.As(err, &stranger):
+				return untold(c, err)
+			case !Trusted(c):
+				return fmt.Errorf("%w, nor is it one that this machine trusts", err)
+			}
+			return nil
+		},
+	}
+}
+
+// Trusted is true for a certificate for that name of a CA that this machine knows. An address is no name.
+func Trusted(c tls.ConnectionState) bool {
+	return c.ServerName != "" && Vouched(c.PeerCertificates, x509.VerifyOptions{DNSName: c.ServerName}) == nil
+}
+
+// Vouched is an error for a certificate of no CA that this machine knows; what is shown after it leads to that.
+func Vouched(shown []*x509.Certificate, options x509.VerifyOptions) error {
+	options.Intermediates = x509.NewCertPool()
+	for _, other := range shown[1:] {
+		options.Intermediates.AddCert(other)
+	}
+	_, err := shown[0].Verify(options)
+	return err
+}
+
 // Check is an error for a certificate that nginx does not have, which is a Stranger, and where that can't be told.
 func (o *Own) Check(ctx context.Context, shown *x509.Certificate) error {
 	o.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -227,42 +226,16 @@ func (s *Status) writes(ctx context.Context, prefix string, docker Engine, place
 	}
 }
 
-// checked is TLS with this stack's nginx, or with whoever this machine trusts, such as a CDN that the name leads to. Where
-// nginx has no certificate, as behind an edge, or that can't be told, it takes any: what is asked here holds nothing that
-// somebody else may not see.
+// checked is TLS with this stack's nginx, or with whoever this machine trusts. Where that can't be told, it takes any, and says so.
 func (s *Status) checked(ctx context.Context, prefix string, docker Engine) *tls.Config {
 	own := edge.Own{Read: func(context.Context) (string, error) {
 		return docker.Exec(ctx, prefix, "nginx", edge.CertificatesCommand...)
 	}}
 	var told sync.Once
-	return &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // it is checked below
-		VerifyConnection: func(c tls.ConnectionState) error {
-			err := own.Check(ctx, c.PeerCertificates[0])
-			var stranger *edge.Stranger
-			switch {
-			case err == nil || errors.Is(err, edge.ErrNone):
-			case !errors.As(err, &stranger):
-				told.Do(func() { s.Notes = append(s.Notes, fmt.Sprintf("who shows the certificate: %v", err)) })
-			case !Trusted(c):
-				return fmt.Errorf("%w, nor is it one that this machine trusts", err)
-			}
-			return nil
-		},
-	}
-}
-
-// Trusted is true for a certificate for that name of a CA that this machine knows. An address is no name.
-func Trusted(c tls.ConnectionState) bool {
-	if c.ServerName == "" {
-		return false
-	}
-	between := x509.NewCertPool()
-	for _, other := range c.PeerCertificates[1:] {
-		between.AddCert(other)
-	}
-	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: c.ServerName, Intermediates: between})
-	return err == nil
+	return own.OrTrusted(ctx, func(_ tls.ConnectionState, err error) error {
+		told.Do(func() { s.Notes = append(s.Notes, fmt.Sprintf("who shows the certificate: %v", err)) })
+		return nil
+	})
 }
 
 // endpoints asks those that users know. Health has to be 200; of the others any

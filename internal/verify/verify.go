@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/logs"
 	"tarot-platform/internal/smoke"
@@ -311,7 +312,7 @@ func (s Stack) certificate(ctx context.Context, now time.Time) Check {
 			faults = append(faults, err.Error())
 		}
 	}
-	if err := trusted(shown, now); err != nil && !s.Own {
+	if err := edge.Vouched(shown, x509.VerifyOptions{CurrentTime: now}); err != nil && !s.Own {
 		faults = append(faults, err.Error())
 	} else if err != nil {
 		c.Found += ", which browsers do not trust"
@@ -347,15 +348,6 @@ func first(all []string) string {
 		return ""
 	}
 	return all[0]
-}
-
-func trusted(shown []*x509.Certificate, now time.Time) error {
-	between := x509.NewCertPool()
-	for _, one := range shown[1:] {
-		between.AddCert(one)
-	}
-	_, err := shown[0].Verify(x509.VerifyOptions{Intermediates: between, CurrentTime: now})
-	return err
 }
 
 // Write prints the list for people.
