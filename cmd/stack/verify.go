@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tarot-platform/components/site"
+	"tarot-platform/internal/checks"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/smoke"
@@ -32,34 +33,34 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return reported(asJSON, report, report.Write, report.Has(verify.Fail), report.Has(verify.Unknown))
+			return reported(asJSON, report, report.Write, report.Has(checks.Fail), report.Has(checks.Unknown))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts")
 	return cmd
 }
 
-func verified(ctx context.Context, name string) (verify.Report, error) {
+func verified(ctx context.Context, name string) (checks.Report, error) {
 	d, err := open(ctx, name)
 	if err != nil {
-		return verify.Report{}, err
+		return checks.Report{}, err
 	}
 	out, err := d.outputs(ctx)
 	if err != nil {
-		return verify.Report{}, err
+		return checks.Report{}, err
 	}
 	cfg, err := d.settings(ctx)
 	if err != nil {
-		return verify.Report{}, err
+		return checks.Report{}, err
 	}
 	now := time.Now()
 	s, err := status.Of(ctx, d.name, d.prefix, out, d.docker, now)
 	if err != nil {
-		return verify.Report{}, err
+		return checks.Report{}, err
 	}
 	stack, err := verifiedStack(cfg, out, site.Site{Config: cfg, Host: d.docker.Host(), Local: d.docker.Local()})
 	if err != nil {
-		return verify.Report{}, err
+		return checks.Report{}, err
 	}
 	stack.Status, stack.Prefix = s, d.prefix
 	stack.Test.TLS = d.ownOrTrusted(ctx)

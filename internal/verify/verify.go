@@ -9,51 +9,18 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"tarot-platform/internal/checks"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/logs"
 	"tarot-platform/internal/smoke"
 	"tarot-platform/internal/status"
 )
-
-// What becomes of a check.
-const (
-	Pass = "pass"
-	Fail = "fail"
-	// Skip is a check of something that the stack has not, or that is not asked for.
-	Skip = "skip"
-	// Unknown is one that could not be made: never as good as one that passes.
-	Unknown = "unknown"
-)
-
-// Check is one line of the list.
-type Check struct {
-	ID      string `json:"id"`
-	Checked string `json:"checked"`
-	Result  string `json:"result"`
-	Found   string `json:"found"`
-	// Mend is what to do about it; empty where it passes.
-	Mend string `json:"mend,omitempty"`
-}
-
-// Report is the list.
-type Report struct {
-	Stack   string  `json:"stack"`
-	Release string  `json:"release"`
-	Checks  []Check `json:"checks"`
-}
-
-// Has is true where a check has that result.
-func (r Report) Has(result string) bool {
-	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Result == result })
-}
 
 // Stack is what is checked.
 type Stack struct {
@@ -89,9 +56,9 @@ const (
 )
 
 // Of goes through the list.
-func Of(ctx context.Context, s Stack, docker Engine, now time.Time) Report {
+func Of(ctx context.Context, s Stack, docker Engine, now time.Time) checks.Report {
 	id := "verify-" + random()
-	r := Report{s.Status.Stack, s.Status.Release, nil}
+	r := checks.Report{Stack: s.Status.Stack, Release: s.Status.Release}
 	r.Checks = append(r.Checks, s.services(), s.health(), s.release())
 	r.Checks = append(r.Checks, s.answers(ctx, id)...)
 	r.Checks = append(r.Checks, s.database(ctx, docker), s.logs(ctx, docker, id, now), s.certificate(ctx, now))
@@ -107,8 +74,8 @@ func random() string {
 // command is one of this stack's.
 func (s Stack) command(words string) string { return "make " + words + " STACK=" + s.Status.Stack }
 
-func (s Stack) services() Check {
-	c := Check{ID: "services", Checked: "as many replicas of each workload run as are wanted", Result: Pass}
+func (s Stack) services() checks.Check {
+	c := checks.Check{ID: "services", Checked: "as many replicas of each workload run as are wanted", Result: checks.Pass}
 	var missing []string
 	total := 0
 	for _, w := range s.Status.Workloads {
@@ -121,15 +88,15 @@ func (s Stack) services() Check {
 	c.Found = fmt.Sprintf("all %d replicas of %d workloads", total, len(s.Status.Workloads))
 	switch {
 	case len(s.Status.Workloads) == 0:
-		c.Result, c.Found, c.Mend = Fail, "nothing runs", "pulumi up -s "+s.Status.Stack
+		c.Result, c.Found, c.Mend = checks.Fail, "nothing runs", "pulumi up -s "+s.Status.Stack
 	case len(missing) > 0:
-		c.Result, c.Found = Fail, strings.Join(missing, ", ")
+		c.Result, c.Found = checks.Fail, strings.Join(missing, ", ")
 	}
 	return c
 }
 
-func (s Stack) health() Check {
-	c := Check{ID: "health-checks", Checked: "what runs is healthy by its own check", Result: Pass}
+func (s Stack) health() checks.Check {
+	c := checks.Check{ID: "health-checks", Checked: "what runs is healthy by its own check", Result: checks.Pass}
 	var unwell, unchecked []string
 	n := 0
 	for _, w := range s.Status.Workloads {
@@ -150,20 +117,20 @@ func (s Stack) health() Check {
 		c.Found += ", and run without a check: " + strings.Join(unchecked, ", ")
 	}
 	if len(unwell) > 0 {
-		c.Result, c.Found = Fail, strings.Join(unwell, ", ")
+		c.Result, c.Found = checks.Fail, strings.Join(unwell, ", ")
 	}
 	return c
 }
 
-func (s Stack) release() Check {
-	c := Check{ID: "release", Checked: "the replicas of the backend run the release's image", Result: Pass, Found: s.Status.Release + ", " + s.Status.Image}
+func (s Stack) release() checks.Check {
+	c := checks.Check{ID: "release", Checked: "the replicas of the backend run the release's image", Result: checks.Pass, Found: s.Status.Release + ", " + s.Status.Image}
 	if s.Status.Image == "" {
-		c.Result, c.Found = Skip, "the stack's outputs name no image"
+		c.Result, c.Found = checks.Skip, "the stack's outputs name no image"
 	}
 	for _, w := range s.Status.Workloads {
 		for _, r := range w.Replicas {
 			if w.Name == "backend" && s.Status.Image != "" && r.Image != s.Status.Image {
-				c.Result, c.Found, c.Mend = Fail, fmt.Sprintf("%s runs %s, not %s", r.Name, r.Image, s.Status.Image), "pulumi up --refresh -s "+s.Status.Stack
+				c.Result, c.Found, c.Mend = checks.Fail, fmt.Sprintf("%s runs %s, not %s", r.Name, r.Image, s.Status.Image), "pulumi up --refresh -s "+s.Status.Stack
 			}
 		}
 	}
@@ -171,7 +138,7 @@ func (s Stack) release() Check {
 }
 
 // answers asks what the smoke test of a deploy asks, each thing apart.
-func (s Stack) answers(ctx context.Context, id string) (all []Check) {
+func (s Stack) answers(ctx context.Context, id string) (all []checks.Check) {
 	whole := s.Test
 	whole.Header = whole.Header.Clone()
 	if whole.Header == nil {
@@ -192,17 +159,17 @@ func (s Stack) answers(ctx context.Context, id string) (all []Check) {
 		{"static", "a static file answers 200", "backend.smoke.static", whole.Static, static},
 		{"admin", "the admin pages are there, and want a password (401)", "backend.smoke.admin", whole.Admin, admin},
 	} {
-		c := Check{ID: one.id, Checked: one.checked, Result: Pass, Found: one.path + " at " + one.test.Base}
+		c := checks.Check{ID: one.id, Checked: one.checked, Result: checks.Pass, Found: one.path + " at " + one.test.Base}
 		switch {
 		case one.path == "":
-			c.Result, c.Found, c.Mend = Skip, "nobody says which one that is", "tarot:"+one.key+", or smoke in deploy.yaml"
+			c.Result, c.Found, c.Mend = checks.Skip, "nobody says which one that is", "tarot:"+one.key+", or smoke in deploy.yaml"
 		case s.Status.Maintenance:
-			c.Result, c.Found = Skip, "users see the maintenance page"
-		case len(all) > 0 && all[0].Result == Fail:
-			c.Result, c.Found = Skip, "not asked, as the health path does not answer"
+			c.Result, c.Found = checks.Skip, "users see the maintenance page"
+		case len(all) > 0 && all[0].Result == checks.Fail:
+			c.Result, c.Found = checks.Skip, "not asked, as the health path does not answer"
 		default:
 			if err := one.test.Run(ctx, within); err != nil {
-				c.Result, c.Found, c.Mend = Fail, err.Error(), s.command("logs SERVICE=backend LEVEL=error")
+				c.Result, c.Found, c.Mend = checks.Fail, err.Error(), s.command("logs SERVICE=backend LEVEL=error")
 			}
 		}
 		all = append(all, c)
@@ -210,37 +177,37 @@ func (s Stack) answers(ctx context.Context, id string) (all []Check) {
 	return all
 }
 
-func (s Stack) database(ctx context.Context, docker Engine) Check {
-	c := Check{ID: "database", Checked: "the database is there, and can be written", Result: Pass}
+func (s Stack) database(ctx context.Context, docker Engine) checks.Check {
+	c := checks.Check{ID: "database", Checked: "the database is there, and can be written", Result: checks.Pass}
 	switch s.Database {
 	case "postgres":
 		if s.Status.Database == nil {
-			c.Result, c.Found, c.Mend = Fail, "PostgreSQL does not answer", s.command("logs SERVICE=postgres")
+			c.Result, c.Found, c.Mend = checks.Fail, "PostgreSQL does not answer", s.command("logs SERVICE=postgres")
 			return c
 		}
 		c.Found = s.Status.Database.String()
 	case "external":
-		c.Result, c.Found = Skip, "it is somebody else's: health and api-write ask the application, which asks it"
+		c.Result, c.Found = checks.Skip, "it is somebody else's: health and api-write ask the application, which asks it"
 	default:
 		if len(s.Writes) == 0 {
-			c.Result, c.Found = Skip, "the application stores nothing here"
+			c.Result, c.Found = checks.Skip, "the application stores nothing here"
 			return c
 		}
 		err := docker.CheckWritable(ctx, s.Prefix, "backend", s.Writes...)
 		c.Found = strings.Join(s.Writes, " and ") + " can be written by the application's user"
 		if err != nil {
-			c.Result, c.Found, c.Mend = Fail, err.Error(), "docs/operating.md: who owns a volume's files"
+			c.Result, c.Found, c.Mend = checks.Fail, err.Error(), "docs/operating.md: who owns a volume's files"
 		}
 	}
 	return c
 }
 
 // logs looks for what the questions have left in nginx's log, or for anything in the backend's.
-func (s Stack) logs(ctx context.Context, docker Engine, id string, now time.Time) Check {
+func (s Stack) logs(ctx context.Context, docker Engine, id string, now time.Time) checks.Check {
 	workload, filter := "nginx", logs.Filter{Request: id}
-	c := Check{ID: "logs", Checked: "a request is in the log a moment later", Result: Pass}
+	c := checks.Check{ID: "logs", Checked: "a request is in the log a moment later", Result: checks.Pass}
 	if s.Status.Maintenance {
-		c.Result, c.Found = Skip, "nothing was asked: users see the maintenance page"
+		c.Result, c.Found = checks.Skip, "nothing was asked: users see the maintenance page"
 		return c
 	}
 	if !s.Nginx {
@@ -250,13 +217,13 @@ func (s Stack) logs(ctx context.Context, docker Engine, id string, now time.Time
 		n, err := found(ctx, docker, s.Prefix, workload, filter, now)
 		switch {
 		case err != nil:
-			c.Result, c.Found, c.Mend = Unknown, err.Error(), "tarot:logging: a driver whose lines the engine can read back"
+			c.Result, c.Found, c.Mend = checks.Unknown, err.Error(), "tarot:logging: a driver whose lines the engine can read back"
 			return c
 		case n > 0:
 			c.Found = fmt.Sprintf("%d lines of %s: %s", n, workload, s.command("logs REQUEST="+id))
 			return c
 		case time.Now().After(end):
-			c.Result, c.Found, c.Mend = Fail, fmt.Sprintf("nothing of request %s in the log of %s after %s", id, workload, logged), s.command("logs SERVICE="+workload)
+			c.Result, c.Found, c.Mend = checks.Fail, fmt.Sprintf("nothing of request %s in the log of %s after %s", id, workload, logged), s.command("logs SERVICE="+workload)
 			return c
 		}
 		select {
@@ -291,15 +258,15 @@ func found(ctx context.Context, docker Engine, prefix, workload string, filter l
 	return n, nil
 }
 
-func (s Stack) certificate(ctx context.Context, now time.Time) Check {
-	c := Check{ID: "certificate", Checked: "the certificate is good, for each name", Result: Pass}
+func (s Stack) certificate(ctx context.Context, now time.Time) checks.Check {
+	c := checks.Check{ID: "certificate", Checked: "the certificate is good, for each name", Result: checks.Pass}
 	if s.At == "" {
-		c.Result, c.Found = Skip, "users come without TLS, or by another stack's nginx"
+		c.Result, c.Found = checks.Skip, "users come without TLS, or by another stack's nginx"
 		return c
 	}
 	shown, err := s.shown(ctx)
 	if err != nil {
-		c.Result, c.Found, c.Mend = Fail, err.Error(), s.command("logs SERVICE=nginx")
+		c.Result, c.Found, c.Mend = checks.Fail, err.Error(), s.command("logs SERVICE=nginx")
 		return c
 	}
 	c.Found = "until " + shown[0].NotAfter.UTC().Format(time.DateOnly) + ", by " + shown[0].Issuer.String()
@@ -318,7 +285,7 @@ func (s Stack) certificate(ctx context.Context, now time.Time) Check {
 		c.Found += ", which browsers do not trust"
 	}
 	if len(faults) > 0 {
-		c.Result, c.Found, c.Mend = Fail, strings.Join(faults, "; "), "docs/tls.md"
+		c.Result, c.Found, c.Mend = checks.Fail, strings.Join(faults, "; "), "docs/tls.md"
 	}
 	return c
 }
@@ -348,22 +315,4 @@ func first(all []string) string {
 		return ""
 	}
 	return all[0]
-}
-
-// Write prints the list for people.
-func (r Report) Write(to io.Writer) error {
-	counts := map[string]int{}
-	for _, c := range r.Checks {
-		counts[c.Result]++
-		if _, err := fmt.Fprintf(to, "  %-7s %-13s %s: %s\n", c.Result, c.ID, c.Checked, c.Found); err != nil {
-			return err
-		}
-		if c.Mend != "" {
-			if _, err := fmt.Fprintf(to, "  %-7s %-13s → %s\n", "", "", c.Mend); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := fmt.Fprintf(to, "%s: %d pass, %d fail, %d unknown, %d skipped\n", r.Stack, counts[Pass], counts[Fail], counts[Unknown], counts[Skip])
-	return err
 }

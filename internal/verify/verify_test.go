@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tarot-platform/internal/checks"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/smoke"
 	"tarot-platform/internal/status"
@@ -73,13 +74,13 @@ func stack(address string) Stack {
 }
 
 // results are those that do not pass.
-func results(r Report) string {
+func results(r checks.Report) string {
 	var all []string
 	for _, c := range r.Checks {
-		if c.Result != Pass {
+		if c.Result != checks.Pass {
 			all = append(all, c.ID+" "+c.Result)
 		}
-		if c.Result == Fail && c.Mend == "" {
+		if c.Result == checks.Fail && c.Mend == "" {
 			all = append(all, "without a word of what to do")
 		}
 	}
@@ -136,7 +137,7 @@ func TestAnExpiredCertificateIsFound(t *testing.T) {
 	t.Cleanup(server.Close)
 	s := stack(server.URL)
 	c := s.certificate(t.Context(), server.Certificate().NotAfter.Add(time.Hour))
-	if c.Result != Fail || !strings.Contains(c.Found, "it is good from") {
+	if c.Result != checks.Fail || !strings.Contains(c.Found, "it is good from") {
 		t.Errorf("%+v", c)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"tarot-platform/internal/verify"
+	"tarot-platform/internal/checks"
 )
 
 // verified goes through the checklist: of the stack as it is, and of one whose API does not answer what it should.
@@ -17,16 +17,16 @@ func (s *stack) verified() {
 	wants := func(code int, fails ...string) {
 		t.Helper()
 		said, got := look("verify", s.name, "--json")
-		var r verify.Report
+		var r checks.Report
 		if err := json.Unmarshal([]byte(said), &r); err != nil {
 			t.Fatalf("verify: exit code %d, %v\n%s", got, err, said)
 		}
 		var failed []string
 		for _, c := range r.Checks {
 			switch {
-			case c.Result == verify.Fail || c.Result == verify.Unknown:
+			case c.Result == checks.Fail || c.Result == checks.Unknown:
 				failed = append(failed, c.ID)
-			case c.Result == verify.Skip && c.ID != "certificate": // where it has no TLS
+			case c.Result == checks.Skip && c.ID != "certificate": // where it has no TLS
 				t.Errorf("verify: %+v", c)
 			}
 		}
