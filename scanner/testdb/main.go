@@ -50,7 +50,7 @@ func write(folder string, words []string) (err error) {
 	affected := &v6.AffectedPackageHandle{Vulnerability: vulnerability, Package: &v6.Package{Ecosystem: ecosystem, Name: name}, BlobValue: &v6.PackageBlob{
 		CVEs: []string{alias}, Ranges: []v6.Range{{Version: v6.Version{Type: ecosystem, Constraint: versions}, Fix: &v6.Fix{Version: fixed, State: v6.FixedStatus}}}}}
 	for _, add := range []func() error{
-		func() error { return database.AddProvider(provider) },
+		func() error { return database.AddProvider(*provider) },
 		func() error { return database.AddVulnerabilities(vulnerability) },
 		func() error {
 			affected.VulnerabilityID = vulnerability.ID
