@@ -32,6 +32,7 @@ func TestScanOfARelease(t *testing.T) {
 		return git("rev-parse", "HEAD")
 	}
 	git("init", "--quiet")
+	s.write("app/tarot/note.txt", s.name) // or it is an image that another test has made, of no commit
 	first := commit()
 	look := s.operator()
 	asked := func(args ...string) (report struct {
@@ -75,7 +76,7 @@ func TestScanOfARelease(t *testing.T) {
 	s.config("build.scan.database", folder)
 	database("<=" + version)
 	running := s.one("backend")
-	s.write("app/tarot/note.txt", "another release")
+	s.write("app/tarot/note.txt", s.name+", another release")
 	said, err := s.run("up", "--yes", "--skip-preview")
 	if err == nil || !strings.Contains(said, "this release does not go out") || !strings.Contains(said, "GHSA-test-test-test, CVE-2026-99999 (critical) in h11 "+version+", mended in 99.0") {
 		t.Fatalf("%v\n%s", err, said)
