@@ -125,8 +125,6 @@ verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes 
 	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)
 
 .PHONY: scan sbom scanner vulncheck
-
-.PHONY: scan sbom scanner
 scan: scanner ## known vulnerabilities in what STACK runs, or in RELEASE=...; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack scan $(STACK) $(RELEASE) $(if $(JSON),--json)
 
@@ -135,6 +133,9 @@ sbom: ## what the image that STACK runs is made of, as CycloneDX; RELEASE=... of
 
 scanner: ## grype, which looks for known vulnerabilities, built from the Go module proxy, once
 	@setup/scanner.sh
+
+vulncheck: ## known vulnerabilities in what this project's own programs call
+	@$(WITH) scripts/vulncheck.sh
 
 .PHONY: firewall firewall-list firewall-remove
 firewall: ## this machine refuses whoever STACK's nginx.allowFrom does not name; DRY_RUN=yes prints the rules; takes root

@@ -4,7 +4,7 @@
 # looked at is not clean.
 #
 #   scripts/lint.sh            all
-#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint readme
+#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins acme scanner bench shellcheck ruff actionlint readme
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ cd "$here/.."
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-readonly all=(gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint readme)
+readonly all=(gofmt vet staticcheck toolchain standins acme scanner bench shellcheck ruff actionlint readme)
 
 # need PROGRAM PACKAGE...: on Debian as root, what is missing is installed.
 need() {
@@ -78,6 +78,15 @@ check_toolchain() {
 check_standins() { cd setup/standins/cadvisor && GOWORK=off go vet ./... && GOWORK=off go run "$staticcheck" ./...; }
 
 check_acme() { cd cmd/acme && go vet ./... && go run "$staticcheck" ./...; }
+
+# What it imports takes 10 minutes to compile, unless set-up has built grype on this machine.
+check_scanner() {
+  if [ ! -x "$(cache_dir)/scanner/grype" ]; then
+    skip "scanner: set-up did not build grype on this machine" 2>&3
+    return
+  fi
+  cd scanner && GOWORK=off go vet ./... && GOWORK=off go run "$staticcheck" ./...
+}
 
 check_bench() { cd test/bench && go vet ./... && go run "$staticcheck" ./...; }
 

@@ -164,7 +164,7 @@ security() {
   setup/base-images.sh tests
   borrow_swarm
   go_tests security standard-verbose -tags e2e -count 1 -timeout 90m \
-    -run '^(TestEveryAnswerHasSecurityHeaders|TestStrangersAtTheDoor|TestTheProxyProtocol|TestGradeOfTLS|TestNobodyNoticesWhoHolds|TestNothingIsSmuggledPastTheEdge|TestCertificateByACME|TestCertificateByACMEInSwarm|TestFirewall|TestNginxAcceptsItsConfiguration|TestAuditOnContainers|TestAuditOnSwarm|TestWhoReachesWhomOnContainers|TestWhoReachesWhomOnSwarm|TestASecretInsideAnObjectIsRefused|TestDataAtRestOnContainers|TestDataAtRestOnSwarm)$' ./test/e2e
+    -run '^(TestEveryAnswerHasSecurityHeaders|TestStrangersAtTheDoor|TestTheProxyProtocol|TestGradeOfTLS|TestNobodyNoticesWhoHolds|TestNothingIsSmuggledPastTheEdge|TestCertificateByACME|TestCertificateByACMEInSwarm|TestFirewall|TestNginxAcceptsItsConfiguration|TestAuditOnContainers|TestAuditOnSwarm|TestWhoReachesWhomOnContainers|TestWhoReachesWhomOnSwarm|TestASecretInsideAnObjectIsRefused|TestScanOfARelease|TestDataAtRestOnContainers|TestDataAtRestOnSwarm)$' ./test/e2e
 }
 
 cost() {

@@ -26,7 +26,7 @@ fi
 
 mkdir -p "$folder"
 # -v names packages as they are compiled, so that the log shows life.
-run_logged "Building grype $version from the Go module proxy" "10 min" "$here/with.sh" env GOWORK=off CGO_ENABLED=0 \
+run_logged "Building grype $version from the Go module proxy" "3 min" "$here/with.sh" env GOWORK=off CGO_ENABLED=0 \
   go -C "$here/../scanner" build -v -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" \
   -o "$folder/grype.new" github.com/anchore/grype/cmd/grype ||
   fail "grype could not be built" "name a module mirror that answers and run this again:" "export GOPROXY=https://goproxy.cn,direct" \
