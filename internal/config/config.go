@@ -292,9 +292,9 @@ type Nginx struct {
 	// (docs/security.md). Who comes by another way has to send it, too, and is not believed; `X-Forwarded-For` and
 	// `X-Forwarded-Proto` are nobody's then.
 	ProxyProtocol bool `key:"proxyProtocol" allowed:"true or false; false where nginx.trustedProxies is empty, as nobody would be believed, or nginx.edge is set, as that is in front"`
-	// Users come by IPv6 with their own addresses: nginx listens there, too, and is on a network that has it
-	// (docs/security.md). false: where the engine's host has IPv6, its proxy brings them, and hides who they are.
-	IPv6 bool `key:"ipv6" allowed:"true or false; false where nginx.enabled is false or nginx.edge is set: no port is published"`
+	// Users come by IPv6, too, with their own addresses: nginx listens there, and is on a network that has it
+	// (docs/security.md). false: in plain containers they don't; in Swarm the engine's proxy brings them, and hides who they are.
+	IPv6 bool `key:"ipv6" allowed:"true or false; false where nginx.enabled is false or nginx.edge is set, as no port is published, and where nginx.address is one of IPv4"`
 	// Who may come to its ports at all, of IPv4 and of IPv6: the host refuses all others, once `make firewall` has set its
 	// rules (docs/security.md). Empty: everybody.
 	AllowFrom []string `key:"allowFrom" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"`

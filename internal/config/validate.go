@@ -227,7 +227,8 @@ func (n Nginx) check(c *checker, cfg Config) {
 		c.matches("nginx.serverNames", name, hostName)
 	}
 	c.want(n.Edge == "" || peer.MatchString(n.Edge), "nginx.edge", n.Edge)
-	c.want(!n.IPv6 || n.Enabled && n.Edge == "", "nginx.ipv6", n.IPv6)
+	address, err := netip.ParseAddr(n.Address)
+	c.want(!n.IPv6 || n.Enabled && n.Edge == "" && (err != nil || !address.Is4()), "nginx.ipv6", n.IPv6)
 	c.want(!n.ProxyProtocol || len(n.TrustedProxies) > 0 && n.Edge == "", "nginx.proxyProtocol", n.ProxyProtocol)
 	for _, network := range n.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)

@@ -79,16 +79,16 @@ func (s *stack) says(what string) {
 // checkIPv6 has a user come from another machine by IPv4 and by IPv6, who is known by an own address each time.
 func (s *stack) checkIPv6(user machine) {
 	s.t.Helper()
-	health, err := url.Parse(fmt.Sprint(s.outputs()["healthUrl"]))
+	page, err := url.Parse(fmt.Sprint(s.outputs()["url"]))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for host, own := range map[string]string{user.host4: user.own4, user.host6: user.own6} {
-		health.Host = net.JoinHostPort(host, cmp.Or(health.Port(), "443"))
+		page.Host = net.JoinHostPort(host, cmp.Or(page.Port(), "443"))
 		id := "six-" + freeID(s.t)
-		said, err := root("ip", "netns", "exec", user.name, "curl", "-gsSk", "--max-time", "10", "-H", "X-Request-ID: "+id, health.String()).CombinedOutput()
+		said, err := root("ip", "netns", "exec", user.name, "curl", "-gsSk", "--max-time", "10", "-H", "X-Request-ID: "+id, page.String()).CombinedOutput()
 		if err != nil {
-			s.t.Errorf("%s: %v: %s", health, err, said)
+			s.t.Errorf("%s: %v: %s", page, err, said)
 			continue
 		}
 		s.eventually("nginx knows the user of "+host+" by "+own, func() bool {
