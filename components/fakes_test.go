@@ -406,6 +406,7 @@ func (f *fakeEngine) Preflight(_ context.Context, needs engine.Needs) error {
 	return f.failures["preflight"]
 }
 func (f *fakeEngine) CheckMemory(engine.Needs) string { return "" }
+func (f *fakeEngine) WarnIPv6(engine.Needs) string    { return "" }
 func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error, error) {
 	if f.failures["uses"] != nil {
 		return []string{"it may be another's"}, []error{f.failures["uses"]}, nil

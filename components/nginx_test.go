@@ -43,6 +43,9 @@ func TestNginxConfiguration(t *testing.T) {
 				c.Nginx.TrustedProxies, c.Nginx.ProxyProtocol, c.Nginx.ServerNames = []string{"10.20.0.0/16"}, true, []string{"tarot.example"}
 			})
 		},
+		"prod-ipv6": func(t *testing.T) config.Config {
+			return stack(t, "prod", func(c *config.Config) { c.Nginx.IPv6, c.Nginx.ServerNames = true, []string{"tarot.example"} })
+		},
 		"prod-maintenance": func(t *testing.T) config.Config {
 			return stack(t, "prod", func(c *config.Config) { c.Maintenance = true })
 		},

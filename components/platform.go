@@ -38,6 +38,8 @@ type Engine interface {
 	// it fail later.
 	Preflight(ctx context.Context, needs engine.Needs) error
 	CheckMemory(needs engine.Needs) (warning string)
+	// WarnIPv6 says where users who come by IPv6 have no address of their own.
+	WarnIPv6(needs engine.Needs) (warning string)
 	// CheckUses refuses volumes that belong to something else, and Guests are the containers
 	// of others on the stack's networks.
 	CheckUses(ctx context.Context, wanted []engine.Use) (warnings []string, faults []error, err error)

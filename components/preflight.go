@@ -19,7 +19,7 @@ func (r *rollout) preflight() error {
 		return err
 	}
 	needs := part.Needs(r.context, r.parts)
-	warnings := []string{atWork, r.args.Engine.CheckMemory(needs), r.missing()}
+	warnings := []string{atWork, r.args.Engine.CheckMemory(needs), r.args.Engine.WarnIPv6(needs), r.missing()}
 	for _, d := range r.parts {
 		warnings = append(warnings, d.Warnings...)
 	}

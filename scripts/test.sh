@@ -201,6 +201,9 @@ on_engine() {
   fi
   trap 'test/engines/current-engine.sh down' EXIT
   DOCKER_MIN_API_VERSION=1.44 "$engine" up "$store"
+  # Before a node is in a swarm, as docs/security.md says.
+  "$engine" exec docker network create --ipv6 --subnet fdd5:213:1::/64 --subnet 172.31.255.0/24 --opt com.docker.network.bridge.name=docker_gwbridge \
+    --opt com.docker.network.bridge.enable_icc=false --opt com.docker.network.bridge.enable_ip_masquerade=true docker_gwbridge >/dev/null
   TAROT_SWARM_INIT=yes "$engine" exec setup/swarm.sh
   through=("$engine" exec)
   go_tests "$suite" testname -tags e2e,engines -count 1 -timeout 60m -run "$tests" ./test/e2e

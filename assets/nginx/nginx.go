@@ -74,6 +74,8 @@ type Config struct {
 	// ProxyProtocol has TrustedProxies name the client before each connection, in place of those headers. What asks
 	// from inside does so at InsidePort and InsideTLSPort, without.
 	ProxyProtocol bool
+	// IPv6 listens there, too, on what is published.
+	IPv6 bool
 	// MaxBody is the largest request body, in bytes.
 	MaxBody int64
 	// KeptBodies is how many request bodies of up to 1 MB may be on /tmp at once.

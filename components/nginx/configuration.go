@@ -70,6 +70,7 @@ func Render(c part.Context) assets.Config {
 		Maintenance:    c.Maintenance,
 		TrustedProxies: believed(c),
 		ProxyProtocol:  cfg.ProxyProtocol,
+		IPv6:           cfg.IPv6,
 		MaxBody:        int64(cfg.MaxBody),
 		KeptBodies:     max(1, int(cfg.Memory/4/keptBody)),
 		RequestRate:    cfg.RequestRate,

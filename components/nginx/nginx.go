@@ -166,7 +166,7 @@ func service(c part.Context) part.Service {
 		Program: workload.Program{
 			Name:    name,
 			Command: []string{"/bin/sh", "-c", startScript},
-			Ports:   []workload.Port{{Address: cfg.Address, Host: cfg.HTTPPort, Container: httpPort, Key: "nginx.httpPort", AddressKey: "nginx.address"}},
+			Ports:   []workload.Port{{Address: cfg.Address, Host: cfg.HTTPPort, Container: httpPort, IPv6: cfg.IPv6, Key: "nginx.httpPort", AddressKey: "nginx.address"}},
 			Health: workload.Health{
 				Test:     []string{"CMD", "curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"},
 				Interval: 2 * time.Second, Timeout: 5 * time.Second, StartPeriod: 15 * time.Second, Retries: 3,
@@ -203,7 +203,7 @@ func service(c part.Context) part.Service {
 		return s
 	}
 	if cfg.TLS.Mode != "off" {
-		s.Ports = append(s.Ports, workload.Port{Address: cfg.Address, Host: cfg.HTTPSPort, Container: httpsPort, Key: "nginx.httpsPort", AddressKey: "nginx.address"})
+		s.Ports = append(s.Ports, workload.Port{Address: cfg.Address, Host: cfg.HTTPSPort, Container: httpsPort, IPv6: cfg.IPv6, Key: "nginx.httpsPort", AddressKey: "nginx.address"})
 	}
 	return s
 }

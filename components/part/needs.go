@@ -7,10 +7,13 @@ import (
 
 // Needs are what the engine has to have for the parts.
 func Needs(c Context, parts []Described) engine.Needs {
-	needs := engine.Needs{Stack: c.Stack, Swarm: c.Runtime == "swarm", Constraints: c.Swarm.Constraints, Database: c.DatabaseFile()}
+	needs := engine.Needs{Stack: c.Stack, Swarm: c.Runtime == "swarm", Constraints: c.Swarm.Constraints, Database: c.DatabaseFile(), IPv6: c.Nginx.IPv6}
 	for _, n := range Networks(c.Config) {
 		needs.Names.Networks = append(needs.Names.Networks, n.Name)
 		needs.Subnets = append(needs.Subnets, engine.Subnet{Key: n.Key, Addresses: n.Subnet})
+		if n.Subnet6 != "" {
+			needs.Subnets = append(needs.Subnets, engine.Subnet{Key: n.Key6, Addresses: n.Subnet6})
+		}
 	}
 	for _, d := range parts {
 		for _, s := range d.Services {

@@ -13,6 +13,8 @@ type Network struct {
 	StandsFor []string
 	// Subnet is its addresses, in CIDR form, and Key the configuration's key of them.
 	Subnet, Key string
+	// Subnet6 and Key6 are the same of IPv6; empty: it has none.
+	Subnet6, Key6 string
 	// Internal networks have no way out and publish nothing.
 	Internal bool
 	// Shared networks are those that stacks meet on: a stack's one workload there is found by
@@ -31,11 +33,19 @@ func Networks(cfg config.Config) []Network {
 	}
 	if !n.Isolated {
 		inner.StandsFor = []string{Inner, Edge, Watch}
-		return append([]Network{inner}, shared...)
+		return append([]Network{inner.published(cfg)}, shared...)
 	}
-	all := []Network{inner, {Name: Edge, StandsFor: []string{Edge}, Subnet: n.EdgeSubnet, Key: "networks.edgeSubnet"}}
+	all := []Network{inner, Network{Name: Edge, StandsFor: []string{Edge}, Subnet: n.EdgeSubnet, Key: "networks.edgeSubnet"}.published(cfg)}
 	if cfg.Monitoring.Enabled {
 		all = append(all, Network{Name: Watch, StandsFor: []string{Watch}, Subnet: n.MonitoringSubnet, Key: "networks.monitoringSubnet", Internal: true})
 	}
 	return append(all, shared...)
+}
+
+// published is the network by which users come. Swarm has another one for that (docker_gwbridge).
+func (n Network) published(cfg config.Config) Network {
+	if cfg.Nginx.IPv6 && cfg.Runtime == "containers" {
+		n.Subnet6, n.Key6 = cfg.Networks.IPv6Subnet, "networks.ipv6Subnet"
+	}
+	return n
 }

@@ -312,6 +312,9 @@ func (c containers) args(w workload.Workload, files docker.ContainerMountArray) 
 			address = "0.0.0.0" // what the engine reports for all of them
 		}
 		ports = append(ports, docker.ContainerPortArgs{Internal: pulumi.Int(p.Container), External: pulumi.Int(p.Host), Ip: pulumi.String(address)})
+		if p.IPv6 && p.Address == "" { // after it, as the engine reports them
+			ports = append(ports, docker.ContainerPortArgs{Internal: pulumi.Int(p.Container), External: pulumi.Int(p.Host), Ip: pulumi.String("::")})
+		}
 	}
 	if len(ports) > 0 {
 		args.Ports = ports

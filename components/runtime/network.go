@@ -15,21 +15,31 @@ import (
 // engine has free.
 func network(ctx *pulumi.Context, stack Stack, driver string, args Network, parent pulumi.Resource) (*workload.Network, error) {
 	full := stack.Prefix + "-" + args.Name
-	subnet, err := netip.ParsePrefix(args.Subnet)
-	if err != nil {
-		return nil, fmt.Errorf("network %s: %w", full, err)
-	}
-	declared := &docker.NetworkArgs{
-		Name:     pulumi.String(full),
-		Driver:   pulumi.String(driver),
-		Internal: pulumi.Bool(args.Internal),
-		IpamConfigs: docker.NetworkIpamConfigArray{docker.NetworkIpamConfigArgs{
-			Subnet: pulumi.String(args.Subnet),
+	var pools docker.NetworkIpamConfigArray
+	for _, addresses := range []string{args.Subnet, args.Subnet6} {
+		if addresses == "" {
+			continue
+		}
+		subnet, err := netip.ParsePrefix(addresses)
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", full, err)
+		}
+		pools = append(pools, docker.NetworkIpamConfigArgs{
+			Subnet: pulumi.String(addresses),
 			// The one that the engine would choose. An overlay reports it, and what
 			// was not asked for would be a replacement after a refresh.
 			Gateway: pulumi.String(subnet.Addr().Next().String()),
-		}},
-		Labels: docker.NetworkLabelArray{docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}},
+		})
+	}
+	declared := &docker.NetworkArgs{
+		Name:        pulumi.String(full),
+		Driver:      pulumi.String(driver),
+		Internal:    pulumi.Bool(args.Internal),
+		IpamConfigs: pools,
+		Labels:      docker.NetworkLabelArray{docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}},
+	}
+	if args.Subnet6 != "" {
+		declared.Ipv6 = pulumi.Bool(true)
 	}
 	if driver == "overlay" {
 		declared.Attachable = pulumi.Bool(true) // for the jobs

@@ -89,6 +89,8 @@ type Network struct {
 	Name string
 	// Subnet is its addresses, in CIDR form.
 	Subnet string
+	// Subnet6 is the same of IPv6; empty: it has none.
+	Subnet6 string
 	// Internal networks have no way out.
 	Internal bool
 	// Alias is what this stack's workload is found by on it; empty: its own name.

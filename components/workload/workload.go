@@ -194,6 +194,8 @@ type Port struct {
 	Host int
 	// Container is the port in the container.
 	Container int
+	// IPv6 binds it there, too, where no Address is named. Swarm does so by itself.
+	IPv6 bool
 	// Key and AddressKey are the configuration's keys of Host and Address, for errors.
 	Key, AddressKey string
 }

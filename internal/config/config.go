@@ -292,6 +292,9 @@ type Nginx struct {
 	// (docs/security.md). Who comes by another way has to send it, too, and is not believed; `X-Forwarded-For` and
 	// `X-Forwarded-Proto` are nobody's then.
 	ProxyProtocol bool `key:"proxyProtocol" allowed:"true or false; false where nginx.trustedProxies is empty, as nobody would be believed, or nginx.edge is set, as that is in front"`
+	// Users come by IPv6, too, with their own addresses: nginx listens there, and is on a network that has it
+	// (docs/security.md). false: in plain containers they don't; in Swarm the engine's proxy brings them, and hides who they are.
+	IPv6 bool `key:"ipv6" allowed:"true or false; false where nginx.enabled is false or nginx.edge is set, as no port is published, and where nginx.address is one of IPv4"`
 	// Who may come to its ports at all, of IPv4 and of IPv6: the host refuses all others, once `make firewall` has set its
 	// rules (docs/security.md). Empty: everybody.
 	AllowFrom []string `key:"allowFrom" allowed:"a list of networks in CIDR form, such as 10.20.0.0/16, each with its first address; empty where nginx.enabled is false or nginx.edge is set: no port is published"`
@@ -360,6 +363,9 @@ type Networks struct {
 	BackendEgress bool `key:"backendEgress" allowed:"true or false"`
 	// The addresses of the edge network. Unused where `isolated` is false.
 	EdgeSubnet string `key:"edgeSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
+	// The IPv6 addresses of the network on which nginx's ports are published. Used where `nginx.ipv6` is true and the
+	// runtime is containers: in Swarm these are those of docker_gwbridge.
+	IPv6Subnet string `key:"ipv6Subnet" allowed:"an IPv6 network in CIDR form, /48 to /112, that nothing else uses, such as one below fd00::/8"`
 	// The addresses of the backend's network. The application believes the
 	// forwarding headers (`FORWARDED_ALLOW_IPS`) of these only.
 	BackendSubnet string `key:"backendSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
@@ -441,7 +447,7 @@ func Defaults() Config {
 		},
 		Build:      Build{Scan: Scan{FailOn: "critical", DatabaseDays: 5}},
 		Releases:   Releases{Keep: 5},
-		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
+		Networks:   Networks{Isolated: true, EdgeSubnet: "10.213.0.0/24", IPv6Subnet: "fdd5:213::/64", BackendSubnet: "10.213.1.0/24", MonitoringSubnet: "10.213.2.0/24"},
 		Monitoring: monitoringDefaults(),
 		Database:   databaseDefaults(),
 		Cache:      cacheDefaults(),

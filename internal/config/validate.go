@@ -227,6 +227,8 @@ func (n Nginx) check(c *checker, cfg Config) {
 		c.matches("nginx.serverNames", name, hostName)
 	}
 	c.want(n.Edge == "" || peer.MatchString(n.Edge), "nginx.edge", n.Edge)
+	address, err := netip.ParseAddr(n.Address)
+	c.want(!n.IPv6 || n.Enabled && n.Edge == "" && (err != nil || !address.Is4()), "nginx.ipv6", n.IPv6)
 	c.want(!n.ProxyProtocol || len(n.TrustedProxies) > 0 && n.Edge == "", "nginx.proxyProtocol", n.ProxyProtocol)
 	for _, network := range n.TrustedProxies {
 		prefix, err := netip.ParsePrefix(network)
@@ -274,6 +276,8 @@ func (n Networks) check(c *checker, cfg Config) {
 		others = append(others, edge, monitoring)
 	}
 	n.checkSitesSubnet(c, others...)
+	six, err := netip.ParsePrefix(n.IPv6Subnet)
+	c.want(err == nil && six.Addr().Is6() && !six.Addr().Is4In6() && six.Bits() >= 48 && six.Bits() <= 112 && six == six.Masked(), "networks.ipv6Subnet", n.IPv6Subnet)
 }
 
 func usable(p netip.Prefix) bool {

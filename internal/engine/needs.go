@@ -15,10 +15,12 @@ type Needs struct {
 	Constraints []string
 	// Database is the file that SQLite has it in; empty: it is in none.
 	Database string
-	Ports    []Port
-	Subnets  []Subnet
-	Limits   []Limits
-	Names    Names
+	// IPv6 is true where users come by it.
+	IPv6    bool
+	Ports   []Port
+	Subnets []Subnet
+	Limits  []Limits
+	Names   Names
 }
 
 // Names are fixed, after the stack's prefix: what else has one of them is in the way.

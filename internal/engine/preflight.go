@@ -51,7 +51,11 @@ func (e *Engine) Preflight(ctx context.Context, needs Needs) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(slices.Concat(faults, ports, subnets, names)...)
+	six, err := e.checkIPv6(ctx, needs)
+	if err != nil {
+		return err
+	}
+	return errors.Join(slices.Concat(faults, ports, subnets, names, six)...)
 }
 
 func fault(key, value, why, allowed string) error {

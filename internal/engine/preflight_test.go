@@ -44,6 +44,7 @@ func needs(cfg config.Config) Needs {
 	if cfg.Networks.Isolated {
 		n.Subnets = append(n.Subnets, Subnet{"networks.edgeSubnet", cfg.Networks.EdgeSubnet})
 	}
+	n.IPv6 = cfg.Nginx.IPv6
 	if cfg.Nginx.Enabled {
 		n.Limits = append(n.Limits, Limits{CPUs: cfg.Nginx.CPUs, CPUsKey: "nginx.cpus"})
 	}
@@ -174,6 +175,14 @@ func TestPreflight(t *testing.T) {
 		{"swarm without a swarm", func(_ *Engine, _ *fakeAPI, c *config.Config) { c.Runtime = "swarm" }, []string{
 			`tarot:runtime: "swarm" needs a Swarm manager, and the engine at tcp://10.0.0.5:2376 is in no swarm (); ` +
 				"allowed: containers, or `docker swarm init` first (`make prod` offers it)"}},
+		{"IPv6 in a swarm whose way in has none", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Info.Swarm, c.Runtime, c.Nginx.IPv6 = manager, "swarm", true
+			f.networks = []network.Summary{{Name: "docker_gwbridge"}}
+		}, []string{"tarot:nginx.ipv6: \"true\" can not be: the engine's network docker_gwbridge has no IPv6; allowed: true where that network is made with it before the node is in a swarm (docs/security.md#ipv6), or false"}},
+		{"IPv6 in a swarm", func(e *Engine, f *fakeAPI, c *config.Config) {
+			e.Info.Swarm, c.Runtime, c.Nginx.IPv6 = manager, "swarm", true
+			f.networks = []network.Summary{{Name: "docker_gwbridge", EnableIPv6: true}}
+		}, nil},
 		{"no answer", func(_ *Engine, f *fakeAPI, _ *config.Config) { f.failure = errors.New("gone") }, []string{
 			"docker engine at tcp://10.0.0.5:2376: list containers: gone"}},
 	} {

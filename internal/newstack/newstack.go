@@ -95,7 +95,7 @@ func (m *maker) own() {
 // Subnets are the keys of the networks' addresses that every stack has, with their values.
 func Subnets(cfg config.Config) []Value {
 	n := cfg.Networks
-	return []Value{{"networks.edgeSubnet", n.EdgeSubnet}, {"networks.backendSubnet", n.BackendSubnet}, {"networks.monitoringSubnet", n.MonitoringSubnet}}
+	return []Value{{"networks.edgeSubnet", n.EdgeSubnet}, {"networks.backendSubnet", n.BackendSubnet}, {"networks.monitoringSubnet", n.MonitoringSubnet}, {"networks.ipv6Subnet", n.IPv6Subnet}}
 }
 
 // Ports are the keys of the ports on the host, with their values; 0: none.

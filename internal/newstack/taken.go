@@ -1,7 +1,6 @@
 package newstack
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -72,11 +71,7 @@ func (t *Taken) freePort(from int) (int, error) {
 
 // freeSubnet is the next one of the same size.
 func (t *Taken) freeSubnet(from netip.Prefix) (netip.Prefix, error) {
-	size := uint32(1) << (32 - from.Bits())
-	address := from.Masked().Addr().As4()
-	for number := binary.BigEndian.Uint32(address[:]); ; number += size {
-		binary.BigEndian.PutUint32(address[:], number)
-		next := netip.PrefixFrom(netip.AddrFrom4(address), from.Bits())
+	for next := from.Masked(); ; next = following(next) {
 		if !next.Addr().IsPrivate() {
 			return next, fmt.Errorf("no private network after %s is free", from)
 		}
@@ -85,6 +80,19 @@ func (t *Taken) freeSubnet(from netip.Prefix) (netip.Prefix, error) {
 			return next, nil
 		}
 	}
+}
+
+// following is the network of the same size after it.
+func following(p netip.Prefix) netip.Prefix {
+	address := p.Addr().AsSlice()
+	last := p.Bits() - 1 // the last bit of the network's own part
+	carry := uint16(0x80 >> (last % 8))
+	for i := last / 8; i >= 0 && carry > 0; i-- {
+		sum := uint16(address[i]) + carry
+		address[i], carry = byte(sum), sum>>8
+	}
+	next, _ := netip.AddrFromSlice(address) // of a length that it had
+	return netip.PrefixFrom(next, p.Bits())
 }
 
 func (t *Taken) overlaps(p netip.Prefix) bool {

@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +23,18 @@ func TestEngine(t *testing.T) {
 	s := prodStack(t, map[string]any{
 		"runtime": "swarm", "backend.replicas": 2, "backend.workers": 1,
 		"monitoring.enabled": true, "monitoring.interval": "5s", "monitoring.grafana.enabled": false,
+		"nginx.ipv6": true,
 	})
 	s.up()
 	s.unchanged()
+	user := newMachine(t)
+	s.checkIPv6(user)
 	get(t, fmt.Sprint(s.outputs()["healthUrl"])).want(t, "health", 200)
 	s.checkWatched()
 	s.config("runtime", "containers")
 	s.up()
 	s.unchanged()
+	s.checkIPv6(user)
 	s.checkWatched()
 
 	// It is healthy by its own word, and Prometheus gets nothing of it.
@@ -67,4 +74,25 @@ func (s *stack) says(what string) {
 		}
 	}
 	s.t.Errorf("status: exit code %d, and nothing of %q\n%s", code, what, said)
+}
+
+// checkIPv6 has a user come from another machine by IPv4 and by IPv6, who is known by an own address each time.
+func (s *stack) checkIPv6(user machine) {
+	s.t.Helper()
+	page, err := url.Parse(fmt.Sprint(s.outputs()["url"]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for host, own := range map[string]string{user.host4: user.own4, user.host6: user.own6} {
+		page.Host = net.JoinHostPort(host, cmp.Or(page.Port(), "443"))
+		id := "six-" + freeID(s.t)
+		said, err := root("ip", "netns", "exec", user.name, "curl", "-gsSk", "--max-time", "10", "-H", "X-Request-ID: "+id, page.String()).CombinedOutput()
+		if err != nil {
+			s.t.Errorf("%s: %v: %s", page, err, said)
+			continue
+		}
+		s.eventually("nginx knows the user of "+host+" by "+own, func() bool {
+			return strings.Contains(s.docker("logs", s.one("nginx")), `"request_id":"`+id+`","client":"`+own+`"`)
+		})
+	}
 }

@@ -272,7 +272,7 @@ func rebooted(t *testing.T) {
 // machine is a network namespace with a cable to this one.
 type machine struct {
 	name         string
-	own4         string
+	own4, own6   string
 	host4, host6 string // this machine's addresses at the cable
 	net4, net6   string
 }
@@ -285,7 +285,7 @@ func newMachine(t *testing.T) machine {
 		t.Fatal(err)
 	}
 	four, six := fmt.Sprintf("198.18.%d", n), fmt.Sprintf("fd00:e2e:%x", n)
-	m := machine{"e2e-" + id, four + ".2", four + ".1", six + "::1", four + ".0/24", six + "::/64"}
+	m := machine{"e2e-" + id, four + ".2", six + "::2", four + ".1", six + "::1", four + ".0/24", six + "::/64"}
 	here, there := "e2f"+id, "e2g"+id
 	ip := func(args ...string) {
 		t.Helper()
