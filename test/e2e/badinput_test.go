@@ -119,6 +119,7 @@ func engineSaying(t *testing.T, change func(info map[string]any)) string {
 	docker := api(t)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, _ := http.NewRequestWithContext(r.Context(), r.Method, "http://engine"+r.URL.RequestURI(), r.Body)
+		request.Header = r.Header.Clone()
 		response, err := docker.HTTPClient().Do(request)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
