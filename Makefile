@@ -120,6 +120,10 @@ status: ## what runs in STACK, and whether it is well; JSON=yes for scripts
 audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack audit $(STACK) $(if $(JSON),--json)
 
+.PHONY: preflight
+preflight: ## the checklist before a deploy of STACK, as each `up` goes through it; JSON=yes for scripts
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack preflight $(STACK) $(if $(JSON),--json)
+
 .PHONY: verify
 verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)

@@ -48,6 +48,7 @@ type update struct {
 // run declares the stack, when it is this update's turn.
 func (u *update) run(ctx *pulumi.Context) (err error) {
 	defer func() { u.why = err }()
+	defer func() { err = untold(ctx, err) }()
 	source, err := readConfiguration(ctx)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (u *update) run(ctx *pulumi.Context) (err error) {
 	}
 	docker, err := engine.Open(ctx.Context())
 	if err != nil {
-		return err
+		return noEngine{err}
 	}
 	if err := u.take(ctx, docker); err != nil {
 		return err
@@ -85,6 +86,7 @@ func deploy(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config, sourc
 	jobs := sync.OnceValues(func() (map[string]state.Job, error) { return state.Jobs(ctx.Context(), stack) })
 	args.Jobs = func(context.Context) (map[string]state.Job, error) { return jobs() }
 	args.Origin, args.Scan = origin.Labels, look
+	args.Checked, args.Guarded = checked(ctx), guarded(docker)
 	platform, err := components.NewPlatform(ctx, "platform", args)
 	if err != nil {
 		return nil, err

@@ -73,7 +73,11 @@ type fakeEngine struct {
 	unpublished bool
 	orphans     []engine.Orphan // all containers of the stack
 	needs       engine.Needs
-	guests      []engine.Guest
+	obstacles   engine.Obstacles
+	machine     func(*engine.Machine)
+	// refused is what a registry says of an image that the engine has not, and replicates what the backups do.
+	refused, replicates string
+	guests              []engine.Guest
 	// networks are those on which edges meet other stacks, by the edges' prefixes, and others by
 	// their names.
 	networks map[string]engine.Network
@@ -246,8 +250,8 @@ func (f *fakeEngine) CompareServices(context.Context, string, string) (engine.Co
 }
 func (f *fakeEngine) Logs(context.Context, string) string         { return "\nthe log" }
 func (f *fakeEngine) Tail(context.Context, string, string) string { return "\nthe log" }
-func (f *fakeEngine) Runs(context.Context, string, string) (int, error) {
-	if f.runs {
+func (f *fakeEngine) Runs(_ context.Context, _, workload string) (int, error) {
+	if f.runs || workload == "backup-replicator" && f.replicates != "" {
 		return 1, nil
 	}
 	return 0, nil
@@ -277,6 +281,9 @@ func (f *fakeEngine) Published(_ context.Context, prefix, _ string) (map[int]eng
 	return nil, nil
 }
 func (f *fakeEngine) Exec(_ context.Context, prefix, workload string, command ...string) (string, error) {
+	if workload == "backup-replicator" {
+		return f.replicates, nil
+	}
 	if command[0] == "cat" { // an edge's configuration
 		return f.sends, f.failures["cat"]
 	}
@@ -401,12 +408,28 @@ func (f *fakeEngine) HostPaths() engine.HostPaths {
 	return engine.HostPaths{Socket: "/var/run/docker.sock", Group: f.group, Layers: "/var/lib/docker/image/overlay2/layerdb/mounts"}
 }
 
-func (f *fakeEngine) Preflight(_ context.Context, needs engine.Needs) error {
+func (f *fakeEngine) Obstacles(_ context.Context, needs engine.Needs) (engine.Obstacles, error) {
 	f.needs = needs
-	return f.failures["preflight"]
+	if err := f.failures["preflight"]; err != nil {
+		return engine.Obstacles{Ports: []error{err}}, nil
+	}
+	return f.obstacles, f.failures["obstacles"]
 }
-func (f *fakeEngine) CheckMemory(engine.Needs) string { return "" }
-func (f *fakeEngine) WarnIPv6(engine.Needs) string    { return "" }
+
+// Machine has room for everything, and a clock that is right.
+func (f *fakeEngine) Machine(context.Context, string, []string) engine.Machine {
+	m := engine.Machine{Address: "unix:///x", Version: "28.5.2", Memory: 64 << 30, ClockKnown: true, Disk: engine.Disk{Folder: "/var/lib/docker", Free: 900 << 30, Size: 999 << 30}}
+	if f.machine != nil {
+		f.machine(&m)
+	}
+	return m
+}
+
+func (f *fakeEngine) Obtainable(_ context.Context, image string) (bool, string, error) {
+	err := f.failures["registry"]
+	return err == nil && f.refused == "" && !slices.Contains(f.missing, image), f.refused, err
+}
+func (f *fakeEngine) SizeOf(context.Context, []string) int64 { return 0 }
 func (f *fakeEngine) CheckUses(context.Context, []engine.Use) ([]string, []error, error) {
 	if f.failures["uses"] != nil {
 		return []string{"it may be another's"}, []error{f.failures["uses"]}, nil

@@ -25,8 +25,10 @@ import (
 
 	"tarot-platform/components/runtime"
 	"tarot-platform/internal/buildcontext"
+	"tarot-platform/internal/checks"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/preflight"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/state"
 )
@@ -116,8 +118,11 @@ type recorder struct {
 	uses    []engine.Use
 	// operation is what the deploy is a step of.
 	operation string
-	runtime   runtime.Runtime    // nil: that of the configuration
-	seen      func(registration) // as the provider has to make it; nil: nobody looks
+	// checked gets the checklist, and guarded is what the machine says of its firewall.
+	checked func(checks.Report) error
+	guarded preflight.Guarded
+	runtime runtime.Runtime    // nil: that of the configuration
+	seen    func(registration) // as the provider has to make it; nil: nobody looks
 
 	mu   sync.Mutex
 	all  []registration
@@ -255,7 +260,7 @@ func deployAs(cfg config.Config, rec *recorder, docker *fakeEngine, pinned bool)
 		if docker.origin != nil {
 			from = func(context.Context, string) map[string]string { return docker.origin }
 		}
-		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Origin: from, Scan: docker.scan, Exact: docker.exact, Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Operation: rec.operation, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled("scheduler"), Helper: compiled("backup"), Archiving: compiled("postgres"), Pooling: compiled("pooler"), ACME: compiled("acme")})
+		platform, err := NewPlatform(ctx, "platform", &PlatformArgs{Origin: from, Scan: docker.scan, Exact: docker.exact, Config: cfg, Engine: docker, Prefix: "tarot-test", Project: "tarot", Check: docker.check, Dial: docker.dial, Sleep: func(d time.Duration) { docker.slept = d }, Pinned: pinned, Operation: rec.operation, Checked: rec.checked, Guarded: rec.guard, Release: release.Release{Name: pinnedRelease}, Volumes: rec.before, Uses: rec.uses, Runtime: of, Jobs: docker.jobs, Known: docker.known, Scheduler: compiled("scheduler"), Helper: compiled("backup"), Archiving: compiled("postgres"), Pooling: compiled("pooler"), ACME: compiled("acme")})
 		if err != nil {
 			return err
 		}

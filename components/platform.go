@@ -13,9 +13,11 @@ import (
 	"tarot-platform/components/nginx"
 	"tarot-platform/components/runtime"
 	"tarot-platform/internal/buildcontext"
+	"tarot-platform/internal/checks"
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/edge"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/preflight"
 	"tarot-platform/internal/release"
 	"tarot-platform/internal/sbom"
 	"tarot-platform/internal/smoke"
@@ -34,12 +36,13 @@ type Engine interface {
 	HostPaths() engine.HostPaths
 	// Local is true where the engine shares this machine's files.
 	Local() bool
-	// Preflight finds what would make a deploy fail half-way, and CheckMemory what may make
-	// it fail later.
-	Preflight(ctx context.Context, needs engine.Needs) error
-	CheckMemory(needs engine.Needs) (warning string)
-	// WarnIPv6 says where users who come by IPv6 have no address of their own.
-	WarnIPv6(needs engine.Needs) (warning string)
+	// Obstacles are what would make a deploy fail half-way.
+	Obstacles(ctx context.Context, needs engine.Needs) (engine.Obstacles, error)
+	// Machine is what is known of the engine's machine, Obtainable says whether an image is there or can be
+	// had, and SizeOf what images take.
+	Machine(ctx context.Context, prefix string, workloads []string) engine.Machine
+	Obtainable(ctx context.Context, image string) (here bool, refused string, err error)
+	SizeOf(ctx context.Context, images []string) int64
 	// CheckUses refuses volumes that belong to something else, and Guests are the containers
 	// of others on the stack's networks.
 	CheckUses(ctx context.Context, wanted []engine.Use) (warnings []string, faults []error, err error)
@@ -121,6 +124,10 @@ type PlatformArgs struct {
 	Check func(ctx context.Context, test smoke.Test, within time.Duration) error
 	// Dial returns what asks a nginx.
 	Dial func(edge.Client) nginx.Client
+	// Checked gets the checklist, whatever is found; an error ends the deploy there. nil: nobody wants it.
+	Checked func(checks.Report) error
+	// Guarded asks the engine's machine for its firewall; nil: nobody does.
+	Guarded func(ctx context.Context, prefix string, cfg config.Config) preflight.Guarded
 	// Jobs are those that Pulumi's state knows, by their names; nil: none.
 	Jobs func(ctx context.Context) (map[string]state.Job, error)
 	// Known are the ids of all that Pulumi's state knows; nil: it is not asked.

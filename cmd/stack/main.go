@@ -85,6 +85,7 @@ func rootCommand() *cobra.Command {
 			"(exec, console, run, db) ends as that does, and with 125 where it was not run, and 130 where it was interrupted."}
 	root.AddCommand(
 		statusCommand(),
+		preflightCommand(),
 		verifyCommand(),
 		auditCommand(),
 		firewallCommand(),

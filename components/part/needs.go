@@ -26,6 +26,13 @@ func Needs(c Context, parts []Described) engine.Needs {
 				needs.Ports = append(needs.Ports, engine.Port{Key: p.Key, AddressKey: p.AddressKey, Address: p.Address, Number: p.Host})
 			}
 			limits := engine.Limits{Workload: s.Name, Replicas: s.Replicas, CPUs: s.Limits.CPUs, Memory: s.Limits.Memory}
+			switch {
+			case s.StopFirst():
+			case needs.Swarm: // one after the other
+				limits.Beside = 1
+			default: // the old ones go when all new ones serve
+				limits.Beside = s.Replicas
+			}
 			if s.Limits.Key != "" {
 				limits.CPUsKey = s.Limits.Key + ".cpus"
 			}

@@ -110,6 +110,15 @@ func (p Pair) Uncovered(names []string) ([]string, error) {
 	return all, nil
 }
 
+// Until is the last moment at which it is valid.
+func (p Pair) Until() (time.Time, error) {
+	pair, err := tls.X509KeyPair([]byte(p.Certificate), []byte(p.Key))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return pair.Leaf.NotAfter, nil
+}
+
 // Check says why a certificate can not be served: it does not match its key, or
 // it is not valid at the time.
 func (p Pair) Check(now time.Time) error {

@@ -37,6 +37,8 @@ type Config struct {
 	Maintenance bool `key:"maintenance" allowed:"true or false"`
 	// What an `up` makes of a change, and what can be returned to.
 	Releases Releases `key:"releases"`
+	// What is looked at before an `up` touches anything. No part of a release.
+	Preflight Preflight `key:"preflight"`
 	// Metrics, alerts and dashboards. No part of a release.
 	Monitoring Monitoring `key:"monitoring"`
 	// Where the application's database is. No part of a release.

@@ -42,7 +42,7 @@ func raw(pairs ...string) map[string]string {
 const dev = `"replicas":1,"publishPort":8000`
 
 const (
-	topKeys   = "acmeDnsKey, acmeDnsKeyId, acmeDnsToken, acmeEabHmac, acmeEabKeyId, adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, backup, backupFilesSecret, backupKey, backupSecret, backupSshKey, build, cache, cachePassword, database, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, releases, routes, runtime, schedules, secretVersions, services, sites, swarm, tlsCertificate, tlsKey, volumes"
+	topKeys   = "acmeDnsKey, acmeDnsKeyId, acmeDnsToken, acmeEabHmac, acmeEabKeyId, adminPassword, alertDingtalkUrl, alertEmailPassword, alertFeishuUrl, alertWebhookUrl, alertWecomUrl, backend, backup, backupFilesSecret, backupKey, backupSecret, backupSshKey, build, cache, cachePassword, database, databaseUrl, grafanaPassword, jwtSecretKey, logging, maintenance, monitoring, networks, nginx, preflight, releases, routes, runtime, schedules, secretVersions, services, sites, swarm, tlsCertificate, tlsKey, volumes"
 	sizes     = "a size with a unit, at least 6m (the engine's minimum), such as 512m or 1g"
 	volume    = "empty, or a volume name: letters, digits, _ . and -"
 	memory    = "a list of absolute paths, none of the system's, each a path of its own; /tmp is one already"

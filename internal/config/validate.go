@@ -72,6 +72,7 @@ func (cfg Config) Validate() error {
 	cfg.checkSchedules(c)
 	cfg.Nginx.check(c, cfg)
 	cfg.Releases.check(c)
+	cfg.Preflight.check(c)
 	cfg.Monitoring.check(c, cfg)
 	cfg.Database.check(c, cfg)
 	cfg.Cache.check(c, cfg)

@@ -39,8 +39,8 @@ type Engine struct {
 	// Info is what it said of itself.
 	Info system.Info
 
-	api    client.APIClient
-	opened time.Time // when it was asked
+	api              client.APIClient
+	opened, answered time.Time // when it was asked, and said what Info has
 	// auth is what the client knows for an image's registry, encoded.
 	auth func(image string) (string, error)
 }
@@ -67,11 +67,12 @@ func Open(ctx context.Context) (*Engine, error) {
 	defer cancel()
 	opened := time.Now()
 	info, err := cli.Client().Info(ctx)
+	answered := time.Now()
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: no answer at %s: %w\n"+
 			"Start the engine there, or name another one by DOCKER_HOST; `make engine` installs and starts one on Debian and Ubuntu", address, reason(err))
 	}
-	return &Engine{Address: address, Info: info, api: cli.Client(), opened: opened,
+	return &Engine{Address: address, Info: info, api: cli.Client(), opened: opened, answered: answered,
 		auth: func(image string) (string, error) { return command.RetrieveAuthTokenFromImage(cli.ConfigFile(), image) }}, nil
 }
 

@@ -1,11 +1,5 @@
 package engine
 
-import (
-	"fmt"
-
-	units "github.com/docker/go-units"
-)
-
 // Needs are what a stack asks of the engine and its machine.
 type Needs struct {
 	// Stack is the stack's prefix: what belongs to it is no obstacle.
@@ -48,19 +42,6 @@ type Limits struct {
 	CPUsKey string
 	// Memory is that of one replica, in bytes.
 	Memory int64
-}
-
-// CheckMemory warns where all that runs may take more memory than the machine has; empty: it
-// doesn't, or a Swarm's other machines are not known. Limits are seldom reached together, so
-// that this refuses nothing.
-func (e *Engine) CheckMemory(needs Needs) string {
-	var sum int64
-	for _, l := range needs.Limits {
-		sum += int64(l.Replicas) * l.Memory
-	}
-	if e.Info.MemTotal <= 0 || sum <= e.Info.MemTotal {
-		return ""
-	}
-	return fmt.Sprintf("the memory limits of all that runs come to %s, and the engine's machine has %s: under load, something may be killed for want of memory",
-		units.BytesSize(float64(sum)), units.BytesSize(float64(e.Info.MemTotal)))
+	// Beside is how many more there are while a release goes out: the new beside the old.
+	Beside int
 }

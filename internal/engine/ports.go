@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,18 +18,17 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 )
 
-// checkPorts finds host ports that something other than the stack has. Containers and
-// services are seen through the engine, other processes on its own machine alone.
-func (e *Engine) checkPorts(ctx context.Context, wanted []Port, prefix string) ([]error, error) {
+// checkPorts finds host ports that something other than the stack has, and those that the engine's user may not
+// have. Containers and services are seen through the engine, other processes on its own machine alone.
+func (e *Engine) checkPorts(ctx context.Context, wanted []Port, prefix string) (taken, forbidden []error, err error) {
 	owners, err := e.publishers(ctx, prefix)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var faults []error
 	addresses := map[string]string{}
 	for _, port := range wanted {
 		refuse := func(why string) {
-			faults = append(faults, fault(port.Key, strconv.Itoa(port.Number), why, "a free port"))
+			taken = append(taken, fault(port.Key, strconv.Itoa(port.Number), why, "a free port"))
 		}
 		owner, published := owners[port.Number]
 		switch {
@@ -36,15 +38,33 @@ func (e *Engine) checkPorts(ctx context.Context, wanted []Port, prefix string) (
 		case published:
 			refuse("is published by " + owner.what)
 		case e.Local():
-			if by := taken(port.Address, port.Number); by != "" {
+			if by := takenBy(port.Address, port.Number); by != "" {
 				refuse("is taken by another process on this machine" + by)
+			} else if from := e.privileged("/proc"); port.Number < from {
+				forbidden = append(forbidden, fault(port.Key, strconv.Itoa(port.Number),
+					fmt.Sprintf("is free, and the user of this engine, which is rootless, is not allowed to have a port below %d", from),
+					fmt.Sprintf("a higher port; or, as root on this machine, `sysctl net.ipv4.ip_unprivileged_port_start=%d`, or `setcap cap_net_bind_service=ep $(which rootlesskit)`", port.Number)))
 			}
 		}
 	}
 	for key, address := range addresses {
-		faults = append(faults, fault(key, address, "is no address of this machine", "one that it has"))
+		taken = append(taken, fault(key, address, "is no address of this machine", "one that it has"))
 	}
-	return faults, nil
+	return taken, forbidden, nil
+}
+
+// privileged is the first port that everybody may have, for an engine that is somebody's own program; 0: the
+// engine is root's, and may have them all.
+func (e *Engine) privileged(proc string) int {
+	if !slices.ContainsFunc(e.Info.SecurityOptions, func(o string) bool { return strings.HasPrefix(o, "name=rootless") }) {
+		return 0
+	}
+	text, err := os.ReadFile(filepath.Join(proc, "sys/net/ipv4/ip_unprivileged_port_start"))
+	from, wrong := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || wrong != nil {
+		return 1024
+	}
+	return from
 }
 
 // publisher is what has a host port through the engine.
@@ -154,9 +174,9 @@ func ofThisMachine(address string) bool {
 	return listener.Close() == nil
 }
 
-// taken says who has the port; empty: it is free. That this user may not have it, as
+// takenBy says who has the port; empty: it is free. That this user may not have it, as
 // with one below 1024, says nothing of it: the engine may.
-func taken(address string, port int) string {
+func takenBy(address string, port int) string {
 	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
 	if err == nil {
 		_ = listener.Close()

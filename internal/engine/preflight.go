@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -21,41 +20,44 @@ const StackLabel = "tarot.stack"
 // swarmService is the label that Swarm puts on a service's containers.
 const swarmService = "com.docker.swarm.service.name"
 
-// Preflight finds what would make a deployment fail half-way: a node that is no
-// manager, or one of several; more CPU than there is; ports, networks and names that
-// something else has.
-func (e *Engine) Preflight(ctx context.Context, needs Needs) error {
+// Obstacles are what would make a deployment fail half-way, by what was looked at.
+type Obstacles struct {
+	// Nodes are a node that is no manager, or one of several; CPUs are more than there are.
+	Nodes, CPUs []error
+	// Ports are taken by something else, Rights are of ports that the engine's user may not have, Subnets
+	// overlap with others, Names are something else's, and by IPv6 nobody comes.
+	Ports, Rights, Subnets, Names, IPv6 []error
+}
+
+// All are all of them.
+func (o Obstacles) All() []error {
+	return slices.Concat(o.Nodes, o.CPUs, o.Ports, o.Rights, o.Subnets, o.Names, o.IPv6)
+}
+
+// Obstacles finds them.
+func (e *Engine) Obstacles(ctx context.Context, needs Needs) (found Obstacles, err error) {
 	ctx = context.WithoutCancel(ctx)
-	var faults []error
 	if needs.Swarm {
 		if err := e.CheckSwarm(); err != nil {
-			return err // the rest is asked of a manager
+			return Obstacles{Nodes: []error{err}}, nil // the rest is asked of a manager
 		}
-		nodes, err := e.checkNodes(ctx, needs.Constraints, needs.Database)
-		if err != nil {
-			return err
+		if found.Nodes, err = e.checkNodes(ctx, needs.Constraints, needs.Database); err != nil {
+			return found, err
 		}
-		faults = append(faults, nodes...)
 	} else {
-		faults = append(faults, e.checkCPUs(needs.Limits)...)
+		found.CPUs = e.checkCPUs(needs.Limits)
 	}
-	ports, err := e.checkPorts(ctx, needs.Ports, needs.Stack)
-	if err != nil {
-		return err
+	if found.Ports, found.Rights, err = e.checkPorts(ctx, needs.Ports, needs.Stack); err != nil {
+		return found, err
 	}
-	subnets, err := e.checkSubnets(ctx, needs.Subnets, needs.Stack)
-	if err != nil {
-		return err
+	if found.Subnets, err = e.checkSubnets(ctx, needs.Subnets, needs.Stack); err != nil {
+		return found, err
 	}
-	names, err := e.checkNames(ctx, needs.Names, needs.Stack)
-	if err != nil {
-		return err
+	if found.Names, err = e.checkNames(ctx, needs.Names, needs.Stack); err != nil {
+		return found, err
 	}
-	six, err := e.checkIPv6(ctx, needs)
-	if err != nil {
-		return err
-	}
-	return errors.Join(slices.Concat(faults, ports, subnets, names, six)...)
+	found.IPv6, err = e.checkIPv6(ctx, needs)
+	return found, err
 }
 
 func fault(key, value, why, allowed string) error {

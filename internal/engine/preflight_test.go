@@ -51,16 +51,6 @@ func needs(cfg config.Config) Needs {
 	return n
 }
 
-func TestMemoryLimitsBeyondTheMachineAreTold(t *testing.T) {
-	e := &Engine{Info: system.Info{MemTotal: 1 << 30}}
-	for replicas, want := range map[int]string{1: "", 2: "", 3: "come to 1.5GiB, and the engine's machine has 1GiB"} {
-		got := e.CheckMemory(Needs{Limits: []Limits{{Replicas: replicas, Memory: 512 << 20}}})
-		if (got == "") != (want == "") || !strings.Contains(got, want) {
-			t.Errorf("%d replicas: %q, want %q", replicas, got, want)
-		}
-	}
-}
-
 func TestPreflight(t *testing.T) {
 	own := map[string]string{StackLabel: mine}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -192,7 +182,8 @@ func TestPreflight(t *testing.T) {
 			cfg := config.Defaults()
 			test.change(e, api, &cfg)
 			var got []string
-			if err := e.Preflight(t.Context(), needs(cfg)); err != nil {
+			found, err := e.Obstacles(t.Context(), needs(cfg))
+			if err := errors.Join(append(found.All(), err)...); err != nil {
 				got = strings.Split(err.Error(), "\n")
 			}
 			slices.Sort(got)

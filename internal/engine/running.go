@@ -135,15 +135,18 @@ func (e *Engine) usage(ctx context.Context, id string) (cpu float64, memory uint
 	if took := s.Read.Sub(s.PreRead).Nanoseconds(); took > 0 && s.CPUStats.CPUUsage.TotalUsage > s.PreCPUStats.CPUUsage.TotalUsage {
 		cpu = float64(s.CPUStats.CPUUsage.TotalUsage-s.PreCPUStats.CPUUsage.TotalUsage) / float64(took)
 	}
-	memory = s.MemoryStats.Usage
-	// What the kernel gives back when it is needed, as `docker stats` has it.
+	return cpu, used(s)
+}
+
+// used is the memory in use, without what the kernel gives back when it is needed, as `docker stats` has it.
+func used(s container.StatsResponse) uint64 {
+	memory := s.MemoryStats.Usage
 	for _, key := range []string{"total_inactive_file", "inactive_file"} {
 		if cache, ok := s.MemoryStats.Stats[key]; ok && cache < memory {
-			memory -= cache
-			break
+			return memory - cache
 		}
 	}
-	return cpu, memory
+	return memory
 }
 
 // withTasks adds what Swarm knows: tasks on other nodes, those that do not run

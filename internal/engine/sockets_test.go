@@ -61,7 +61,7 @@ func TestListenersOfAPort(t *testing.T) {
 }
 
 func TestAPortThatIsFree(t *testing.T) {
-	if by := taken("127.0.0.1", freePort(t)); by != "" {
+	if by := takenBy("127.0.0.1", freePort(t)); by != "" {
 		t.Errorf("%q", by)
 	}
 	listener, err := net.Listen("tcp", "[::]:0")
@@ -69,7 +69,7 @@ func TestAPortThatIsFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if by := taken("127.0.0.1", listener.Addr().(*net.TCPAddr).Port); by == "" {
+	if by := takenBy("127.0.0.1", listener.Addr().(*net.TCPAddr).Port); by == "" {
 		t.Error("what listens at all addresses is overlooked")
 	}
 }

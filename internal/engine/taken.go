@@ -51,7 +51,7 @@ func (e *Engine) Taken(ctx context.Context) (Taken, error) {
 	if !e.Local() {
 		return t, nil
 	}
-	t.Busy = func(port int) bool { return taken("", port) != "" }
+	t.Busy = func(port int) bool { return takenBy("", port) != "" }
 	addresses, err := net.InterfaceAddrs()
 	for _, a := range addresses {
 		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {

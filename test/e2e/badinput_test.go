@@ -108,9 +108,18 @@ func TestBuildThatFails(t *testing.T) {
 // no swarm.
 func engineThatIsNoManager(t *testing.T) string {
 	t.Helper()
+	return engineSaying(t, func(info map[string]any) {
+		info["Swarm"] = map[string]any{"LocalNodeState": "inactive", "ControlAvailable": false}
+	})
+}
+
+// engineSaying is the real engine, which says something else of itself.
+func engineSaying(t *testing.T, change func(info map[string]any)) string {
+	t.Helper()
 	docker := api(t)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, _ := http.NewRequestWithContext(r.Context(), r.Method, "http://engine"+r.URL.RequestURI(), r.Body)
+		request.Header = r.Header.Clone()
 		response, err := docker.HTTPClient().Do(request)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
@@ -126,7 +135,7 @@ func engineThatIsNoManager(t *testing.T) string {
 		}
 		var info map[string]any
 		_ = json.NewDecoder(response.Body).Decode(&info)
-		info["Swarm"] = map[string]any{"LocalNodeState": "inactive", "ControlAvailable": false}
+		change(info)
 		_ = json.NewEncoder(w).Encode(info)
 	}))
 	t.Cleanup(proxy.Close)
