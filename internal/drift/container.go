@@ -15,7 +15,11 @@ import (
 )
 
 // difference is one of something that is there.
-type difference struct{ kind, wanted, found string }
+type difference struct {
+	kind, wanted, found string
+	// network is the one that it is about; empty: none.
+	network string
+}
 
 // containers compares those that run for ever. Those of jobs come and go, and those that hold files may
 // be pruned: what they hold is in volumes.
@@ -35,7 +39,7 @@ func (c *comparison) containers() {
 		}
 		c.state(w, there)
 		for _, d := range append(limits(w, there), c.attached(w, there)...) {
-			c.add(finding{kind: "container-" + d.kind, subject: w.Name, wanted: d.wanted, found: d.found})
+			c.add(finding{kind: "container-" + d.kind, subject: w.Name, wanted: d.wanted, found: d.found, mend: w.joined(d)})
 		}
 	}
 }
@@ -87,16 +91,16 @@ func limits(w containerWanted, there container.InspectResponse) (all []differenc
 		return nil
 	}
 	if restart := string(h.RestartPolicy.Name); restart != w.Restart && w.Restart != "" {
-		all = append(all, difference{"restart", "restart policy " + w.Restart, "it is " + restart})
+		all = append(all, difference{kind: "restart", wanted: "restart policy " + w.Restart, found: "it is " + restart})
 	}
 	if w.Memory > 0 && h.Memory != w.Memory<<20 {
-		all = append(all, difference{"memory", "at most " + mebibytes(w.Memory<<20), "it may use " + mebibytes(h.Memory)})
+		all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(w.Memory<<20), found: "it may use " + mebibytes(h.Memory)})
 	} else if w.MemorySwap > 0 && h.MemorySwap != w.MemorySwap<<20 {
-		all = append(all, difference{"memory", "at most " + mebibytes(w.MemorySwap<<20) + " with swap", "it may use " + mebibytes(h.MemorySwap)})
+		all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(w.MemorySwap<<20) + " with swap", found: "it may use " + mebibytes(h.MemorySwap)})
 	}
 	if w.Cpus != "" {
 		if cores, err := strconv.ParseFloat(w.Cpus, 64); err == nil && h.NanoCPUs != int64(math.Round(cores*1e9)) {
-			all = append(all, difference{"cpus", "at most " + w.Cpus + " cores", fmt.Sprintf("it may use %g", float64(h.NanoCPUs)/1e9)})
+			all = append(all, difference{kind: "cpus", wanted: "at most " + w.Cpus + " cores", found: fmt.Sprintf("it may use %g", float64(h.NanoCPUs)/1e9)})
 		}
 	}
 	return all
@@ -130,15 +134,34 @@ func (c *comparison) onNetworks(wants []string, there container.InspectResponse)
 	}
 	for _, id := range wants {
 		if _, on := has[id]; !on {
-			all = append(all, difference{"disconnected", "on the network " + c.networkName(id), "it is not on it"})
+			all = append(all, difference{kind: "disconnected", wanted: "on the network " + c.networkName(id), found: "it is not on it", network: c.networkName(id)})
 		}
 	}
 	for id, name := range has {
 		if !slices.Contains(wants, id) {
-			all = append(all, difference{"connected", "on no other network", "it is on the network " + name})
+			all = append(all, difference{kind: "connected", wanted: "on no other network", found: "it is on the network " + name, network: name})
 		}
 	}
 	return all
+}
+
+// joined mends a network: a refresh takes the one for what was wanted, and does not see the other.
+func (w containerWanted) joined(d difference) string {
+	switch d.kind {
+	case "connected":
+		return fmt.Sprintf("docker network disconnect %s %s", d.network, w.Name)
+	case "disconnected":
+		as := ""
+		for _, n := range w.NetworksAdvanced {
+			for _, alias := range n.Aliases {
+				if !strings.Contains(as+" ", " "+alias+" ") {
+					as += " --alias " + alias
+				}
+			}
+		}
+		return fmt.Sprintf("docker network connect%s %s %s", as, d.network, w.Name)
+	}
+	return ""
 }
 
 func (c *comparison) networkName(id string) string {
@@ -272,7 +295,7 @@ func (c *comparison) tasks() {
 		spec := c.actual.Services[at].Spec.TaskTemplate
 		var all []difference
 		if spec.Resources != nil && spec.Resources.Limits != nil && there.HostConfig.Memory != spec.Resources.Limits.MemoryBytes {
-			all = append(all, difference{"memory", "at most " + mebibytes(spec.Resources.Limits.MemoryBytes), "it may use " + mebibytes(there.HostConfig.Memory)})
+			all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(spec.Resources.Limits.MemoryBytes), found: "it may use " + mebibytes(there.HostConfig.Memory)})
 		}
 		var wants []string
 		for _, n := range spec.Networks {

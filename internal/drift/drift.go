@@ -3,6 +3,7 @@
 package drift
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -226,12 +227,20 @@ func (s Stack) look(ctx context.Context, docker Engine) (*comparison, error) {
 	return c, nil
 }
 
+// ordered are the differences as they are told: maps are in no order.
+func ordered(all []finding) []finding {
+	slices.SortStableFunc(all, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.kind, b.kind), cmp.Compare(a.found, b.found))
+	})
+	return all
+}
+
 // list is a line for each difference, and one for each area that has none. What an `up` that has failed
 // leaves by itself can't be told from what somebody has done.
 func (c *comparison) list(failed string) (all []checks.Check) {
 	for _, a := range areas {
 		none := true
-		for _, f := range c.found {
+		for _, f := range ordered(c.found) {
 			if area, _, _ := strings.Cut(f.kind, "-"); area != a.name {
 				continue
 			}

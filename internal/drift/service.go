@@ -51,12 +51,12 @@ func (c *comparison) serviceGone(w serviceWanted) {
 func (w serviceWanted) differences(is swarm.ServiceSpec, network func(string) string) (all []difference) {
 	told := func(kind, wants, has string) {
 		if wants != has {
-			all = append(all, difference{kind, wants, "it is " + has})
+			all = append(all, difference{kind: kind, wanted: wants, found: "it is " + has})
 		}
 	}
 	set := func(kind, what string, wants, has []string) {
 		if less, more := without(wants, has), without(has, wants); len(less)+len(more) > 0 {
-			all = append(all, difference{kind, what + " as they were made", changed(less, more)})
+			all = append(all, difference{kind: kind, wanted: what + " as they were made", found: changed(less, more)})
 		}
 	}
 	task, box := is.TaskTemplate, is.TaskTemplate.ContainerSpec
@@ -76,7 +76,7 @@ func (w serviceWanted) differences(is swarm.ServiceSpec, network func(string) st
 	wants := w.TaskSpec.ContainerSpec
 	told("image", wants.Image, image)
 	if names := variables(pairs(wants.Env), box.Env, nil); len(names) > 0 {
-		all = append(all, difference{"environment", "its variables as they were made", "these differ: " + strings.Join(names, ", ")})
+		all = append(all, difference{kind: "environment", wanted: "its variables as they were made", found: "these differ: " + strings.Join(names, ", ")})
 	}
 	set("labels", "labels", pairs(labelsOf(w.Labels)), pairs(is.Labels))
 	set("labels", "labels of the tasks", pairs(labelsOf(wants.Labels)), pairs(box.Labels))
@@ -94,7 +94,7 @@ func (w serviceWanted) differences(is swarm.ServiceSpec, network func(string) st
 	told("cpus", cores(w.TaskSpec.Resources.Limits.NanoCpus), cores(limits.NanoCPUs))
 	told("reservation", "no reservation", reservation(reserved))
 	if !slices.Equal(wants.Commands, box.Command) || !slices.Equal(wants.Args, box.Args) {
-		all = append(all, difference{"command", "its command as it was made", "it is another one"})
+		all = append(all, difference{kind: "command", wanted: "its command as it was made", found: "it is another one"})
 	}
 	told("user", "user "+wants.User, "user "+box.User)
 	told("root", fmt.Sprintf("read-only root: %t", wants.ReadOnly), fmt.Sprintf("read-only root: %t", box.ReadOnly))
@@ -107,7 +107,7 @@ func (w serviceWanted) differences(is swarm.ServiceSpec, network func(string) st
 	set("hosts", "hosts", hosts, box.Hosts)
 	told("stop", "stopped by "+grace(wants.StopSignal, wants.StopGracePeriod), "stopped by "+graceOf(box))
 	if !healthy(wants.Healthcheck, box) {
-		all = append(all, difference{"health", "its health check as it was made", "it is another one"})
+		all = append(all, difference{kind: "health", wanted: "its health check as it was made", found: "it is another one"})
 	}
 	set("mounts", "mounts", serviceMountsWanted(wants.Mounts), serviceMounts(box))
 	set("configs", "configs", refsWanted(wants.Configs), configRefs(box))
