@@ -124,6 +124,10 @@ audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes fo
 verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)
 
+.PHONY: drift
+drift: ## what somebody has changed by hand in STACK; JSON=yes for scripts; ALERT=yes: tells the stack's receivers
+	@$(WITH) go run ./cmd/stack drift $(STACK) $(if $(JSON),--json) $(if $(ALERT),--alert)
+
 .PHONY: scan sbom scanner vulncheck
 
 .PHONY: scan sbom scanner

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
 
 	"tarot-platform/internal/engine"
 )
@@ -292,6 +293,9 @@ func (c *comparison) tasks() {
 			continue
 		}
 		c.counts["container"]++
+		if u := c.actual.Services[at].UpdateStatus; u != nil && u.State != swarm.UpdateStateCompleted && u.State != swarm.UpdateStateRollbackCompleted {
+			continue // which of its tasks are of which specification is Swarm's to know
+		}
 		spec := c.actual.Services[at].Spec.TaskTemplate
 		var all []difference
 		if spec.Resources != nil && spec.Resources.Limits != nil && there.HostConfig.Memory != spec.Resources.Limits.MemoryBytes {

@@ -269,7 +269,7 @@ func (s *stack) changedServices() []byHand {
 		{"service-labels", update("--container-label-add", "who=me"), update("--container-label-rm", "who")},
 		{"service-memory", update("--limit-memory", "600m"), nil},
 		{"service-networks", update("--network-add", p+"-edge"), update("--network-rm", p+"-edge")},
-		{"service-ports", update("--publish-add", fmt.Sprintf("mode=host,published=%d,target=8000", freePort(s.t))), update("--publish-rm", "8000")},
+		{"service-ports", update("--publish-add", fmt.Sprintf("mode=host,published=%d,target=8000", freePort(s.t))), nil},
 		{"service-restart", update("--restart-condition", "none"), nil},
 		{"service-configs", func() {
 			s.docker("config", "create", p+"-other", filepath.Join(s.dir, "Pulumi.yaml"))
