@@ -315,6 +315,26 @@ func (s *stack) changedAnywhere(runtime string) []byHand {
 			s.docker("volume", "rm", p+"-alertmanager")
 		}, func() { s.mustRun("up", "--refresh", "--yes", "--skip-preview") }})
 	}
+	if os.Geteuid() == 0 {
+		look := s.operator()
+		rules := func(more ...string) {
+			if said, code := look(append([]string{"firewall", s.name}, more...)...); code != 0 {
+				s.t.Errorf("firewall %v: exit code %d\n%s", more, code, said)
+			}
+		}
+		s.t.Cleanup(func() { rules("--remove") })
+		all = append(all, byHand{"firewall", func() {
+			s.config("nginx.allowFrom", []any{"192.0.2.0/24"})
+			rules()
+			s.drift(look, 0)
+			rules("--remove")
+		}, func() {
+			rules()
+			s.drift(look, 0)
+			rules("--remove")
+			s.config("nginx.allowFrom", []any{})
+		}})
+	}
 	return all
 }
 
