@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
 
 	"tarot-platform/internal/engine"
 )
@@ -39,7 +40,7 @@ func (c *comparison) containers() {
 			c.add(finding{kind: "container-name", subject: w.Name, wanted: "it is called so", found: "it is called " + name, mend: fmt.Sprintf("docker rename %s %s", name, w.Name)})
 		}
 		c.state(w, there)
-		for _, d := range append(limits(w, there), c.attached(w, there)...) {
+		for _, d := range append(limits(w, there, c.actual.Can), c.attached(w, there)...) {
 			c.add(finding{kind: "container-" + d.kind, subject: w.Name, wanted: d.wanted, found: d.found, mend: w.joined(d)})
 		}
 	}
@@ -86,7 +87,7 @@ func (c *comparison) state(w containerWanted, there container.InspectResponse) {
 }
 
 // limits are what the engine changes in a container that is there (`docker update`).
-func limits(w containerWanted, there container.InspectResponse) (all []difference) {
+func limits(w containerWanted, there container.InspectResponse, can system.Info) (all []difference) {
 	h := there.HostConfig
 	if h == nil {
 		return nil
@@ -94,12 +95,12 @@ func limits(w containerWanted, there container.InspectResponse) (all []differenc
 	if restart := string(h.RestartPolicy.Name); restart != w.Restart && w.Restart != "" {
 		all = append(all, difference{kind: "restart", wanted: "restart policy " + w.Restart, found: "it is " + restart})
 	}
-	if w.Memory > 0 && h.Memory != w.Memory<<20 {
+	if can.MemoryLimit && w.Memory > 0 && h.Memory != w.Memory<<20 {
 		all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(w.Memory<<20), found: "it may use " + mebibytes(h.Memory)})
-	} else if w.MemorySwap > 0 && h.MemorySwap != w.MemorySwap<<20 {
+	} else if can.SwapLimit && w.MemorySwap > 0 && h.MemorySwap != w.MemorySwap<<20 {
 		all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(w.MemorySwap<<20) + " with swap", found: "it may use " + mebibytes(h.MemorySwap)})
 	}
-	if w.Cpus != "" {
+	if can.CPUCfsQuota && w.Cpus != "" {
 		if cores, err := strconv.ParseFloat(w.Cpus, 64); err == nil && h.NanoCPUs != int64(math.Round(cores*1e9)) {
 			all = append(all, difference{kind: "cpus", wanted: "at most " + w.Cpus + " cores", found: fmt.Sprintf("it may use %g", float64(h.NanoCPUs)/1e9)})
 		}
@@ -191,7 +192,7 @@ func (c *comparison) unlike(w containerWanted, other container.InspectResponse) 
 	if names := variables(w.Envs, other.Config.Env, own); len(names) > 0 {
 		all = append(all, "other variables: "+strings.Join(names, ", "))
 	}
-	for _, d := range append(limits(w, other), c.attached(w, other)...) {
+	for _, d := range append(limits(w, other, c.actual.Can), c.attached(w, other)...) {
 		all = append(all, d.kind+": "+d.found)
 	}
 	for name, value := range labelsOf(w.Labels) {
@@ -298,7 +299,7 @@ func (c *comparison) tasks() {
 		}
 		spec := c.actual.Services[at].Spec.TaskTemplate
 		var all []difference
-		if spec.Resources != nil && spec.Resources.Limits != nil && there.HostConfig.Memory != spec.Resources.Limits.MemoryBytes {
+		if c.actual.Can.MemoryLimit && spec.Resources != nil && spec.Resources.Limits != nil && there.HostConfig.Memory != spec.Resources.Limits.MemoryBytes {
 			all = append(all, difference{kind: "memory", wanted: "at most " + mebibytes(spec.Resources.Limits.MemoryBytes), found: "it may use " + mebibytes(there.HostConfig.Memory)})
 		}
 		var wants []string

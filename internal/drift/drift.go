@@ -138,12 +138,12 @@ func Of(ctx context.Context, s Stack, docker Engine) (checks.Report, error) {
 	return r, nil
 }
 
-// turn says who changes the stack, and at which number of operations that was asked.
-func (s Stack) turn(ctx context.Context, docker Engine) (operations int, c checks.Check, err error) {
+// turn says who changes the stack, and what changed it last.
+func (s Stack) turn(ctx context.Context, docker Engine) (latest history.Entry, c checks.Check, err error) {
 	c = checks.Check{ID: "turn", Checked: "nobody changes the stack meanwhile", Result: checks.Pass, Found: "nobody does"}
 	held, open, err := docker.Operating(ctx, s.Prefix)
 	if err != nil {
-		return 0, c, fmt.Errorf("whether anybody is at work on %s: %w", s.Name, err)
+		return latest, c, fmt.Errorf("whether anybody is at work on %s: %w", s.Name, err)
 	}
 	if open {
 		c.Result, c.Found = checks.Unknown, fmt.Sprintf("%s is going on, %s: until its end, the stack is not as its state says", held.Operation.Title(), held.Whose())
@@ -151,10 +151,13 @@ func (s Stack) turn(ctx context.Context, docker Engine) (operations int, c check
 		if !held.Passing() {
 			c.Mend = held.Unfinished(s.Name).Error()
 		}
-		return 0, c, nil
+		return latest, c, nil
 	}
 	all, err := s.changes(ctx, docker)
-	return len(all), c, err
+	if len(all) > 0 {
+		latest = all[0]
+	}
+	return latest, c, err
 }
 
 // changes are the entries of the stack's history that have changed it, the latest first.

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-connections/nat"
 
@@ -140,6 +141,7 @@ func whole() *world {
 
 	stack := map[string]string{"tarot.stack": prefix}
 	w.actual = engine.Actual{
+		Can: system.Info{MemoryLimit: true, SwapLimit: true, CPUCfsQuota: true},
 		Networks: []network.Summary{{ID: "net1", Name: "tarot-prod-backend", Driver: "bridge", Internal: true, Labels: stack, IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.0.0.0/24"}}}},
 			{ID: "bridge", Name: "bridge"}},
 		Volumes: map[string]*volume.Volume{"data": {Driver: "local"}, "record": {Driver: "local", Labels: map[string]string{"tarot.release": "r1"}}, "secrets": {Driver: "local"}, "conf": {Driver: "local"}},
@@ -356,7 +358,6 @@ func TestEachChangeIsFoundAndNoOther(t *testing.T) {
 		"secret replaced":  {func(w *world) { w.actual.Secrets = map[string]swarm.Secret{"sec2": w.actual.Secrets["sec1"]} }, "secret-replaced", "another one", "--refresh"},
 		"file":             {func(w *world) { w.sums["c2"]["password"] = engine.File{Sum: "x", Changed: now} }, "files-changed", "password holds something else, since 2026-11-28 01:02:03", "randomId:RandomId::backend-files"},
 		"file gone":        {func(w *world) { delete(w.sums["c2"], "password") }, "files-changed", "password is gone", "--replace"},
-		"another file":     {func(w *world) { w.sums["c2"]["x"] = engine.File{} }, "files-changed", "x is new", "--replace"},
 		"nginx":            {func(w *world) { w.sums["c3"]["abc/nginx.conf"] = engine.File{Sum: "x"} }, "nginx-configuration", "nginx.conf holds something else", "SECRET=edgeToken"},
 		"nginx's include":  {func(w *world) { w.sums["c3"]["abc/x.conf"] = engine.File{Sum: "x"} }, "nginx-configuration", "x.conf is new", "SECRET=edgeToken"},
 		"nginx's current":  {func(w *world) { w.sums["c3"]["current"] = engine.File{Link: "earlier"} }, "nginx-configuration", "key is gone, nginx.conf holds something else", "SECRET=edgeToken"},
@@ -408,7 +409,15 @@ func TestWhatIsNoDrift(t *testing.T) {
 		},
 		"another volume's label": func(w *world) { w.actual.Volumes["data"].Labels = map[string]string{"com.docker.compose": "x"} },
 		"a service is forced":    func(w *world) { serviceOf(w).TaskTemplate.ForceUpdate++ },
-		"a look later":           func(w *world) { w.looked = func(n int) { w.actual.Inspected["c1"].State.Paused = n == 1 } },
+		"no means to limit": func(w *world) {
+			w.actual.Can = system.Info{}
+			edit(w, func(c *container.InspectResponse) {
+				c.HostConfig.Memory, c.HostConfig.MemorySwap, c.HostConfig.NanoCPUs = 0, -1, 0
+			})
+			w.actual.Inspected["t1"].HostConfig.Memory = 0
+		},
+		"the image has a file there": func(w *world) { w.sums["c2"]["x"] = engine.File{} },
+		"a look later":               func(w *world) { w.looked = func(n int) { w.actual.Inspected["c1"].State.Paused = n == 1 } },
 		"where stacks meet": func(w *world) {
 			w.actual.Networks = append(w.actual.Networks, network.Summary{ID: "meet", Name: "tarot-prod-sites", Labels: map[string]string{"tarot.stack": prefix}})
 			w.resources = append(w.resources, state.Resource{Type: "other", ID: "meet"})

@@ -53,6 +53,7 @@ func (c *comparison) filled(w containerWanted) error {
 		if err != nil {
 			return err
 		}
+		maps.DeleteFunc(has, func(name string, _ engine.File) bool { return wants[name] == "" }) // what the image has there comes along
 		if differs, since := unequal(wants, has, nil); len(differs) > 0 {
 			c.add(finding{kind: "files-changed", subject: m.Source, wanted: fmt.Sprintf("%d files as they were put there", len(wants)), found: strings.Join(differs, ", "), since: since,
 				mend: fmt.Sprintf("pulumi up -s %s --replace '%s' puts them into new volumes, and exchanges what has them", c.Name, c.suffix(w))})

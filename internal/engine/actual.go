@@ -18,12 +18,15 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/volume"
 )
 
 // Actual is what an engine has: all that a stack's state could differ from. Nothing is changed by
 // asking for it.
 type Actual struct {
+	// Can is what the engine can limit: what its kernel has no means for, it leaves out.
+	Can system.Info
 	// Containers are all of the engine's, and Inspected those that were asked for by id or name, or are
 	// the stack's, by their ids.
 	Containers []container.Summary
@@ -56,7 +59,7 @@ type Asked struct{ Containers, Images []string }
 
 // Actual asks for all of it.
 func (e *Engine) Actual(ctx context.Context, prefix string, asked Asked) (Actual, error) {
-	a := Actual{Inspected: map[string]container.InspectResponse{}, Volumes: map[string]*volume.Volume{}, Configs: map[string]swarm.Config{},
+	a := Actual{Can: e.Info, Inspected: map[string]container.InspectResponse{}, Volumes: map[string]*volume.Volume{}, Configs: map[string]swarm.Config{},
 		Secrets: map[string]swarm.Secret{}, Images: map[string]Image{}}
 	var err error
 	failed := func(what string, err error) (Actual, error) {
