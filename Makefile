@@ -128,6 +128,10 @@ preflight: ## the checklist before a deploy of STACK, as each `up` goes through 
 verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)
 
+.PHONY: drift
+drift: ## what somebody has changed by hand in STACK; JSON=yes for scripts; ALERT=yes: tells the stack's receivers
+	@$(WITH) go run ./cmd/stack drift $(STACK) $(if $(JSON),--json) $(if $(ALERT),--alert)
+
 .PHONY: scan sbom scanner vulncheck
 scan: scanner ## known vulnerabilities in what STACK runs, or in RELEASE=...; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack scan $(STACK) $(RELEASE) $(if $(JSON),--json)

@@ -12,6 +12,10 @@ import (
 
 	"github.com/prometheus/common/model"
 	"gopkg.in/yaml.v3"
+
+	"tarot-platform/internal/checks"
+	"tarot-platform/internal/drift"
+	"tarot-platform/internal/testalert"
 )
 
 const runbooks = "../../docs/runbooks"
@@ -226,6 +230,14 @@ func TestEveryAlertSaysWhatItMeansAndWhatToDo(t *testing.T) {
 		}
 		if !strings.Contains(string(index), "["+r.Alert+"]("+r.Alert+".md)") {
 			t.Errorf("%s is not in the index", r.Alert)
+		}
+	}
+	for _, a := range []testalert.Alert{drift.Alert(checks.Report{Stack: "prod"})} { // those that a command tells
+		pages[a.Name+".md"] = true
+		page, err := os.ReadFile(filepath.Join(runbooks, a.Name+".md"))
+		if err != nil || !strings.HasPrefix(string(page), "# "+a.Name+"\n") || !strings.Contains(string(page), a.Severity) || !strings.Contains(string(index), "["+a.Name+"]("+a.Name+".md)") ||
+			a.Runbook != prod().Runbooks+a.Name+".md" || a.Summary == "" || a.Impact == "" {
+			t.Errorf("%+v: its page, or its line in the index, is wrong: %v", a, err)
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(runbooks, "*.md"))

@@ -87,6 +87,7 @@ func rootCommand() *cobra.Command {
 		statusCommand(),
 		preflightCommand(),
 		verifyCommand(),
+		driftCommand(),
 		auditCommand(),
 		firewallCommand(),
 		logsCommand(),

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"bytes"
 	"strings"
 
 	assets "tarot-platform/assets/nginx"
@@ -40,6 +41,17 @@ func PageOf(stack string) Page {
 		Volume: stack + "-" + configuration, Folder: folder,
 		Shown: []string{"/bin/sh", "-c", "if [ -e " + assets.ClosedFile + " ] || grep -qF '" + closedLine + "' " + file + "; then echo closed; else echo open; fi"},
 	}
+}
+
+// Installed is the job that puts nginx's configuration into a volume, the folder where that is, and the
+// file beside it that the job makes itself.
+func Installed() (job, in string, own []string) {
+	return configuration, folder, []string{assets.GroupsFile}
+}
+
+// Opened is a file of the configuration without what the page changes in it.
+func Opened(content []byte) []byte {
+	return bytes.ReplaceAll(content, []byte(closedLine), []byte(openLine))
 }
 
 // edit puts one line in the place of another, at once: nginx may be started at any moment.

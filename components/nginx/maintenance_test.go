@@ -76,3 +76,16 @@ func edited(t *testing.T, text string, command []string) string {
 	}
 	return string(got)
 }
+
+// What the page changes in the configuration is taken out again, whichever way it is found.
+func TestTheConfigurationWithoutThePage(t *testing.T) {
+	const open = "a\n  " + openLine + "\nb\n"
+	for _, found := range []string{open, "a\n  " + closedLine + "\nb\n"} {
+		if got := string(Opened([]byte(found))); got != open {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := string(Opened([]byte("by hand\n" + closedLine))); got == open {
+		t.Error("another line is none")
+	}
+}

@@ -76,6 +76,7 @@ func rollout(t *testing.T, runtime string) {
 	s.runs(now)
 	tr.phase("roll back", func() { s.moves("rollback") })
 	s.runs(scaled) // what nginx has got since is none of the release's
+	s.undrifted()
 	get(t, fmt.Sprint(out["adminUrl"]), basic("admin", fmt.Sprint(rotated["adminPassword"]))).want(t, "the password of today in an earlier release", http.StatusOK)
 	if releases > 2 {
 		tr.phase("and further", func() { s.moves("rollback", first) })

@@ -41,6 +41,7 @@ func TestDevStack(t *testing.T) {
 	s.checkSecrets(out)
 	s.checkHardening("backend", false)
 	s.audited()
+	s.undrifted()
 	reading := s.store(out)
 	if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", debugger), 5*time.Second); err != nil {
 		t.Errorf("debugger: %v", err)
@@ -112,6 +113,7 @@ func prod(t *testing.T, runtime string) {
 	s.audited()
 	s.verified()
 	s.preflighted()
+	s.undrifted()
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
@@ -152,6 +154,9 @@ func prod(t *testing.T, runtime string) {
 			t.Error("the same again succeeded")
 		}
 		same(t, before, s.containers("backend"), len(before))
+		if said, code := s.operator()("drift", s.name); code == 1 {
+			t.Errorf("what the release has left is no drift:\n%s", said)
+		}
 		s.mustRun("config", "rm", "--path", "tarot:backend.environment.DB_POOL_SIZE")
 		s.up()
 		s.read(s.outputs(), reading)
