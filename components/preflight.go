@@ -44,7 +44,7 @@ func (r *rollout) preflight() error {
 // checklist asks all, and what takes its time at once. An error is that somebody without whose answer no
 // deploy goes on has not given one.
 func (r *rollout) checklist() (*preflight.List, error) {
-	l := &preflight.List{Accepted: r.args.Config.Preflight.Accept}
+	l := &preflight.List{Accepted: r.args.Config.Preflight.Accept, Back: r.args.Pinned}
 	if err := r.checkOperation(); err != nil {
 		l.Refuse("turn", "nobody else changes the stack", "", err)
 		return l, nil

@@ -93,6 +93,20 @@ func TestWhatIsFoundStopsAnUpOrIsAccepted(t *testing.T) {
 	}
 }
 
+// Whoever returns to a release is told, and gets there; what nobody may know better of stops them, too.
+func TestAWayBackIsNotHeldUp(t *testing.T) {
+	inProject(t)
+	full := func(m *engine.Machine) { m.Disk.Free = 1 }
+	r := deployPinned(stack(t, "prod"), &recorder{}, &fakeEngine{machine: full})
+	if said := strings.Join(r.warnings.texts, "\n"); r.err != nil || !strings.Contains(said, "it would stop an `up` that goes forward") {
+		t.Errorf("%v, warned %q", r.err, said)
+	}
+	r = deployPinned(stack(t, "prod"), &recorder{}, &fakeEngine{machine: full, obstacles: engine.Obstacles{Subnets: []error{errors.New("it overlaps")}}})
+	if r.err == nil || !strings.Contains(r.err.Error(), "it overlaps") || strings.Contains(r.err.Error(), "free at") || len(r.all) > 0 {
+		t.Errorf("%v, with %d resources", r.err, len(r.all))
+	}
+}
+
 // What nobody can say stops nothing where the deploy may go well all the same, and everything where the engine is
 // who does not answer.
 func TestWhatCantBeToldIsNoPass(t *testing.T) {

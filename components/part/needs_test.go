@@ -34,3 +34,27 @@ func TestWhatTheEngineHasToHaveFollowsFromTheParts(t *testing.T) {
 		}
 	}
 }
+
+// In Swarm a replica is exchanged after the other; of plain containers all new ones serve before an old one goes. What
+// can't run twice is never there twice.
+func TestHowManyRunBesideTheOldOnesWhileAReleaseGoesOut(t *testing.T) {
+	for _, test := range []struct {
+		runtime string
+		change  func(*Service)
+		want    int
+	}{
+		{"containers", func(*Service) {}, 3},
+		{"swarm", func(*Service) {}, 1},
+		{"containers", func(s *Service) { s.Exclusive = true }, 0},
+		{"swarm", func(s *Service) { s.Ports = []workload.Port{{Host: 80}} }, 0},
+	} {
+		web := service("web")
+		web.Replicas = 3
+		test.change(&web)
+		cfg := config.Defaults()
+		cfg.Runtime = test.runtime
+		if got := Needs(Context{Config: cfg}, []Described{{"web", Spec{Services: []Service{web}}}}).Limits[0].Beside; got != test.want {
+			t.Errorf("%s, %+v: %d, want %d", test.runtime, web.Ports, got, test.want)
+		}
+	}
+}

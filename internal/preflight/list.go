@@ -16,6 +16,9 @@ import (
 type List struct {
 	// Accepted are the checks that somebody has said to go on after: tarot:preflight.accept.
 	Accepted []string
+	// Back is true on the way back to a release that has run here: it builds nothing, and who takes it has
+	// no time for what somebody may know better of.
+	Back bool
 
 	checks   []checks.Check
 	stops    []error
@@ -29,6 +32,9 @@ func (l *List) Add(c checks.Check) {
 	case c.Result == checks.Fail && accepted:
 		c.Result = checks.Warn
 		c.Found += fmt.Sprintf(" (it would stop an `up`, and %s:preflight.accept says to go on)", config.Namespace)
+	case c.Result == checks.Fail && l.Back && slices.Contains(config.Acceptable, c.ID):
+		c.Result = checks.Warn
+		c.Found += " (it would stop an `up` that goes forward)"
 	case c.Result == checks.Fail:
 		if slices.Contains(config.Acceptable, c.ID) {
 			c.Mend = strings.TrimPrefix(c.Mend+"; or, ", "; or, ") + "to go on all the same: " + l.accept(c.ID)

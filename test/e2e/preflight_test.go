@@ -147,6 +147,28 @@ func TestPreflight(t *testing.T) {
 		})
 	}
 
+	t.Run("backups", func(t *testing.T) {
+		defer s.in(t)()
+		backup := func() checks.Check {
+			r, _ := s.list(look)
+			return r.Checks[slices.IndexFunc(r.Checks, func(c checks.Check) bool { return c.ID == "backup" })]
+		}
+		if c := backup(); c.Result != checks.Skip || !strings.Contains(c.Found, "backup.enabled is false") {
+			t.Errorf("without any: %+v", c)
+		}
+		s.config("backup.enabled", true)
+		s.up()
+		if c := backup(); c.Result != checks.Pass || !strings.Contains(c.Found, "of the kind files there is none yet") {
+			t.Errorf("of a young stack: %+v", c)
+		}
+		for id := range s.containers("backup-replicator") {
+			docker(t, "stop", id)
+		}
+		if c := backup(); c.Result != checks.Unknown || !strings.Contains(c.Found, "nothing that knows of the backups runs") {
+			t.Errorf("where it does not run: %+v", c)
+		}
+	})
+
 	t.Run("no engine", func(t *testing.T) {
 		env := s.env
 		defer s.in(t)()
