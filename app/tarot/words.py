@@ -40,15 +40,18 @@ WORDS: dict[str, Text] = {
     # What the script says; {seconds} and {id} are put in there.
     "busy": Text("The cards are being drawn …", "正在抽牌……"),
     "limited": Text(
-        "That was very often in a short time. Please try again in {seconds} s; your question is still here.",
+        "That was very often in a short time. Please try again in {seconds} s; "
+        "your question is still here.",
         "操作太频繁了，请在 {seconds} 秒后再试。你的问题还在。",
     ),
     "away": Text(
-        "The site is being worked on. Please try again in {seconds} s; your question is still here.",
+        "The site is being worked on. Please try again in {seconds} s; "
+        "your question is still here.",
         "网站正在维护，请在 {seconds} 秒后再试。你的问题还在。",
     ),
     "offline": Text(
-        "There is no connection. Please try again when you are online; your question is still here.",
+        "There is no connection. Please try again when you are online; "
+        "your question is still here.",
         "网络未连接，请联网后再试。你的问题还在。",
     ),
     "refused": Text(
