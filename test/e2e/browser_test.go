@@ -5,8 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
-	"regexp"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,19 +20,23 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/device"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/chromedp/chromedp/remote"
 )
 
-// A visitor's browser, on this machine's network: what it opens is what a visitor opens.
+// A visitor's browser. It has a network of its own, from which this machine is another one: where it were on
+// this machine's, each container that comes or goes would be a change of its network, at which it gives up requests.
 const browserImage = "chromedp/headless-shell:stable"
 
-// listening is what it says when it can be asked.
-var listening = regexp.MustCompile(`DevTools listening on (ws://\S+)`)
+const browserScript = `#!/bin/sh
+exec docker run --interactive --rm --env HOME=/tmp --name %s --network %s --read-only --tmpfs /tmp --shm-size 256m \
+  --entrypoint sh %s -c 'exec /headless-shell/headless-shell "$@" 3<&0 4>&1 </dev/null >&2' - "$@" <&3 >&4 2>%s
+`
 
 // tab is one of it.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
+	// machine is this one's address, as the browser knows it.
+	machine string
 
 	mu     sync.Mutex
 	asked  []string // the addresses that it has asked for
@@ -40,24 +46,26 @@ type tab struct {
 // newBrowser has one that accepts the stack's own certificate, and is a phone.
 func newBrowser(t *testing.T) *tab {
 	t.Helper()
-	id := dockerLine(t, "run", "--detach", "--network", "host", "--read-only", "--tmpfs", "/tmp", "--shm-size", "256m",
-		"--entrypoint", "/headless-shell/headless-shell", browserImage, "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
-		"--user-data-dir=/tmp/profile", "--remote-debugging-port=0")
-	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", "--volumes", id).Run() })
-	var address string
-	for end := time.Now().Add(30 * time.Second); address == ""; time.Sleep(200 * time.Millisecond) {
-		said, _ := exec.Command("docker", "logs", id).CombinedOutput()
-		if found := listening.FindSubmatch(said); found != nil {
-			address = string(found[1])
-		} else if time.Now().After(end) {
-			t.Fatalf("the browser does not listen: %s", said)
+	n := newNetwork(t)
+	name := n.name + "-browser"
+	folder := t.TempDir()
+	start, says := filepath.Join(folder, "browser"), filepath.Join(folder, "says")
+	t.Cleanup(func() {
+		_ = exec.Command("docker", "rm", "--force", "--volumes", name).Run()
+		if said, err := os.ReadFile(says); t.Failed() {
+			t.Logf("the browser says (%v):\n%s", err, said)
 		}
+	})
+	// It is asked through the files 3 and 4, which are the container's input and output: it listens nowhere.
+	if err := os.WriteFile(start, fmt.Appendf(nil, browserScript, name, n.name, browserImage, says), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	ctx, cancel := remote.NewAllocator(t.Context(), address, remote.NoModifyURL)
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(start), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx}
+	b := &tab{t: t, ctx: ctx, machine: n.gateway}
 	b.do(chromedp.Emulate(device.IPhone13))
 	if err := chromedp.Listen(ctx, func(event any) {
 		if e, is := event.(*network.EventRequestWillBeSent); is {

@@ -26,7 +26,8 @@ func TestAVisitorDrawsAReading(t *testing.T) {
 	s.up()
 	out := s.outputs()
 	tool := s.operator()
-	v := phone{newBrowser(t), fmt.Sprint(out["url"])}
+	b := newBrowser(t)
+	v := phone{b, fmt.Sprintf("https://%s:%d", b.machine, s.https)}
 	reading := v.draws()
 	v.inChinese(reading)
 	v.meetsFaults(func(on string) {
