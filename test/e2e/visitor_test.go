@@ -31,7 +31,7 @@ func TestAVisitorDrawsAReading(t *testing.T) {
 	reading := v.draws()
 	v.inChinese(reading)
 	v.meetsFaults(func(on string) {
-		if said, code := tool("maintenance", on, s.name); code != 0 {
+		if said, code := tool("maintenance", on); code != 0 {
 			t.Fatalf("maintenance %s: exit code %d\n%s", on, code, said)
 		}
 	})
