@@ -60,7 +60,7 @@ func (u *update) run(ctx *pulumi.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := u.take(ctx, docker); err != nil {
+	if err := u.take(ctx, docker, cfg); err != nil {
 		return err
 	}
 	u.after, err = deploy(ctx, docker, cfg, source, u.operation)
