@@ -61,7 +61,7 @@ func (u *update) run(ctx *pulumi.Context) (err error) {
 	if err != nil {
 		return noEngine{err}
 	}
-	if err := u.take(ctx, docker); err != nil {
+	if err := u.take(ctx, docker, cfg); err != nil {
 		return err
 	}
 	u.after, err = deploy(ctx, docker, cfg, source, u.operation)

@@ -16,7 +16,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/notice"
 	stackturn "tarot-platform/internal/turn"
 )
 
@@ -34,7 +36,7 @@ type turn struct {
 
 // take takes the turn, before anything is asked or touched that somebody else may be at. A preview
 // changes nothing, and takes none.
-func (t *turn) take(ctx *pulumi.Context, docker *engine.Engine) (err error) {
+func (t *turn) take(ctx *pulumi.Context, docker *engine.Engine, cfg config.Config) (err error) {
 	t.operation = os.Getenv(components.RunVariable)
 	if ctx.DryRun() {
 		return nil
@@ -47,6 +49,9 @@ func (t *turn) take(ctx *pulumi.Context, docker *engine.Engine) (err error) {
 			fmt.Fprintln(os.Stderr, text)
 		}
 	}}
+	if cfg.Monitoring.Alerts.DeployNotices {
+		s.Told = notice.Teller(docker, s.Prefix, s.Tell)
+	}
 	operation, detail := engine.Up, ""
 	if said := os.Getenv(components.OperationVariable); said != "" {
 		var kind string

@@ -37,6 +37,8 @@ type Config struct {
 	Email *Email
 	// Grafana is linked in messages. Empty: it is not.
 	Grafana string
+	// DeployNotices: the receivers are told what was done with the stack, too.
+	DeployNotices bool
 	// GroupWait is how long alerts are collected for a first message,
 	// GroupInterval for a next one of the same group. A page that goes on is told
 	// again after RepeatInterval, a ticket after six times as long, a note after 42 times.
@@ -89,6 +91,34 @@ func (c Config) check() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Receiver is a list of those who are told, of the same people. Once: nobody is told of an end.
+type Receiver struct {
+	Config
+	Name string
+	Once bool
+}
+
+// Receivers are for the template: those of alerts, and those of notices.
+func (c Config) Receivers() []Receiver {
+	all := []Receiver{{c, c.Stack, false}}
+	if c.DeployNotices {
+		all = append(all, Receiver{c, c.NoticeReceiver(), true})
+	}
+	return all
+}
+
+// NoticeReceiver is for the template.
+func (c Config) NoticeReceiver() string { return NoticeReceiver(c.Stack) }
+
+// notices has a character that no stack's name has.
+const notices = "/deploys"
+
+// NoticeReceiver is who is told what was done with a stack.
+func NoticeReceiver(stack string) string { return stack + notices }
+
+// IsNoticeReceiver tells those of notices from those of alerts.
+func IsNoticeReceiver(name string) bool { return strings.HasSuffix(name, notices) }
 
 // TicketRepeat is for the template. Four hours become a day.
 func (c Config) TicketRepeat() time.Duration { return 6 * c.RepeatInterval }

@@ -29,6 +29,7 @@ func TestSettings(t *testing.T) {
 		"silent":     func(*Config) {},
 		"webhook":    func(c *Config) { c.Webhook = true },
 		"everything": everything,
+		"notices":    func(c *Config) { everything(c); c.DeployNotices = true },
 		"mail without a password, and a rehearsal's times": func(c *Config) {
 			c.Email = &Email{To: []string{"ops@example.org"}, From: "alerts@example.org", Smarthost: "mail:465"}
 			c.GroupWait, c.GroupInterval, c.RepeatInterval = 0, 1500*time.Millisecond, 90*time.Minute

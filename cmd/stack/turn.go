@@ -3,11 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"time"
 
 	"tarot-platform/components"
 	"tarot-platform/internal/console"
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/history"
+	"tarot-platform/internal/notice"
 	"tarot-platform/internal/turn"
 )
 
@@ -56,7 +59,21 @@ func (d deployed) operate(ctx context.Context, operation engine.Operation, detai
 
 // recorded does something that has its own lock, or needs none, and has it in the stack's history.
 func (d deployed) recorded(ctx context.Context, operation, detail string, do func() error) error {
-	return history.Do(ctx, d.docker, d.prefix, history.Entry{Operation: operation, Detail: detail}, warn, do)
+	entry := history.Entry{At: time.Now(), Operation: operation, Detail: detail, Author: history.Me(ctx)}
+	err := history.Do(ctx, d.docker, d.prefix, entry, warn, do)
+	d.tell(context.WithoutCancel(ctx), entry.Ended(cmp.Or(ctx.Err(), err)))
+	return err
+}
+
+// tell has the receivers of alerts know what was done, where the stack's file wants it.
+func (d deployed) tell(ctx context.Context, entry history.Entry) {
+	cfg, err := d.configuration(ctx)
+	switch {
+	case err != nil && entry.Result == history.Succeeded:
+		warn(fmt.Sprintf("whether anybody is to be told of this %s can't be found out: %v", entry.Operation, err))
+	case err == nil && cfg.Monitoring.Alerts.DeployNotices:
+		notice.Teller(d.docker, d.prefix, warn)(ctx, entry)
+	}
 }
 
 // as has an `up` be in the history, and before others, as what it is for.

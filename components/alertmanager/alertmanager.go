@@ -74,7 +74,7 @@ func configuration(c part.Context) assets.Config {
 	settings := assets.Config{
 		Stack: c.Stack, Grafana: grafana.URL(c),
 		Webhook: set["alertWebhookUrl"] != "", WeCom: set["alertWecomUrl"] != "", DingTalk: set["alertDingtalkUrl"] != "", Feishu: set["alertFeishuUrl"] != "",
-		GroupWait: groupWait, GroupInterval: groupInterval, RepeatInterval: cfg.Repeat,
+		GroupWait: groupWait, GroupInterval: groupInterval, RepeatInterval: cfg.Repeat, DeployNotices: cfg.DeployNotices,
 	}
 	if len(cfg.Email.To) > 0 {
 		settings.Email = &assets.Email{To: cfg.Email.To, From: cfg.Email.From, Smarthost: cfg.Email.Smarthost, Username: cfg.Email.Username,

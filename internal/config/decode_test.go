@@ -77,6 +77,8 @@ func TestBadInputIsNamedWithItsValueAndWhatIsAllowed(t *testing.T) {
 			`tarot:volumes: ["a"] is not allowed; allowed: an object with the keys driver, driverOptions, mount, encrypted, data, uploads, static, logs, retain`}},
 		{"null for an object", raw("nginx", `{"tls":null}`), []string{
 			`tarot:nginx.tls: null is not allowed; allowed: an object with the keys mode, certificate, key, acme`}},
+		{"notices that nothing would tell", raw("monitoring", `{"enabled":false,"alerts":{"deployNotices":true}}`), []string{
+			`tarot:monitoring.alerts.deployNotices: "true" is not allowed; allowed: false where monitoring.enabled is false, as nothing would tell them`}},
 		{"broken JSON", raw("swarm", `{"constraints":`), []string{
 			`tarot:swarm: {"constraints": is not allowed; allowed: an object with the keys constraints`}},
 		{"an object for a text", raw("runtime", `{"a":1}`), []string{

@@ -88,6 +88,8 @@ type Alerts struct {
 	// All waits and windows of the rules are multiplied by it. Less than 1 is for
 	// rehearsals: with 0.05, what takes 5 minutes takes 15 seconds.
 	TimeScale float64 `key:"timeScale" allowed:"a number from 0.01 to 1, large enough that 5 minutes of it hold 4 times monitoring.interval"`
+	// Tell the receivers, too, what was done with the stack: who, which release and commit, what became of it.
+	DeployNotices bool `key:"deployNotices" allowed:"true or false; true only where monitoring.enabled is true"`
 	// Mail, where `to` is not empty.
 	Email Email `key:"email"`
 }
@@ -210,6 +212,9 @@ func underneath(a, b string) bool {
 // monitoringTogether finds values that are wrong together.
 func (cfg Config) monitoringTogether(conflict func(key, value, rule string)) {
 	m := cfg.Monitoring
+	if m.Alerts.DeployNotices && !m.Enabled {
+		conflict("monitoring.alerts.deployNotices", "true", "false where monitoring.enabled is false, as nothing would tell them")
+	}
 	if !m.Enabled || !m.Grafana.Enabled {
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	assets "tarot-platform/assets/alertmanager"
 )
 
 // receivers are whom an Alertmanager tells.
@@ -33,6 +35,7 @@ func (a alertmanager) receivers(ctx context.Context) (receivers, error) {
 func receiversOf(text string) (receivers, error) {
 	var file struct {
 		Receivers []struct {
+			Name     string
 			Webhooks []struct {
 				URLFile string `yaml:"url_file"`
 			} `yaml:"webhook_configs"`
@@ -47,6 +50,9 @@ func receiversOf(text string) (receivers, error) {
 	}
 	var all receivers
 	for _, r := range file.Receivers {
+		if assets.IsNoticeReceiver(r.Name) {
+			continue // the same people again, who get no alert by it
+		}
 		for _, w := range r.Webhooks {
 			all.webhooks = append(all.webhooks, nameOf(w.URLFile))
 		}

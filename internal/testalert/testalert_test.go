@@ -240,7 +240,7 @@ func TestItEndsWhenItIsInterrupted(t *testing.T) {
 }
 
 func TestReceiversAreInTheOrderOfTheLog(t *testing.T) {
-	got, err := receiversOf("global:\n  smtp_smarthost: mail:25\n" + two + mail)
+	got, err := receiversOf("global:\n  smtp_smarthost: mail:25\n" + two + mail + "- name: tarot-prod/deploys\n  webhook_configs:\n  - url_file: /run/secrets/alert_webhook_url\n")
 	if err != nil || !slices.Equal(got.webhooks, []string{"webhook", "feishu"}) || got.emails != 1 || got.String() != "webhook feishu email" {
 		t.Errorf("%+v, %v", got, err)
 	}

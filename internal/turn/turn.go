@@ -36,6 +36,8 @@ type Stack struct {
 	Engine       Engine
 	// Tell says what nobody has asked for.
 	Tell func(string)
+	// Told is called with what was done, when it is over and the stack is free; nil: nobody is told.
+	Told func(context.Context, history.Entry)
 	// Freed is called when the stack was freed of somebody; nil: there is nothing more to do then.
 	Freed func(context.Context, engine.Held) error
 }
@@ -78,8 +80,10 @@ func (s Stack) free(ctx context.Context, held engine.Held) error {
 	if err := s.Engine.Free(ctx, s.Prefix, engine.OperationLock, held.Run); err != nil {
 		return err
 	}
-	history.Note(ctx, s.Engine, s.Prefix, history.Entry{At: held.Since, Operation: string(held.Operation), Result: history.Killed,
-		Author: history.Author{Who: held.Who, Commit: held.Commit, Dirty: held.Dirty}}, s.Tell)
+	entry := history.Entry{At: held.Since, Operation: string(held.Operation), Result: history.Killed,
+		Author: history.Author{Who: held.Who, Commit: held.Commit, Dirty: held.Dirty}}
+	history.Note(ctx, s.Engine, s.Prefix, entry, s.Tell)
+	s.told(ctx, entry)
 	if s.Freed == nil {
 		return nil
 	}
@@ -178,11 +182,20 @@ func (t *Turn) End(ctx context.Context, result error) {
 			return
 		}
 		t.entry.To = t.release(ctx)
-		history.Note(ctx, s.Engine, s.Prefix, t.entry.Ended(result), s.Tell)
+		ended := t.entry.Ended(result)
+		history.Note(ctx, s.Engine, s.Prefix, ended, s.Tell)
 		if err := s.Engine.Unlock(ctx, s.Prefix, engine.OperationLock, t.held.Run); err != nil {
 			s.Tell(fmt.Sprintf("%s is not freed: %v", s.Name, err))
 		}
+		s.told(ctx, ended)
 	})
+}
+
+// told comes last, so that nobody waits for a stack until people have been told of it.
+func (s Stack) told(ctx context.Context, entry history.Entry) {
+	if s.Told != nil {
+		s.Told(context.WithoutCancel(ctx), entry)
+	}
 }
 
 // release is the one that ran last; empty where that can't be told, which is the history's loss alone.

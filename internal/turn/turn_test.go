@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,6 +116,13 @@ func (f *fake) results(t *testing.T) []history.Entry {
 
 func TestOneAtATime(t *testing.T) {
 	s, f, told := stack(t)
+	var people []string
+	s.Told = func(ctx context.Context, e history.Entry) {
+		if f.lock != nil || ctx.Err() != nil {
+			t.Errorf("people are told of %s while the stack is held, or when it is too late: %v", e.Operation, ctx.Err())
+		}
+		people = append(people, e.Operation+" "+e.Result+" "+e.To)
+	}
 	first, err := s.Take(t.Context(), engine.Up, "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +146,9 @@ func TestOneAtATime(t *testing.T) {
 	if len(all) != 2 || f.lock != nil || len(*told) > 0 {
 		t.Fatalf("%+v, %v, %v", all, f.lock, *told)
 	}
+	if want := []string{"up failed r11", "rollback succeeded r1111"}; !slices.Equal(people, want) {
+		t.Errorf("people were told %q, want %q", people, want)
+	}
 	for _, e := range all {
 		want := history.Entry{Operation: "up", Result: history.Failed, Why: "the migration has failed", From: "r1", To: "r11"}
 		if e.Operation == "rollback" {
@@ -159,9 +170,14 @@ func TestWhoIsDeadIsTakenOver(t *testing.T) {
 	f.lock.Process = gone(t)
 	var freed []string
 	s.Freed = func(_ context.Context, held engine.Held) error { freed = append(freed, held.Run); return nil }
+	var people []string
+	s.Told = func(_ context.Context, e history.Entry) { people = append(people, e.Result+" of "+e.Who) }
 	mine, err := s.Take(t.Context(), engine.Up, "", "")
 	if err != nil || mine.Run() == "r1" || len(*told) != 1 || !strings.Contains((*told)[0], "ann@host") || !strings.Contains((*told)[0], "was killed") || len(freed) != 1 {
 		t.Fatalf("%v, %v, %v", err, *told, freed)
+	}
+	if want := []string{"killed of ann@host"}; !slices.Equal(people, want) {
+		t.Errorf("people were told %q, want %q", people, want)
 	}
 	if all := f.results(t); len(all) != 1 || all[0].Result != history.Killed || all[0].Who != "ann@host" {
 		t.Errorf("%+v", all)

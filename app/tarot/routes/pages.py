@@ -10,7 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
-from tarot import lifecycle, links, readings
+from tarot import lifecycle, links, readings, words
 from tarot.routes.daily import today
 from tarot.routes.operations import health_of
 from tarot.routes.readings import public
@@ -21,9 +21,14 @@ router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=CODE / "templates")
 
 # Nothing but our own pictures and style; no scripts, no frames.
+_POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# A visitor's pages have our own script, which asks our own API. Forms are sent by nothing else.
+_DRAWING = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -35,10 +40,38 @@ def _page(request: Request, name: str, content: dict[str, Any], cache: str) -> R
     return templates.TemplateResponse(request, name, context, headers=headers)
 
 
+def _visitor(request: Request, name: str, content: dict[str, Any], cache: str) -> Response:
+    """A page in the visitor's language."""
+    language = words.language(request)
+    # Links keep a language that was chosen; without a choice each browser gets its own.
+    chosen = words.chosen(request)
+    content = content | {
+        "language": language,
+        "other": next(other for other in words.LANGUAGES if other != language),
+        "words": words.of(language),
+        "query": f"?lang={chosen}" if chosen else "",
+    }
+    page = _page(request, name, content, cache)
+    page.headers["Content-Security-Policy"] = _DRAWING
+    page.headers["Vary"] = "Accept-Language"
+    return page
+
+
 @router.get("/", response_class=HTMLResponse)
 def home(request: Request) -> Response:
-    """The card of the day, and where to go."""
-    return _page(request, "home.html", {"daily": today()}, "public, max-age=60")
+    """The card of the day, and a place to draw a reading."""
+    content = {"daily": today(), "spreads": list(readings.SPREADS)}
+    return _visitor(request, "home.html", content, "public, max-age=60")
+
+
+@router.get("/readings/{reading_id}", response_class=HTMLResponse)
+def reading(request: Request, reading_id: str) -> Response:
+    """A reading that was drawn; its address is the only key to it."""
+    found = readings.get(request.app.state.database, reading_id)
+    page = _visitor(request, "reading.html", {"reading": found and public(found)}, "no-store")
+    page.headers["X-Robots-Tag"] = "noindex"
+    page.status_code = 200 if found else 404
+    return page
 
 
 @router.get("/docs", response_class=HTMLResponse)
