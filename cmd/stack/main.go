@@ -91,6 +91,7 @@ func rootCommand() *cobra.Command {
 		logsCommand(),
 		runScheduleCommand(),
 		imagesCommand(),
+		pictureCommand(),
 		guestsCommand(),
 		destroyCommand(),
 		volumeCopyCommand(),
