@@ -46,6 +46,54 @@ func TestWhatTheDocumentsSayToTypeIsThere(t *testing.T) {
 	}
 }
 
+// What is not there is found, each by its own words.
+func TestWhatIsNotThereIsFound(t *testing.T) {
+	t.Chdir("../..")
+	c := newManual(t)
+	for text, want := range map[string]string{
+		"```sh\nmake nothing\n```":                                     "No rule to make target",
+		"```sh\nmake restore WHEN=now\n```":                            "the Makefile knows no WHEN",
+		"```sh\nmake volume-copy FROM=a\n```":                          "wants FROM=... TO=...",
+		"```sh\nstack nothing\n```":                                    `unknown command "nothing"`,
+		"```sh\nstack rollback -s prod r1 r2\n```":                     "usage: stack rollback",
+		"```sh\nstack scale backend 4 --now\n```":                      "unknown flag: --now",
+		"```sh\nstack database\n```":                                   "is no command of its own",
+		"```sh\ngo run ./cmd/nothing\n```":                             "there is no ./cmd/nothing",
+		"```sh\nif true; then\n```":                                    "must be followed by",
+		"```sh\nsetup/nothing.sh\n```":                                 "is no program",
+		"```sh\nkubectl get pods\n```":                                 `who is "kubectl"`,
+		"```sh\npulumi config set --path tarot:backend.replica 3\n```": "a stack file has no tarot:backend.replica",
+		"```sh\npulumi config set tarot:backend.replicas 3\n```":       "without --path",
+		"```sh\npulumi config set tarot:adminPassword x\n```":          "a secret is set by --secret",
+		"```sh\npulumi config set tarot:runtime swarm --secret\n```":   "a secret is set by --secret",
+		"```sh\npulumi up --stak prod\n```":                            "unknown flag: --stak",
+		"```sh\npulumi upp\n```":                                       "nobody has looked",
+		"```sh\nexport TAROT_NOTHING=1\n```":                           "nobody reads TAROT_NOTHING",
+		"```yaml\ntarot:nginx: {tls: {mod: off}}\n```":                 "a stack file has no tarot:nginx.tls.mod",
+		"```yaml\ntarot:nothing: {}\n```":                              "a stack file has no tarot:nothing",
+		"```bash\nmake dev\n```":                                       `what is "bash"`,
+		"text\n\n    make dev\n":                                       "a block without ```",
+		"a `make nothing` in a text":                                   "there is no make nothing",
+		"a `tarot:backend.nothing` in a text":                          "a stack file has no tarot:backend.nothing",
+		"a `docs/nothing.md` in a text":                                "there is no docs/nothing.md",
+	} {
+		c.faults = nil
+		d, err := documents.Parse("x.md", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.document(d)
+		if len(c.faults) != 1 || !strings.Contains(c.faults[0], want) {
+			t.Errorf("%s\n%q, want %q", text, c.faults, want)
+		}
+	}
+	c.faults = nil
+	d, _ := documents.Parse("x.md", []byte("```sh\nmake restore AT=latest\nstack scale backend 4 -s prod\npulumi config set --path tarot:backend.replicas 3 -s prod\n```\nand `make up`, `tarot:nginx.tls.mode: acme`"))
+	if c.document(d); len(c.faults) > 0 {
+		t.Errorf("what is there is not found: %q", c.faults)
+	}
+}
+
 // manual reads documents, and finds what is not there.
 type manual struct {
 	t        *testing.T
