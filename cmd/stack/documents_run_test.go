@@ -130,7 +130,7 @@ func TestWhatTheDocumentsSayToTypeIsRun(t *testing.T) {
 }
 
 // isCheck is a check or a benchmark itself.
-var isCheck = regexp.MustCompile(`scripts/(test|bench|lint)\.sh`)
+var isCheck = regexp.MustCompile(`scripts/(test|bench|lint|vulncheck)\.sh`)
 
 // runsOthers is true for a target that runs commands of stack, which have tests of their own, or is a check
 // itself.
