@@ -8,6 +8,10 @@ MAKEFLAGS += --no-print-directory
 # Pulumi needs, through this.
 WITH := setup/with.sh
 
+# Steps of set-up say how long they took, and the last one how long all of them.
+STEP := setup/timed.sh
+STARTED := $(shell date +%s)
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -18,16 +22,16 @@ help: ## list the targets
 setup: engine pulumi base-images stack-tool ## get what is missing: Docker engine, Pulumi, base images, the command `stack`
 
 engine: ## a Docker engine that answers
-	@setup/engine.sh
+	@$(STEP) "Docker engine" setup/engine.sh
 
 pulumi: ## Pulumi's CLI, Go language host and plugins
-	@setup/pulumi.sh >/dev/null
+	@$(STEP) "Go, Pulumi and its plugins" setup/pulumi.sh >/dev/null
 
 stack-tool: ## the operator's tool, `stack`, in a folder of the PATH; setup/stack.sh remove takes it away
-	@setup/stack.sh
+	@$(STEP) "the command stack" setup/stack.sh
 
 base-images: engine ## all the images that ours are built from and those of the monitoring, or stand-ins
-	@setup/base-images.sh
+	@$(STEP) "base images" setup/base-images.sh
 
 swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
 	@setup/swarm.sh
@@ -36,9 +40,9 @@ swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or lea
 
 .PHONY: dev prod up new preview-comment
 dev: engine pulumi stack-tool ## set the machine up for the dev stack, and bring that up
-	@setup/base-images.sh for dev
-	@$(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
-	@$(WITH) setup/endpoints.sh dev
+	@$(STEP) "base images" setup/base-images.sh for dev
+	@$(STEP) "the stack dev" $(WITH) setup/state.sh exec dev pulumi up --stack dev --yes --skip-preview
+	@$(WITH) setup/endpoints.sh dev $(STARTED)
 
 prod: ## the same for prod; shows the changes and asks; YES=yes, or CI set: does not ask
 	@$(MAKE) up STACK=prod
@@ -46,9 +50,9 @@ prod: ## the same for prod; shows the changes and asks; YES=yes, or CI set: does
 STACK ?= prod
 up: engine pulumi stack-tool ## the same for STACK, as for prod; its file: Pulumi.STACK.yaml, which `make new` makes
 	@if grep -Eqs "^ *tarot:runtime: *[\"']?swarm" Pulumi.$(STACK).yaml; then setup/swarm.sh; fi
-	@setup/base-images.sh for $(STACK)
-	@$(WITH) setup/state.sh exec $(STACK) pulumi up --stack $(STACK) $(if $(CI)$(YES),--yes)
-	@$(WITH) setup/endpoints.sh $(STACK)
+	@$(STEP) "base images" setup/base-images.sh for $(STACK)
+	@$(STEP) "the stack $(STACK)" $(WITH) setup/state.sh exec $(STACK) pulumi up --stack $(STACK) $(if $(CI)$(YES),--yes)
+	@$(WITH) setup/endpoints.sh $(STACK) $(STARTED)
 
 new: pulumi ## a file for STACK=..., made of FROM=prod's, with ports, subnets and volumes that nobody has; EDGE=prod HOST=shop.example.com: behind another stack
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make new wants STACK=...))
@@ -293,10 +297,11 @@ bench-backup: setup ## what the continuous backup costs, and how long a restore 
 bench-idle: setup swarm ## what prod costs while nobody uses it, in processor time; IDLE_SECONDS=300
 	@$(WITH) scripts/bench.sh idle
 
-docs: ## what is generated: docs/configuration.md, setup/images.txt
+docs: ## what is generated: docs/configuration.md, setup/images.txt, the pictures of the stacks
 	@mkdir -p build
 	go generate ./internal/config
 	go run ./cmd/stack images --all >build/images.txt && mv build/images.txt setup/images.txt
+	go run ./cmd/stack picture $(foreach file,README.md README.zh-CN.md docs/architecture.md,--into $(file))
 
 clean: ## what the checks and builds leave in this folder
 	rm -rf build .build

@@ -4,7 +4,7 @@
 # looked at is not clean.
 #
 #   scripts/lint.sh            all
-#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins acme scanner bench shellcheck ruff actionlint readme
+#   scripts/lint.sh NAME...    some: gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ cd "$here/.."
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-readonly all=(gofmt vet staticcheck toolchain standins acme scanner bench shellcheck ruff actionlint readme)
+readonly all=(gofmt vet staticcheck toolchain standins acme bench shellcheck ruff actionlint)
 
 # need PROGRAM PACKAGE...: on Debian as root, what is missing is installed.
 need() {
@@ -79,15 +79,6 @@ check_standins() { cd setup/standins/cadvisor && GOWORK=off go vet ./... && GOWO
 
 check_acme() { cd cmd/acme && go vet ./... && go run "$staticcheck" ./...; }
 
-# What it imports takes 10 minutes to compile, unless set-up has built grype on this machine.
-check_scanner() {
-  if [ ! -x "$(cache_dir)/scanner/grype" ]; then
-    skip "scanner: set-up did not build grype on this machine" 2>&3
-    return
-  fi
-  cd scanner && GOWORK=off go vet ./... && GOWORK=off go run "$staticcheck" ./...
-}
-
 check_bench() { cd test/bench && go vet ./... && go run "$staticcheck" ./...; }
 
 # --- scripts and workflows --------------------------------------------------------
@@ -136,38 +127,6 @@ ruff_modules() {
       : >"$folder/complete" || return
   fi
   printf '%s\n' "$folder"
-}
-
-# --- the documentation -----------------------------------------------------------
-
-# Both languages say the same: as many headings of the same levels in the same
-# order, and between them the same blocks of code, comments apart.
-check_readme() {
-  local name status=0 folder
-  folder=$(mktemp -d)
-  for name in README.md README.zh-CN.md; do
-    skeleton "$name" >"$folder/$name" || status=1
-    if [ ! -s "$folder/$name" ]; then
-      printf '%s: no headings\n' "$name"
-      status=1
-    fi
-  done
-  if [ "$status" -eq 0 ] && ! (cd "$folder" && diff -u README.md README.zh-CN.md); then
-    printf 'README.md and README.zh-CN.md differ in headings or code\n'
-    status=1
-  fi
-  rm -rf "$folder"
-  return "$status"
-}
-
-# A Markdown file without its words: "## a heading", and code without comments.
-skeleton() {
-  awk '
-    /^ *(```|~~~)/ { code = !code; print; next }
-    code { sub(/(^|[ \t]+)#.*/, ""); print; next }
-    /^#+ / { sub(/ .*/, ""); print $0 " a heading" }
-    END { if (code) { print FILENAME ": a block of code does not end" >"/dev/stderr"; exit 1 } }
-  ' "$1"
 }
 
 # --- all of it ----------------------------------------------------------------------

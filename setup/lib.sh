@@ -69,6 +69,9 @@ human_time() {
   if [ "$1" -lt 60 ]; then printf '%d s' "$1"; else printf '%d min %d s' $(($1 / 60)) $(($1 % 60)); fi
 }
 
+# took NAME START: how long something took that began when SECONDS was START.
+took() { printf '  time  %s: %s\n' "$1" "$(human_time $((SECONDS - $2)))" >&2; }
+
 # The last line that a tool has logged, fit for showing.
 _last_line() {
   tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | LC_ALL=C tr -d '\000-\011\013-\037' | grep -v '^ *$' | tail -n 1 | cut -c 1-90 || true

@@ -28,6 +28,7 @@ var examples = map[string]string{
 	"stack maintenance":     "  stack maintenance on -s prod\n  stack maintenance off -s prod\n  stack maintenance --json",
 	"stack new":             "  stack new shop --from prod",
 	"stack open":            "  stack open -s dev\n  stack open admin -s prod --print",
+	"stack picture":         "  stack picture -s prod\n  stack picture -s prod --of volumes",
 	"stack post-comment":    "  stack post-comment build/preview-comment.md",
 	"stack preview-comment": "  stack preview-comment build/preview-comment.md dev prod",
 	"stack releases":        "  stack releases -s prod",

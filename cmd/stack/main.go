@@ -93,6 +93,7 @@ func rootCommand() *cobra.Command {
 		logsCommand(),
 		runScheduleCommand(),
 		imagesCommand(),
+		pictureCommand(),
 		guestsCommand(),
 		destroyCommand(),
 		volumeCopyCommand(),

@@ -39,6 +39,9 @@ func backups(t *testing.T, runtime string) {
 	t.Cleanup(tr.stopped)
 
 	s.replicates("db-1", time.Time{})
+	if said, code := look("backup", "adopt", s.name); code == 0 || !strings.Contains(said, "there is nothing to adopt") {
+		t.Errorf("a history that is its own is not to be begun anew: exit code %d\n%s", code, said)
+	}
 	if said, code := look("backup", "verify", s.name); code != 3 || !strings.Contains(said, "no nightly backup") {
 		t.Errorf("before the first night: exit code %d\n%s", code, said)
 	}

@@ -117,6 +117,18 @@ func (s *stack) checkOperating(out map[string]any) {
 		t.Errorf("a service that is none: exit code %d\n%s", code, said)
 	}
 
+	// What it has run, what that is made of, and what is known against it (nothing, where nobody has
+	// a grype).
+	if said, code = look("releases", s.name); code != 0 || !strings.Contains(said, fmt.Sprintf("* %s", out["release"])) {
+		t.Errorf("releases: exit code %d\n%s", code, said)
+	}
+	if said, code = look("sbom", s.name); code != 0 || !strings.Contains(said, `"CycloneDX"`) {
+		t.Errorf("sbom: exit code %d\n%.500s", code, said)
+	}
+	if said, code = look("scan", s.name, "--json"); code > 2 || !strings.Contains(said, fmt.Sprintf(`"release": %q`, out["release"])) {
+		t.Errorf("scan: exit code %d\n%s", code, said)
+	}
+
 	// Something is wrong.
 	hung := s.one("backend")
 	s.docker("pause", hung)
