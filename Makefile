@@ -124,6 +124,10 @@ audit: ## what runs in STACK, held against the CIS Docker Benchmark; JSON=yes fo
 verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack verify $(STACK) $(if $(JSON),--json)
 
+.PHONY: doctor
+doctor: ## what is wrong with STACK, and what to do; ALL=yes what is well, too; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack doctor $(STACK) $(if $(ALL),--all) $(if $(JSON),--json)
+
 .PHONY: scan sbom scanner vulncheck
 
 .PHONY: scan sbom scanner

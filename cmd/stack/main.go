@@ -86,6 +86,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		statusCommand(),
 		verifyCommand(),
+		doctorCommand(),
 		auditCommand(),
 		firewallCommand(),
 		logsCommand(),
