@@ -20,7 +20,7 @@ import (
 )
 
 // why containers do not run, in the order in which that is looked for.
-var whyNotRun = []string{"configuration", "unfinished", "swarm", "disk", "inodes", "architecture", "image", "volumes", "port", "out-of-memory", "tasks"}
+var whyNotRun = []string{"configuration", "unfinished", "swarm", "disk", "inodes", "architecture", "image", "volumes", "port", "out-of-memory", "tasks", "networks"}
 
 // containerChecks are of the containers by themselves.
 var containerChecks = []check{
@@ -28,6 +28,7 @@ var containerChecks = []check{
 	{id: "architecture", checked: "the images are for this machine", do: architecture},
 	{id: "port", checked: "the stack's ports are its own", do: ports},
 	{id: "tasks", checked: "Swarm has taken all tasks", after: []string{"swarm", "image", "architecture", "port", "disk"}, do: tasks},
+	{id: "jobs", checked: "the jobs of the last deploy have ended well", after: []string{"image", "architecture", "disk", "inodes", "volumes", "data-writable"}, do: jobs},
 	{id: "out-of-memory", checked: "nothing was killed for want of memory", do: outOfMemory},
 	{id: "containers", checked: "all containers run", after: append(slices.Clone(whyNotRun), "state"), do: containersRun},
 	{id: "restarts", checked: "nothing starts again and again", after: append(slices.Clone(whyNotRun), "connection", "data-writable"), do: restarts},

@@ -144,20 +144,26 @@ func attached(ctx context.Context, p *patient) finding {
 			continue
 		}
 		n++
-		on := map[string]bool{}
+		on := map[string][]string{}
 		for _, n := range b.NetworkSettings.Networks {
-			on[n.NetworkID] = true
+			on[n.NetworkID] = append(slices.Clone(n.Aliases), b.Workload.Name)
 		}
 		for id, aliases := range p.meant(b, bodies, wanted[b.ID]) {
-			if on[id] {
+			missing := slices.DeleteFunc(slices.Clone(aliases), func(a string) bool { return slices.Contains(on[id], a) })
+			if on[id] != nil && len(missing) == 0 {
 				continue
 			}
 			name := called[id]
 			if name == "" {
 				name = id[:min(len(id), 12)]
 			}
-			off = append(off, b.Workload.Name+" is not on "+name)
 			mend = "docker network connect"
+			if on[id] == nil {
+				off = append(off, b.Workload.Name+" is not on "+name)
+			} else {
+				off = append(off, b.Workload.Name+" is on "+name+" without its name "+strings.Join(missing, ", "))
+				mend = "docker network disconnect " + name + " " + b.Workload.Name + " && " + mend
+			}
 			for _, alias := range aliases {
 				mend += " --alias " + alias
 			}
@@ -190,7 +196,7 @@ func (p *patient) meant(b body, bodies []body, declared map[string][]string) map
 			continue
 		}
 		for _, n := range other.NetworkSettings.Networks {
-			all[n.NetworkID] = []string{b.Of}
+			all[n.NetworkID] = nil
 		}
 	}
 	return all

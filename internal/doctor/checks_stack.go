@@ -151,7 +151,8 @@ func disagree(ctx context.Context, p *patient) finding {
 	var gone []string
 	n := 0
 	for _, r := range s.Resources {
-		if r.Job || !slices.Contains([]string{"container", "service", "network", "volume"}, r.Kind) {
+		// Volumes are told of by volumes: what is lost with one is another matter.
+		if r.Job || !slices.Contains([]string{"container", "service", "network"}, r.Kind) {
 			continue
 		}
 		if n++; !there[r.ID] {
@@ -162,22 +163,17 @@ func disagree(ctx context.Context, p *patient) finding {
 	case len(s.Resources) == 0 && len(there) == 0:
 		return skip("the stack is not up")
 	case len(gone) > 0:
-		mend := "pulumi up --refresh --yes -s {stack}"
-		if slices.ContainsFunc(gone, func(name string) bool { return strings.HasPrefix(name, "volume ") }) {
-			mend = "make restore STACK=" + p.Name
-		}
-		return finding{result: checks.Fail, found: "the engine has no more: " + strings.Join(gone, ", "), cause: "somebody has removed it by hand, or this is another engine than the one that Pulumi has used", mend: mend}
+		return finding{result: checks.Fail, found: "the engine has no more: " + strings.Join(gone, ", "), cause: "somebody has removed it by hand, or this is another engine than the one that Pulumi has used", mend: "pulumi up --refresh --yes -s {stack}"}
 	}
 	return pass("all %d are", n)
 }
 
-// ids are those of all that the engine has of the stack, and of all volumes.
+// ids are those of all that the engine has of the stack.
 func (p *patient) ids(ctx context.Context) (map[string]bool, error) {
 	bodies, err := p.bodies.get(ctx)
 	served, err2 := p.served.get(ctx)
 	networks, err3 := p.networks.get(ctx)
-	volumes, err4 := p.volumes.get(ctx)
-	if err := together(err, err2, err3, err4); err != nil {
+	if err := together(err, err2, err3); err != nil {
 		return nil, err
 	}
 	all := map[string]bool{}
@@ -189,9 +185,6 @@ func (p *patient) ids(ctx context.Context) (map[string]bool, error) {
 	}
 	for _, n := range networks {
 		all[n.ID] = true
-	}
-	for name := range volumes {
-		all[name] = true
 	}
 	return all, nil
 }
@@ -208,10 +201,7 @@ func orphans(ctx context.Context, p *patient) finding {
 	if p.atWork(ctx) {
 		return skip("an operation is going on")
 	}
-	declared := map[string]bool{}
-	for _, r := range s.Resources {
-		declared[r.ID] = true
-	}
+	declared := p.declared(ctx)
 	var left []string
 	for _, b := range bodies {
 		if _, once := b.Config.Labels[engine.OnceLabel]; once && b.running() {

@@ -53,10 +53,13 @@ type outputs struct {
 type body struct {
 	container.InspectResponse
 	engine.Workload
+	// stray is true for one that has the stack's label, and that Pulumi's state does not know: it is told of by
+	// orphans, and no part of the stack otherwise.
+	stray bool
 }
 
 // lives is true for one that is to run for ever: no job, and nothing that only holds files.
-func (b body) lives() bool { return b.Of != "" && !b.Job }
+func (b body) lives() bool { return b.Of != "" && !b.Job && !b.stray }
 
 // running is true where it runs, and is neither paused nor about to start again.
 func (b body) running() bool {
@@ -101,9 +104,11 @@ func (p *patient) facts(ctx context.Context, limit time.Duration) {
 	ask(ctx, &p.bodies, limit, func(ctx context.Context) ([]body, error) {
 		return asked(p, func(e Engine) ([]body, error) {
 			found, err := e.Inspected(ctx, p.Prefix)
+			declared := p.declared(ctx)
 			var all []body
 			for _, c := range found {
-				all = append(all, body{c, engine.WorkloadOf(c)})
+				w := engine.WorkloadOf(c)
+				all = append(all, body{c, w, declared != nil && !declared[c.ID] && !w.Task})
 			}
 			slices.SortFunc(all, func(a, b body) int { return strings.Compare(a.Workload.Name, b.Workload.Name) })
 			return all, err
@@ -171,6 +176,21 @@ func (p *patient) readState(ctx context.Context) (known, error) {
 		}
 	}
 	return s, nil
+}
+
+// declared are the ids that Pulumi's state has; nil where it has none, or can't be read in time.
+func (p *patient) declared(ctx context.Context) map[string]bool {
+	waiting, cancel := context.WithTimeout(ctx, stateTime)
+	defer cancel()
+	s, err := p.state.get(waiting)
+	if err != nil || len(s.Resources) == 0 {
+		return nil
+	}
+	all := map[string]bool{}
+	for _, r := range s.Resources {
+		all[r.ID] = true
+	}
+	return all
 }
 
 // release is the one that Pulumi's state has; empty where that has not been read.

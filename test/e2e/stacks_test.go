@@ -111,6 +111,7 @@ func prod(t *testing.T, runtime string) {
 	s.checkHardening("nginx", true)
 	s.audited()
 	s.verified()
+	s.examined()
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
