@@ -259,6 +259,10 @@ func static(ctx context.Context, p *patient) finding {
 	}
 	file := in.word("static")
 	f = finding{result: checks.Fail, mend: "pulumi up --refresh --yes -s {stack}"}
+	if line := in.of("static")[0]; file == "" && len(line) > 1 && line[1] != "" {
+		f.found, f.cause, f.mend = "nginx may not read what is in "+staticFolder, "its files have lost their rights", "chmod -R a+rX "+volumeSource(ctx, p)
+		return f
+	}
 	if file == "" {
 		f.found, f.cause = "there is no file in nginx's "+staticFolder, "the volume was emptied, or the job publish-static did not run"
 		return f

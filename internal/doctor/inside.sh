@@ -82,7 +82,9 @@ for question; do
     ;;
   static)
     file=$(find "$value" -path '*/.*' -prune -o -type f -print 2>/dev/null | head -n 1)
-    say static "${file#"$value"/}"
+    denied=
+    if [ -z "$file" ] && find "$value" 2>&1 >/dev/null | grep -q denied; then denied=denied; fi
+    say static "${file#"$value"/}" "$denied"
     ;;
   esac
 done
