@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 
 	"tarot-platform/internal/checks"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
 
@@ -247,10 +248,7 @@ func outOfMemory(ctx context.Context, p *patient) finding {
 		workload = b.Of
 	}
 	f := finding{result: checks.Fail, found: strings.Join(now, "\n"), cause: "its limit is too small for what it does, or it leaks: docs/runbooks/OutOfMemoryKill.md",
-		mend: "pulumi config set --path tarot:" + workload + ".memory 1g -s {stack} && pulumi up --yes -s {stack}"}
-	if _, own := p.Config.Services[workload]; own {
-		f.mend = strings.Replace(f.mend, "tarot:", "tarot:services.", 1)
-	}
+		mend: "pulumi config set --path " + memoryKey(p, workload) + " 1g -s {stack} && pulumi up --yes -s {stack}"}
 	switch {
 	case len(now) > 0:
 		return f
@@ -259,6 +257,19 @@ func outOfMemory(ctx context.Context, p *patient) finding {
 		return f
 	}
 	return pass("in %d containers", n)
+}
+
+// memoryKey is where a workload's limit is set.
+func memoryKey(p *patient, workload string) string {
+	if _, own := p.Config.Services[workload]; own {
+		workload = "services." + workload
+	}
+	for name, key := range map[string]string{"postgres": "database", "valkey": "cache", "prometheus": "monitoring.prometheus", "grafana": "monitoring.grafana"} {
+		if workload == name {
+			workload = key
+		}
+	}
+	return config.Namespace + ":" + workload + ".memory"
 }
 
 func containersRun(ctx context.Context, p *patient) finding {

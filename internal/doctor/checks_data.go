@@ -87,7 +87,7 @@ func writable(ctx context.Context, p *patient) finding {
 	}
 	out := p.outputs(ctx)
 	var refused, tried []string
-	var where string
+	var where, user string
 	unasked := errors.New("no replica of it runs that could try, and its files are not this machine's")
 	any := false
 	for _, b := range bodies {
@@ -101,6 +101,7 @@ func writable(ctx context.Context, p *patient) finding {
 				tried = append(tried, line[0])
 				if len(line) > 1 && line[1] != "" && line[1] != "missing" {
 					refused, where = append(refused, fmt.Sprintf("%s may not write %s: %s", b.Workload.Name, line[0], line[1])), sourceOf(b, line[0])
+					user = b.Config.User
 				}
 			}
 			continue
@@ -118,6 +119,7 @@ func writable(ctx context.Context, p *patient) finding {
 			}
 			if tried = append(tried, place); why != "" {
 				refused, where = append(refused, fmt.Sprintf("%s may not write %s: %s", b.Workload.Name, place, why)), source
+				user = b.Config.User
 			}
 		}
 	}
@@ -125,7 +127,6 @@ func writable(ctx context.Context, p *patient) finding {
 	tried = slices.Compact(tried)
 	switch {
 	case len(refused) > 0:
-		user := p.Config.Backend.User
 		return finding{result: checks.Fail, found: strings.Join(refused, "; "), cause: "its files belong to another user, or have lost their rights: docs/operating.md, who owns a volume's files",
 			mend: fmt.Sprintf("chown -R %s %s && chmod -R u+rwX %s", user, where, where)}
 	case !any:

@@ -173,14 +173,11 @@ func (p *patient) get(ctx context.Context, f front, path string) (*http.Response
 	if p.Dial != nil {
 		dial = p.Dial
 	}
-	client := p.Client
-	if client == nil {
-		client = &http.Client{
-			Transport: &http.Transport{DisableKeepAlives: true,
-				TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: f.name}, //nolint:gosec // nothing is sent that is secret
-				DialContext:     func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, f.at) }},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: f.name}, //nolint:gosec // nothing is sent that is secret
+			DialContext:     func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, f.at) }},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	_, port, _ := net.SplitHostPort(f.at)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.scheme+"://"+net.JoinHostPort(f.name, port)+path, nil)

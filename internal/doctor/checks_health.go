@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 
 	"tarot-platform/internal/checks"
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/engine"
 )
 
@@ -123,6 +124,7 @@ func health(ctx context.Context, p *patient) finding {
 		return unknown(err)
 	}
 	var unwell, slow []string
+	whose := config.BackendName
 	n := 0
 	for _, b := range living {
 		if !b.running() || b.State.Health == nil {
@@ -136,7 +138,7 @@ func health(ctx context.Context, p *patient) finding {
 		}
 		switch b.State.Health.Status {
 		case container.Unhealthy:
-			unwell = append(unwell, b.Workload.Name+" is unhealthy"+said+p.words(ctx, b.ID))
+			unwell, whose = append(unwell, b.Workload.Name+" is unhealthy"+said+p.words(ctx, b.ID)), b.Of
 		case container.Starting:
 			if time.Since(started) > starts {
 				slow = append(slow, fmt.Sprintf("%s has been starting for %s%s", b.Workload.Name, time.Since(started).Truncate(time.Second), said))
@@ -153,7 +155,7 @@ func health(ctx context.Context, p *patient) finding {
 			}
 		}
 	}
-	f := finding{result: checks.Fail, found: strings.Join(append(unwell, slow...), "\n"), cause: "what the check asks for is not answered: the application hangs, or lacks what it needs", mend: "make logs STACK=" + p.Name + " SERVICE=backend LEVEL=error FOLLOW=no"}
+	f := finding{result: checks.Fail, found: strings.Join(append(unwell, slow...), "\n"), cause: "what the check asks for is not answered: the application hangs, or lacks what it needs", mend: "make logs STACK=" + p.Name + " SERVICE=" + whose + " LEVEL=error FOLLOW=no"}
 	switch {
 	case len(unwell) > 0:
 		return f

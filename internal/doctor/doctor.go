@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -74,8 +73,7 @@ type Stack struct {
 	// Config is the stack file's, without its secrets.
 	Config      config.Config
 	ConfigError error
-	// Client and Dial are how users come; nil: over the network. Resolver is a name server that this machine asks.
-	Client   *http.Client
+	// Dial is how users come; nil: over the network. Resolver is a name server that this machine asks.
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Resolver string
 	// Uplink is the MTU of this machine's way out; 0: it is not known.

@@ -72,7 +72,7 @@ func (p *patient) lookInside(ctx context.Context) (map[string]inside, error) {
 		}
 	}
 	many(looked, func(b body) {
-		in := p.lookInto(ctx, b, p.questions(b, all, served, out))
+		in := p.lookInto(ctx, b, p.questions(ctx, b, all, served, out))
 		mu.Lock()
 		defer mu.Unlock()
 		found[b.ID] = in
@@ -122,7 +122,7 @@ func (p *patient) ofApplication(workload string) bool {
 }
 
 // questions are those for a container.
-func (p *patient) questions(b body, all []body, served []engine.Served, out outputs) []string {
+func (p *patient) questions(ctx context.Context, b body, all []body, served []engine.Served, out outputs) []string {
 	asked := []string{"net=", "killed=", "room=/"}
 	for _, m := range b.Mounts {
 		if m.Type == "volume" && m.RW {
@@ -135,7 +135,7 @@ func (p *patient) questions(b body, all []body, served []engine.Served, out outp
 	for _, name := range neighbours(b, all, served) {
 		asked = append(asked, "name="+name)
 	}
-	networks, err := p.networks.get(context.Background())
+	networks, err := p.networks.get(ctx)
 	if err == nil {
 		for _, n := range networks {
 			if on := b.NetworkSettings.Networks[n.Name]; on != nil && !n.Internal {

@@ -41,6 +41,7 @@ func TestDevStack(t *testing.T) {
 	s.checkSecrets(out)
 	s.checkHardening("backend", false)
 	s.audited()
+	s.examined()
 	reading := s.store(out)
 	if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", debugger), 5*time.Second); err != nil {
 		t.Errorf("debugger: %v", err)
