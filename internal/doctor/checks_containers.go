@@ -256,6 +256,9 @@ func outOfMemory(ctx context.Context, p *patient) finding {
 		f.result, f.found = checks.Warn, "not in the last "+lately.String()+", but since its start: "+strings.Join(before, ", ")
 		return f
 	}
+	if err := unheard(insides); err != nil {
+		return unknown(err)
+	}
 	return pass("in %d containers", n)
 }
 

@@ -178,6 +178,9 @@ func (p *patient) room(ctx context.Context, kind, what string) finding {
 	if len(seen) == 0 {
 		return unknown(errors.New("nothing of the stack runs that could be asked, and the engine's disk is not this machine's"))
 	}
+	if err := unheard(insides); err != nil && worst.result == checks.Pass {
+		return unknown(err)
+	}
 	var said []string
 	for _, text := range seen {
 		if worst.result == checks.Pass || !strings.HasSuffix(text, " ") {

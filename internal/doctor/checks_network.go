@@ -46,6 +46,8 @@ func (p *patient) addresses(ctx context.Context) (all []addressOf, err error) {
 		}
 		in, ran := insides[b.ID]
 		switch {
+		case ran && in.untold != nil:
+			unasked = in.untold
 		case ran && in.err == nil:
 			looked = true
 			for _, a := range in.addresses {
@@ -56,6 +58,9 @@ func (p *patient) addresses(ctx context.Context) (all []addressOf, err error) {
 		default:
 			all = append(all, p.unasked(b, bodies)...)
 		}
+	}
+	if broken := slices.ContainsFunc(all, func(a addressOf) bool { return a.Error != "" }); !broken && unasked != nil && !errors.Is(unasked, errBare) {
+		return nil, unasked
 	}
 	if len(all) == 0 && !looked {
 		return nil, together(unasked, errors.New("no replica of the application runs that could be asked"))
@@ -233,6 +238,8 @@ func names(ctx context.Context, p *patient) finding {
 			mend = "docker service update --force " + strings.SplitN(strings.Fields(lost[0])[0], ".", 2)[0]
 		}
 		return finding{result: checks.Fail, found: strings.Join(lost, "; "), cause: "the engine's name server does not answer in it, or its /etc/resolv.conf was changed", mend: mend}
+	case unheard(insides) != nil:
+		return unknown(unheard(insides))
 	case n == 0:
 		return skip("there are no two that look for each other")
 	}
@@ -277,6 +284,8 @@ func getsOut(ctx context.Context, p *patient) finding {
 		return finding{result: checks.Fail, found: "the engine says that the kernel forwards nothing", cause: "net.ipv4.ip_forward is 0, which something has set after the engine's start", mend: "sysctl -w net.ipv4.ip_forward=1"}
 	case len(shut) > 0:
 		return finding{result: checks.Fail, found: strings.Join(shut, "; "), cause: "a firewall, or rules of iptables that were flushed under the engine", mend: "systemctl restart docker"}
+	case unheard(insides) != nil:
+		return unknown(unheard(insides))
 	case n == 0:
 		return skip("nothing runs that is to get out")
 	}
@@ -337,6 +346,8 @@ func mtu(ctx context.Context, p *patient) finding {
 	case len(large) > 0:
 		return finding{result: checks.Warn, found: fmt.Sprintf("%s, and the machine's way out takes %d", strings.Join(large, ", "), p.Uplink), cause: "large requests, and answers from outside, may hang: somebody on the way drops what is too large without a word (a VPN, a cloud's network)",
 			mend: fmt.Sprintf("\"mtu\": %d in /etc/docker/daemon.json, then systemctl restart docker, and pulumi up --refresh -s {stack}", p.Uplink)}
+	case unheard(insides) != nil:
+		return unknown(unheard(insides))
 	case n == 0:
 		return skip("nothing runs that could be asked")
 	}

@@ -236,6 +236,29 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 	}
 }
 
+// Half of an answer is none: a name that was not asked for yet is not gone.
+func TestHalfOfAnAnswerIsUnknown(t *testing.T) {
+	w := goodStack(t)
+	w.end = ""
+	r := w.look()
+	if r.Has(checks.Fail) || r.Has(checks.Warn) {
+		t.Errorf("%+v", r.Checks)
+	}
+	for _, id := range []string{"data-writable", "nginx-configuration", "nginx-upstreams", "static", "disk", "names", "out-of-memory", "way-out", "mtu", "connection", "database-file"} {
+		if !slices.Contains(with(r, checks.Unknown), id) {
+			t.Errorf("%s is not unknown", id)
+		}
+	}
+}
+
+func TestAddressesThatAreNotToldAreUnknown(t *testing.T) {
+	w := goodStack(t)
+	w.noPython = errors.New("exit code 1: SyntaxError")
+	if r := w.look(); !slices.Equal(with(r, checks.Unknown), []string{"database-file", "connection"}) || r.Has(checks.Fail) {
+		t.Errorf("%+v", r.Checks)
+	}
+}
+
 // Without the state the engine is asked all the same, and what needs the state says why not.
 func TestWithoutTheState(t *testing.T) {
 	w := goodStack(t)

@@ -23,19 +23,23 @@ var shellScript string
 var pythonScript string
 
 // most is how many containers are looked into: each costs the engine some tenths of a second.
-const most = 16
+const most = 40
 
 // inside is what a container sees by itself.
 type inside struct {
 	// err is why nothing is known of it; errBare for one that has no shell, which is no fault.
 	err  error
 	said [][]string
-	// addresses are those in the variables of a program of the application's.
+	// addresses are those in the variables of a program of the application's, and untold why they are not known.
 	addresses []address
+	untold    error
 }
 
 // errBare is of a container without a shell.
 var errBare = errors.New("it has no shell")
+
+// errCut is of an answer without its end: what is missing says nothing.
+var errCut = errors.New("it has not answered to the end")
 
 // address is one of a variable, without its password. Scheme "out" is a name server of the machine's.
 type address struct{ Name, Scheme, To, Error string }
@@ -86,8 +90,10 @@ func (p *patient) lookInto(ctx context.Context, b body, questions []string) (in 
 	switch {
 	case errors.As(err, &ended) && (ended.Code == 126 || ended.Code == 127), err != nil && strings.Contains(err.Error(), "executable file not found"):
 		return inside{err: errBare}
-	case err != nil && said == "":
+	case err != nil:
 		return inside{err: err}
+	case !strings.HasSuffix(said, "end\n"):
+		return inside{err: errCut}
 	}
 	for line := range strings.Lines(said) {
 		in.said = append(in.said, strings.Split(strings.TrimRight(line, "\n"), "\t"))
@@ -101,7 +107,8 @@ func (p *patient) lookInto(ctx context.Context, b body, questions []string) (in 
 	}
 	said, err = p.Engine.Within(ctx, b.ID, "", command...)
 	if err != nil {
-		return in // it is told by what the shell says
+		in.untold = err
+		return in
 	}
 	for line := range strings.Lines(said) {
 		var a address
@@ -110,6 +117,16 @@ func (p *patient) lookInto(ctx context.Context, b body, questions []string) (in 
 		}
 	}
 	return in
+}
+
+// unheard is why one that was asked has not answered; nil: all have that can.
+func unheard(insides map[string]inside) error {
+	for _, in := range insides {
+		if in.err != nil && !errors.Is(in.err, errBare) {
+			return in.err
+		}
+	}
+	return nil
 }
 
 // wayOut is asked of who is to have one.

@@ -46,8 +46,11 @@ func TestWhatAContainerIsAsked(t *testing.T) {
 	if w := in.of("write"); len(w) != 4 || w[0][1] != "" || w[1][1] != "missing" || w[3][1] == "" {
 		t.Errorf("write: %q", w)
 	}
-	names := in.of("name")
-	if len(names) != 3 || names[0][1] == "" || names[1][1] != "" {
+	names := map[string]string{}
+	for _, line := range in.of("name") {
+		names[line[0]] = line[1]
+	}
+	if address, asked := names["one"]; len(names) != 3 || names["localhost"] == "" || names["nobody.invalid"]+address != "" || !asked || !strings.HasSuffix(string(said), "end\n") {
 		t.Errorf("name: %q", names)
 	}
 	if in.word("configuration") != "c0ffee" || len(in.of("upstream")) != 1 || in.word("upstream") != "one" || in.word("serves") != "" {

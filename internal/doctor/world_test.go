@@ -47,6 +47,8 @@ type world struct {
 	off        time.Duration
 	inside     map[string]string // by container, what the shell prints
 	python     map[string]string
+	end        string // of what the shell prints
+	noPython   error
 	kills      int
 	taken      []error
 	held       *engine.Held
@@ -68,7 +70,7 @@ const (
 // goodStack is one that nothing is wrong with.
 func goodStack(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, codes: map[string]int{}, kills: 0}
+	w := &world{t: t, codes: map[string]int{}, end: "end\n"}
 	w.serve(certificateOf(t, "example.org", time.Now().Add(-time.Hour), time.Now().Add(90*24*time.Hour)))
 	cfg := config.Defaults()
 	cfg.Nginx.Enabled, cfg.Nginx.ServerNames, cfg.Nginx.TLS.Mode, cfg.Database.Kind = true, []string{"example.org"}, "selfSigned", config.SQLite
@@ -244,9 +246,9 @@ func (w *world) Now(ctx context.Context) (time.Time, time.Duration, error) {
 }
 func (w *world) Within(ctx context.Context, id, _ string, command ...string) (string, error) {
 	if strings.Contains(command[2], "python") {
-		return w.python[id], w.wait(ctx)
+		return w.python[id], errors.Join(w.wait(ctx), w.noPython)
 	}
-	return w.inside[id], w.wait(ctx)
+	return w.inside[id] + w.end, w.wait(ctx)
 }
 func (w *world) LastWords(context.Context, string) string { return "first\nValueError: own words" }
 func (w *world) Kills(ctx context.Context, _ string, _ time.Time) (int, error) {

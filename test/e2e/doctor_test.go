@@ -61,7 +61,7 @@ func TestDoctorOnContainers(t *testing.T) {
 	d.breaks("static", "there is no file in nginx's", "sh", "-c", "mv "+static+"/r "+static+"/.away", "mv "+static+"/.away "+static+"/r")
 	filler := filepath.Join(disk.at, "filler")
 	d.breaks("disk", "the volume "+s.volume("data")+" is full", "sh", "-c", "dd if=/dev/zero of="+filler+" bs=1M || sync", "rm "+filler)
-	d.breaks("inodes", "the volume "+s.volume("data")+" is full", "sh", "-c", "mkdir "+filler+" && cd "+filler+" && i=0; while : >$i; do i=$((i+1)); done 2>/dev/null; sync", "rm -r "+filler)
+	d.breaks("inodes", "the volume "+s.volume("data")+" is full", "sh", "-c", "mkdir "+filler+" && cd "+filler+" && i=0; while touch $i 2>/dev/null; do i=$((i+1)); done; sync", "rm -r "+filler)
 
 	// nginx: another configuration in its volume than the one that it runs, and a certificate that has ended.
 	conf := s.volumePlace(s.prefix() + "-nginx-configuration")
