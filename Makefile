@@ -136,6 +136,10 @@ verify: ## the checklist after a deploy of STACK: asks what users ask; JSON=yes 
 drift: ## what somebody has changed by hand in STACK; JSON=yes for scripts; ALERT=yes: tells the stack's receivers
 	@$(WITH) go run ./cmd/stack drift $(STACK) $(if $(JSON),--json) $(if $(ALERT),--alert)
 
+.PHONY: doctor
+doctor: ## what is wrong with STACK, and what to do; ALL=yes what is well, too; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack doctor $(STACK) $(if $(ALL),--all) $(if $(JSON),--json)
+
 .PHONY: scan sbom scanner vulncheck
 scan: scanner ## known vulnerabilities in what STACK runs, or in RELEASE=...; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack scan $(STACK) $(RELEASE) $(if $(JSON),--json)

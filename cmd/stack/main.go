@@ -88,6 +88,7 @@ func rootCommand() *cobra.Command {
 		preflightCommand(),
 		verifyCommand(),
 		driftCommand(),
+		doctorCommand(),
 		auditCommand(),
 		firewallCommand(),
 		logsCommand(),

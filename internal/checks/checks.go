@@ -49,21 +49,47 @@ func (r Report) Has(result string) bool {
 }
 
 // Write is the list for people, with the counts in its last line.
-func (r Report) Write(to io.Writer) error {
+func (r Report) Write(to io.Writer) error { return r.write(to, Pass, Warn, Fail, Skip, Unknown) }
+
+// WriteBrief is the same for who is called in the night: what is well is counted alone, and what can't be told for
+// the same reason is one line.
+func (r Report) WriteBrief(to io.Writer) error { return r.write(to, Warn, Fail, Unknown) }
+
+// write writes those with one of these results; all are counted.
+func (r Report) write(to io.Writer, results ...string) error {
+	alike := map[string][]string{}
+	if !slices.Contains(results, Pass) {
+		for _, c := range r.Checks {
+			if c.Result == Unknown {
+				alike[c.Found] = append(alike[c.Found], c.ID)
+			}
+		}
+	}
 	counts := map[string]int{}
 	width := 13
 	for _, c := range r.Checks {
 		width = max(width, len(c.ID))
 	}
 	var b strings.Builder
+	// What has lines, as a log has, stands below its first one.
+	lines := func(text string) string { return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", width+13)) }
 	for _, c := range r.Checks {
 		counts[c.Result]++
-		fmt.Fprintf(&b, "  %-7s %-*s %s: %s\n", c.Result, width, c.ID, c.Checked, cmp.Or(c.Found, "as it should be"))
+		if !slices.Contains(results, c.Result) {
+			continue
+		}
+		if ids := alike[c.Found]; c.Result == Unknown && len(ids) > 1 {
+			if ids[0] == c.ID {
+				fmt.Fprintf(&b, "  %-7s %-*s %s: %s\n", c.Result, width, fmt.Sprintf("%d checks", len(ids)), lines(c.Found), strings.Join(ids, ", "))
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "  %-7s %-*s %s: %s\n", c.Result, width, c.ID, c.Checked, lines(cmp.Or(c.Found, "as it should be")))
 		if c.Cause != "" {
-			fmt.Fprintf(&b, "  %-7s %-*s because %s\n", "", width, "", c.Cause)
+			fmt.Fprintf(&b, "  %-7s %-*s because %s\n", "", width, "", lines(c.Cause))
 		}
 		if c.Mend != "" {
-			fmt.Fprintf(&b, "  %-7s %-*s → %s\n", "", width, "", c.Mend)
+			fmt.Fprintf(&b, "  %-7s %-*s → %s\n", "", width, "", lines(c.Mend))
 		}
 	}
 	fmt.Fprintf(&b, "%s: %d pass, ", r.Stack, counts[Pass])

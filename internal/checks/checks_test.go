@@ -31,3 +31,29 @@ prod: 1 pass, 1 warn, 1 fail, 1 unknown, 0 skipped
 		t.Error("what the list has is not what it says")
 	}
 }
+
+func TestInBriefOneReasonIsALine(t *testing.T) {
+	r := Report{Stack: "prod", Checks: []Check{
+		{ID: "disk", Checked: "there is room", Result: Pass},
+		{ID: "port", Checked: "a port is free", Result: Fail, Found: "80 is taken\nby nginx", Mend: "ss -ltnp\ndocs/page.md"},
+		{ID: "backup", Checked: "a backup is recent", Result: Unknown, Found: "nobody answered"},
+		{ID: "clock", Checked: "the clock is right", Result: Unknown, Found: "it is far away"},
+		{ID: "site", Checked: "users get an answer", Result: Unknown, Found: "nobody answered"},
+		{ID: "tls", Checked: "the certificate is good", Result: Skip, Found: "there is none"},
+	}}
+	var b strings.Builder
+	if err := r.WriteBrief(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `  fail    port          a port is free: 80 is taken
+                          by nginx
+                        → ss -ltnp
+                          docs/page.md
+  unknown 2 checks      nobody answered: backup, site
+  unknown clock         the clock is right: it is far away
+prod: 1 pass, 1 fail, 3 unknown, 1 skipped
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}

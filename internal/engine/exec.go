@@ -60,8 +60,13 @@ func (e *Engine) exec(ctx context.Context, prefix, workload string, in io.Reader
 	if len(found) == 0 {
 		return fmt.Errorf("no container of %s-%s runs on this engine", prefix, workload)
 	}
-	failed := func(err error) error { return fmt.Errorf("%s in %s: %w", command[0], name(found[0]), err) }
-	created, err := e.api.ContainerExecCreate(ctx, found[0].ID, container.ExecOptions{Cmd: command, AttachStdin: in != nil, AttachStdout: true, AttachStderr: true})
+	return e.execIn(ctx, found[0].ID, name(found[0]), in, out, errs, said, command)
+}
+
+// execIn is exec in the container of that id, which errors call by its title.
+func (e *Engine) execIn(ctx context.Context, id, title string, in io.Reader, out, errs io.Writer, said func() string, command []string) error {
+	failed := func(err error) error { return fmt.Errorf("%s in %s: %w", command[0], title, err) }
+	created, err := e.api.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: command, AttachStdin: in != nil, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return failed(err)
 	}

@@ -42,6 +42,7 @@ func TestDevStack(t *testing.T) {
 	s.checkHardening("backend", false)
 	s.audited()
 	s.undrifted()
+	s.examined()
 	reading := s.store(out)
 	if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", debugger), 5*time.Second); err != nil {
 		t.Errorf("debugger: %v", err)
@@ -114,6 +115,7 @@ func prod(t *testing.T, runtime string) {
 	s.verified()
 	s.preflighted()
 	s.undrifted()
+	s.examined()
 	s.checkOperating(out)
 	reading := s.store(out)
 	s.unchanged()
