@@ -8,6 +8,11 @@ MAKEFLAGS += --no-print-directory
 # Pulumi needs, through this.
 WITH := setup/with.sh
 
+# The ssh that `make remote` has made is found first.
+ifneq ($(wildcard build/remote/ssh),)
+export PATH := $(CURDIR)/build/remote:$(PATH)
+endif
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -31,6 +36,13 @@ base-images: engine ## all the images that ours are built from and those of the 
 
 swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
 	@setup/swarm.sh
+
+.PHONY: remote remote-forget
+remote: ## an ssh for the engine that DOCKER_HOST=ssh://... names, of DEPLOY_SSH_KEY and DEPLOY_KNOWN_HOSTS: for pipelines
+	@setup/remote.sh
+
+remote-forget: ## takes it away
+	@setup/remote.sh forget
 
 ## --- the stacks ---
 
@@ -59,7 +71,7 @@ releases: ## what STACK (prod) has run, and can be returned to
 	@$(WITH) go run ./cmd/stack releases $(STACK)
 
 rollback: ## return STACK to the release before, or to TO=...
-	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rollback $(STACK) $(TO)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rollback $(STACK) $${TO:+"$$TO"}
 
 forward: ## after a rollback: STACK as its file says
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack forward $(STACK)
@@ -108,6 +120,16 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 STACKS ?= dev prod
 preview-comment: ## what `pulumi preview` says of STACKS (dev prod), as a comment for a pull request
 	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md $(STACKS)
+
+.PHONY: preview-state preview-fetch nightly
+preview-state: ## what STACK is now, without its secrets, for previews of pull requests: build/preview-state
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack preview-state $(STACK)
+
+preview-fetch: ## brings what the last deploy has handed over so; for GitHub Actions
+	@$(WITH) go run ./cmd/stack preview-fetch
+
+nightly: ## drift and known vulnerabilities of STACK, as build/nightly.md
+	@$(WITH) setup/state.sh exec $(STACK) setup/stack-run.sh nightly $(STACK) build/nightly.md
 
 .PHONY: images-update
 images-update: ## what STACK's image tags mean now, as digests in its file; IMAGE="nginx.image python:3.11-slim": of these alone
