@@ -138,9 +138,9 @@ func TestWhatRunsWhen(t *testing.T) {
 		"test.yml":     {[]string{"pull_request", "push"}, []string{"make test", "make test-long"}},
 		"preview.yml":  {[]string{"pull_request"}, []string{"make setup", "make swarm", "make preview-fetch", "make preview-comment"}},
 		"comment.yml":  {[]string{"workflow_run"}, nil},
-		"deploy.yml":   {[]string{"workflow_dispatch", "workflow_run"}, []string{"make remote", "make prod", "make verify", "make preview-state", "make remote-forget"}},
-		"rollback.yml": {[]string{"workflow_dispatch"}, []string{"make remote", "make setup", "make rollback", "make forward", "make verify", "make preview-state", "make remote-forget"}},
-		"nightly.yml":  {[]string{"schedule", "workflow_dispatch"}, []string{"make remote", "make setup scanner", "make nightly", "make remote-forget"}},
+		"deploy.yml":   {[]string{"workflow_dispatch", "workflow_run"}, []string{"make remote", "make up", "make verify", "make preview-state", "make remote-forget"}},
+		"rollback.yml": {[]string{"workflow_dispatch"}, []string{"make remote", "make engine pulumi", "make rollback", "make forward", "make verify", "make preview-state", "make remote-forget"}},
+		"nightly.yml":  {[]string{"schedule", "workflow_dispatch"}, []string{"make remote", "make engine pulumi scanner", "make nightly", "make remote-forget"}},
 	} {
 		w := all[file]
 		if got := slices.Sorted(maps.Keys(w.On)); !slices.Equal(got, want.events) {
