@@ -37,6 +37,9 @@ type workflowStep struct {
 //suite:thorough
 func TestDeployOfAPipeline(t *testing.T) {
 	s := releasing(t, "containers")
+	if err := os.CopyFS(filepath.Join(s.dir, "toolchain"), os.DirFS("../../toolchain")); err != nil {
+		t.Fatal(err)
+	}
 	s.commit("first")
 	p := &pipeline{stack: s, given: map[string]string{"secrets.PULUMI_CONFIG_PASSPHRASE": "e2e", "inputs.release": "", "inputs.forward": "false"}}
 	for _, variable := range s.env {
