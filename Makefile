@@ -66,6 +66,17 @@ new: pulumi ## a file for STACK=..., made of FROM=prod's, with ports, subnets an
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make new wants STACK=...))
 	@$(WITH) go run ./cmd/stack new $(STACK) $(if $(FROM),--from $(FROM)) $(if $(EDGE),--edge $(EDGE)) $(if $(HOST),--host $(HOST))
 
+.PHONY: env-new env-list env-expire
+env-new: pulumi ## a stack for a time: NAME=pr-7 TTL=72h, MEMORY=2g FROM=prod; goes by `make env-expire` with all that it has stored
+	@$(if $(NAME),,$(error make env-new wants NAME=...))
+	@$(WITH) go run ./cmd/stack env new "$$NAME" --ttl "$${TTL:-72h}" $(if $(FROM),--from "$$FROM") $(if $(MEMORY),--memory "$$MEMORY")
+
+env-list: ## the stacks that are there for a time; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack env list $(if $(JSON),--json)
+
+env-expire: pulumi ## removes those whose time is over; NAME=pr-7: that one now
+	@$(WITH) go run ./cmd/stack env expire $(if $(NAME),"$$NAME")
+
 .PHONY: releases rollback forward rotate clear-pending
 releases: ## what STACK (prod) has run, and can be returned to
 	@$(WITH) go run ./cmd/stack releases $(STACK)
@@ -242,6 +253,13 @@ import: ## Pulumi.STACK.yaml of COMPOSE=docker-compose.yml; STACK=shop, BACKEND=
 .PHONY: test-alert
 test-alert: ## sends an alert to whoever is told of STACK's
 	@$(WITH) go run ./cmd/stack test-alert $(STACK)
+
+.PHONY: version release-check
+version: ## of this project, its commit, the engine, Pulumi and its plugins; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack version $(if $(JSON),--json)
+
+release-check: ## do VERSION, CHANGELOG.md and TAG=v1.4.0 agree? docs/releasing.md
+	@$(WITH) go run ./cmd/stack release-check $(if $(TAG),"$$TAG")
 
 ## --- the checks ---
 

@@ -15,6 +15,10 @@ var examples = map[string]string{
 	"stack db": "  stack db -s prod\n  stack db -c 'SELECT count(*) FROM readings'\n" +
 		"  stack db --csv -c 'SELECT * FROM users' >users.csv\n  stack db --write <mend.sql --yes",
 	"stack destroy":         "  stack destroy -s dev",
+	"stack env":             "  stack env new staging --from prod\n  stack env list",
+	"stack env expire":      "  stack env expire                      # those whose time is over\n  stack env expire pr-7",
+	"stack env list":        "  stack env list --json",
+	"stack env new":         "  stack env new staging --from prod\n  stack env new pr-7 --ttl 72h --memory 2g",
 	"stack exec":            "  stack exec backend -- env\n  stack exec backend --replica 2 -- python -c 'import platform; print(platform.node())'\n  stack exec backend -- python <script.py",
 	"stack firewall":        "  stack firewall -s prod --dry-run",
 	"stack forward":         "  stack forward -s prod",
@@ -34,6 +38,7 @@ var examples = map[string]string{
 	"stack preview-comment": "  stack preview-comment build/preview-comment.md dev prod",
 	"stack preview-fetch":   "  stack preview-fetch",
 	"stack preview-state":   "  stack preview-state prod",
+	"stack release-check":   "  stack release-check v1.4.0",
 	"stack releases":        "  stack releases -s prod",
 	"stack restore":         "  stack restore -s prod --at 2026-11-26T14:03:00Z --only database",
 	"stack restore-machine": "  stack restore-machine -s prod",
@@ -48,6 +53,7 @@ var examples = map[string]string{
 	"stack status":       "  stack status -s prod --json",
 	"stack test-alert":   "  stack test-alert -s prod",
 	"stack top":          "  stack top -s prod",
+	"stack version":      "  stack version --json",
 	"stack volume-move":  "  stack volume-move -s prod",
 	"stack volume-copy":  "  stack volume-copy tarot_db_data shop_data -s prod",
 }

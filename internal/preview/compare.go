@@ -51,11 +51,12 @@ func compare(running Running, from, to plan) comparison {
 
 // rows has each workload that is there before or after, and what becomes of it.
 func rows(from, to plan, all []change) []row {
-	workloads := map[string]bool{}
+	workloads := map[string]bool{} // true: it runs for ever
 	for _, p := range []plan{from, to} {
 		for _, r := range p.resources {
-			if name := workloadOf(r); name != "" {
-				workloads[name] = true
+			// A job that does not run is nothing that a deploy does, nor is a canary that is not there.
+			if name := workloadOf(r); name != "" && fmt.Sprint(replicas(r.Inputs)) != "0" {
+				workloads[name] = workloads[name] || !isJob(r)
 			}
 		}
 	}
@@ -67,7 +68,9 @@ func rows(from, to plan, all []change) []row {
 				its = append(its, c)
 			}
 		}
-		found = append(found, fate(name, its))
+		if r := fate(name, its); workloads[name] || len(its) > 0 {
+			found = append(found, r)
+		}
 	}
 	return found
 }
@@ -82,13 +85,15 @@ func fate(name string, its []change) row {
 			r.why = c.paths()
 		}
 		job = job || isJob(c.resource)
+		if before := c.before; before != nil && !c.gone && c.Type == serviceType && fmt.Sprint(replicas(before.Inputs)) != fmt.Sprint(replicas(c.Inputs)) {
+			scaled = fmt.Sprintf("; %v replicas become %v", replicas(before.Inputs), replicas(c.Inputs))
+		}
 		switch {
 		case c.gone:
 			gone = true
 		case c.before == nil:
 			made = true
-		case c.Type == serviceType && onlyScaled(c):
-			scaled = fmt.Sprintf("; %v replicas become %v", replicas(c.before.Inputs), replicas(c.Inputs))
+		case c.Type == serviceType && staysUp(c):
 		default:
 			restarted, inTurn = true, newOnesFirst(c.resource)
 		}
@@ -121,13 +126,10 @@ func newOnesFirst(r resource) bool {
 	return !r.StopFirst && named(r.Inputs)
 }
 
-func onlyScaled(c change) bool {
-	for _, f := range c.fields {
-		if f.path != "mode.replicated.replicas" {
-			return false
-		}
-	}
-	return true
+// staysUp is true for a service of which nothing changes that its tasks are made of, as Swarm then
+// leaves them alone.
+func staysUp(c change) bool {
+	return !slices.ContainsFunc(c.fields, func(f field) bool { return strings.HasPrefix(f.path, "taskSpec") || f.path == "name" })
 }
 
 func replicas(inputs map[string]any) any {
@@ -270,7 +272,7 @@ func lineByLine(before, after string) string {
 		}
 		for line := range strings.SplitSeq(of, "\n") {
 			if !there[line] {
-				fmt.Fprintf(&text, "      %s %s\n", sign, line)
+				fmt.Fprintf(&text, "      %s %s\n", sign, cut(line))
 			}
 		}
 	}
@@ -289,9 +291,13 @@ func brief(value any) string {
 		return fmt.Sprint(value)
 	}
 	text := strings.ReplaceAll(string(data), unknown, "(known afterwards)")
+	return cut(text)
+}
+
+func cut(text string) string {
 	const most = 200
 	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
+		return string(runes[:most]) + "…"
 	}
 	return text
 }

@@ -74,20 +74,21 @@ func TestWhatAChangeDoesToWhatRuns(t *testing.T) {
 		name  string
 		steps []map[string]any
 		want  []string
+		not   string
 	}{
-		{"nothing", nil, []string{"0 of its resources change, data touched: no", "| backend | is not restarted |", "| migrate | is not restarted |"}},
+		{"nothing", nil, []string{"0 of its resources change, data touched: no", "| backend | is not restarted |", "| nginx | is not restarted |"}, "| migrate |"},
 		{"a setting of the backend", []map[string]any{step("update", service("backend", "app:1", 3, "stop-first"))},
-			[]string{"| backend | restarts, stopped first | updateConfig.order |", "data touched: no"}},
+			[]string{"| backend | is not restarted | updateConfig.order |", "data touched: no"}, ""},
 		{"a new image", []map[string]any{step("update", service("backend", "app:2", 3, "start-first")), step("replace", job("migrate", "app:2", "0000002"))},
-			[]string{"2 of its resources change, backend restarts, data touched: yes", "| backend | restarts, new ones first | taskSpec.containerSpec.image |", "| migrate | runs once | image |", "- migrate runs on them (image)", `taskSpec.containerSpec.image: "app:1" => "app:2"`}},
+			[]string{"2 of its resources change, backend restarts, data touched: yes", "| backend | restarts, new ones first | taskSpec.containerSpec.image |", "| migrate | runs once | image |", "- migrate runs on them (image)", `taskSpec.containerSpec.image: "app:1" => "app:2"`}, ""},
 		{"more replicas", []map[string]any{step("update", service("backend", "app:1", 5, "start-first"))},
-			[]string{"| backend | is not restarted; 3 replicas become 5 |", "data touched: no"}},
+			[]string{"| backend | is not restarted; 3 replicas become 5 |", "data touched: no"}, ""},
 		{"a volume is another one", []map[string]any{step("replace", func() map[string]any { v := volume("data"); v["inputs"].(map[string]any)["name"] = "other"; return v }())},
-			[]string{"data touched: yes", "- the volume storage-data is made anew (name)"}},
-		{"a volume goes", []map[string]any{{"op": "delete", "urn": all[0]["urn"]}}, []string{"- the volume storage-data is no part of the stack any more", "- volume storage-data"}},
-		{"a volume more", []map[string]any{step("create", volume("more"))}, []string{"1 of its resources change, data touched: no", "+ volume storage-more"}},
+			[]string{"data touched: yes", "- the volume storage-data is made anew (name)"}, ""},
+		{"a volume goes", []map[string]any{{"op": "delete", "urn": all[0]["urn"]}}, []string{"- the volume storage-data is no part of the stack any more", "- volume storage-data"}, ""},
+		{"a volume more", []map[string]any{step("create", volume("more"))}, []string{"1 of its resources change, data touched: no", "+ volume storage-more"}, ""},
 		{"a workload goes, and one comes", []map[string]any{{"op": "delete", "urn": all[2]["urn"]}, step("create", service("worker", "app:1", 1, "stop-first"))},
-			[]string{"| nginx | goes |", "| worker | starts |"}},
+			[]string{"| nginx | goes |", "| worker | starts |"}, ""},
 	} {
 		c := compare(Running{Stack: "prod", Commit: strings.Repeat("c", 40), Deployed: at}, planFrom(t, state), planFrom(t, state, test.steps...))
 		text := c.headline() + "\n" + c.markdown("prod", 20_000)
@@ -95,6 +96,9 @@ func TestWhatAChangeDoesToWhatRuns(t *testing.T) {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", test.name, want, text)
 			}
+		}
+		if test.not != "" && strings.Contains(text, test.not) {
+			t.Errorf("%s: %q is in\n%s", test.name, test.not, text)
 		}
 	}
 }

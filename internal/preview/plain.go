@@ -84,6 +84,7 @@ func plainly(value any, names *strings.Replacer) any {
 // sealed is true for a text that is base64 of something long that is none.
 func sealed(text string) bool {
 	const long = 200
+	text = strings.TrimSpace(text)
 	if len(text) < long || strings.ContainsAny(text, " \n") {
 		return false
 	}

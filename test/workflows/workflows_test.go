@@ -84,8 +84,8 @@ func parse(text string) (workflow, error) {
 // commands are what the workflow's steps run.
 func (w workflow) commands() []string {
 	var all []string
-	for _, j := range w.Jobs {
-		for _, s := range j.Steps {
+	for _, name := range slices.Sorted(maps.Keys(w.Jobs)) {
+		for _, s := range w.Jobs[name].Steps {
 			if s.Run != "" {
 				all = append(all, strings.TrimSpace(s.Run))
 			}
@@ -135,12 +135,14 @@ func TestWhatRunsWhen(t *testing.T) {
 		events   []string
 		commands []string
 	}{
-		"test.yml":     {[]string{"pull_request", "push"}, []string{"make test", "make test-long"}},
-		"preview.yml":  {[]string{"pull_request"}, []string{"make setup", "make swarm", "make preview-fetch", "make preview-comment"}},
-		"comment.yml":  {[]string{"workflow_run"}, nil},
-		"deploy.yml":   {[]string{"workflow_dispatch", "workflow_run"}, []string{"make remote", "make up", "make verify", "make preview-state", "make remote-forget"}},
-		"rollback.yml": {[]string{"workflow_dispatch"}, []string{"make remote", "make engine pulumi", "make rollback", "make forward", "make verify", "make preview-state", "make remote-forget"}},
-		"nightly.yml":  {[]string{"schedule", "workflow_dispatch"}, []string{"make remote", "make engine pulumi scanner", "make nightly", "make remote-forget"}},
+		"test.yml":         {[]string{"pull_request", "push"}, []string{"make test", "make test-long"}},
+		"preview.yml":      {[]string{"pull_request"}, []string{"make setup", "make swarm", "make preview-fetch", "make preview-comment"}},
+		"comment.yml":      {[]string{"workflow_run"}, nil},
+		"deploy.yml":       {[]string{"workflow_dispatch", "workflow_run"}, []string{"make remote", "make up", "make verify", "make preview-state", "make remote-forget"}},
+		"rollback.yml":     {[]string{"workflow_dispatch"}, []string{"make remote", "make engine pulumi", "make rollback", "make forward", "make verify", "make preview-state", "make remote-forget"}},
+		"release.yml":      {[]string{"push"}, []string{"make pulumi release-check"}},
+		"environments.yml": {[]string{"pull_request", "schedule"}, []string{"make remote", "make env-expire", "make env-new up", "make remote-forget", "make remote", "make env-expire", "make remote-forget"}},
+		"nightly.yml":      {[]string{"schedule", "workflow_dispatch"}, []string{"make remote", "make engine pulumi scanner", "make nightly", "make remote-forget"}},
 	} {
 		w := all[file]
 		if got := slices.Sorted(maps.Keys(w.On)); !slices.Equal(got, want.events) {
@@ -151,7 +153,7 @@ func TestWhatRunsWhen(t *testing.T) {
 			t.Errorf("%s: runs %q, want %q", file, made, want.commands)
 		}
 		for _, event := range []string{"push", "pull_request"} {
-			if w.On[event] != nil {
+			if w.On[event] != nil && file != "environments.yml" && file != "release.yml" { // which is about labels, and ends
 				t.Errorf("%s: runs on some of %s only: %v", file, event, w.On[event])
 			}
 		}
@@ -208,13 +210,16 @@ func TestWorkflowsAreBounded(t *testing.T) {
 
 // may are the permissions that jobs have.
 var may = map[string]map[string]string{
-	"test.yml/test":         {"contents": "read"},
-	"preview.yml/preview":   {"actions": "read", "contents": "read"},
-	"comment.yml/comment":   {"actions": "read", "contents": "read", "pull-requests": "write"},
-	"deploy.yml/deploy":     {"contents": "read"},
-	"rollback.yml/rollback": {"contents": "read"},
-	"nightly.yml/look":      {"contents": "read"},
-	"nightly.yml/tell":      {"actions": "read", "contents": "read", "issues": "write"},
+	"test.yml/test":                {"contents": "read"},
+	"preview.yml/preview":          {"actions": "read", "contents": "read"},
+	"comment.yml/comment":          {"actions": "read", "contents": "read", "pull-requests": "write"},
+	"deploy.yml/deploy":            {"contents": "read"},
+	"rollback.yml/rollback":        {"contents": "read"},
+	"nightly.yml/look":             {"contents": "read"},
+	"release.yml/agree":            {"contents": "read"},
+	"environments.yml/environment": {"contents": "read"},
+	"environments.yml/expiry":      {"contents": "read"},
+	"nightly.yml/tell":             {"actions": "read", "contents": "read", "issues": "write"},
 }
 
 var (
@@ -222,7 +227,7 @@ var (
 	// secrets are what a step has of an environment's.
 	withSecret = regexp.MustCompile(`^\$\{\{ secrets\.[A-Z_]+ \}\}$`)
 	// environments are those that guard them, by who is asked first, or which branches may.
-	environments = []string{"production", "nightly"}
+	environments = []string{"production", "nightly", previews}
 	// versioned are the lines that say to people what a commit is.
 	versioned = regexp.MustCompile(`(?m)^ +(?:- )?uses: (\S+) # v[0-9]+\.[0-9]+\.[0-9]+$`)
 )
@@ -264,6 +269,18 @@ func (w workflow) faults(file string) (all []string) {
 	return all
 }
 
+// previews is the one environment whose secrets a pull request's program has: nothing of prod's.
+const previews = "previews"
+
+// ofMembers is true for a job that runs for no fork, and for nothing that a member has not labelled, or
+// for no pull request at all.
+func (j job) ofMembers() bool {
+	when := strings.Join(strings.Fields(j.If), " ")
+	return when == "vars.PREVIEW_HOST != '' && github.event_name == 'schedule'" ||
+		when == "vars.PREVIEW_HOST != '' && github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository && "+
+			"(contains(github.event.pull_request.labels.*.name, 'preview') || github.event.label.name == 'preview')"
+}
+
 // secrets counts what the job's own commands have.
 func (j job) secrets() (count int) {
 	for _, s := range j.Steps {
@@ -290,7 +307,9 @@ func (j job) faults(ofStrangers bool) (all []string) {
 		add("the environment %s is not known", j.Environment)
 	case trusted && writes:
 		add("it has secrets, and may write")
-	case trusted && ofStrangers:
+	case trusted && ofStrangers && j.Environment == previews && !j.ofMembers():
+		add("it has the previews' secrets for whoever makes a pull request")
+	case trusted && ofStrangers && j.Environment != previews:
 		add("it has secrets, and runs what a pull request has")
 	}
 	if j.TimeoutMinutes == 0 {
@@ -348,6 +367,8 @@ func TestWhatIsWrongWithAWorkflowIsFound(t *testing.T) {
 		{"test.yml", "run: make test\n", "run: make test ${{ github.head_ref }}\n", "would become a command"},
 		{"test.yml", "    steps:\n", "    uses: somebody/x/.github/workflows/x.yml@v1\n    steps:\n", "somebody else's workflow"},
 		{"test.yml", "run: make test\n", "run: make test\n        env: {T: \"${{ secrets.T }}\"}\n", "no environment that guards them"},
+		{"environments.yml", "github.event.pull_request.head.repo.full_name == github.repository &&", "", "for whoever makes a pull request"},
+		{"environments.yml", "    environment: previews\n", "    environment: production\n", "it has secrets, and runs what a pull request has"},
 		{"deploy.yml", "    environment: production\n", "", "no environment that guards them"},
 		{"deploy.yml", "    environment: production\n", "    environment: staging\n", "the environment staging is not known"},
 		{"deploy.yml", "    env: # of", "    env:\n      KEY: ${{ secrets.DEPLOY_SSH_KEY }} # of", "uses secrets elsewhere"},
