@@ -108,9 +108,14 @@ func (m *maker) own() {
 
 // brief makes the stack one that is there for a time: small, and gone with what it has stored.
 func (m *maker) brief() {
-	m.set("volumes.retain", strconv.FormatBool(m.from.Volumes.Retain), "false")
-	m.set("backup.enabled", strconv.FormatBool(m.from.Backup.Enabled), "false")
-	m.set("monitoring.enabled", strconv.FormatBool(m.from.Monitoring.Enabled), "false")
+	for _, v := range []struct {
+		key string
+		was bool
+	}{{"volumes.retain", m.from.Volumes.Retain}, {"backup.enabled", m.from.Backup.Enabled}, {"monitoring.enabled", m.from.Monitoring.Enabled}} {
+		if v.was {
+			m.setNode(v.key, "true", "false", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
+		}
+	}
 	if m.from.Backend.Replicas > 1 {
 		m.setNode("backend.replicas", strconv.Itoa(m.from.Backend.Replicas), "1", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "1"})
 	}

@@ -28,3 +28,23 @@ func TestWhatLeadsToTheOthersData(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// A stack for a time is small, and keeps nothing; what it is made of stays as it is, and is refused where
+// it leads to the other one's data.
+func TestAStackForATime(t *testing.T) {
+	text, cfg := file(t, "prod")
+	made, _, _, err := Make(text, cfg, Args{Project: "tarot", Stack: "pr-7", Temporary: true}, &Taken{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := read(t, made); now.Volumes.Retain || now.Backup.Enabled || now.Monitoring.Enabled || now.Backend.Replicas != 1 {
+		t.Errorf("retain %v, backup %v, monitoring %v, %d replicas", now.Volumes.Retain, now.Backup.Enabled, now.Monitoring.Enabled, now.Backend.Replicas)
+	}
+	cfg.Backend.Environment = map[string]string{"STORE": "redis://cache.internal:6379"}
+	if _, _, _, err := Make(text, cfg, Args{Project: "tarot", Stack: "pr-7"}, &Taken{}); err == nil || !strings.Contains(err.Error(), "tarot:backend.environment.STORE is redis://cache.internal:6379") {
+		t.Error(err)
+	}
+	if _, _, _, err := Make(text, cfg, Args{Project: "tarot", Stack: "pr-7", ShareData: true}, &Taken{}); err != nil {
+		t.Error(err)
+	}
+}
