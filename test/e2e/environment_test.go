@@ -28,6 +28,7 @@ func TestStackForATime(t *testing.T) {
 		if _, err := os.Stat(other.configFile()); err == nil {
 			_, _ = other.run("destroy", "--yes", "--skip-preview")
 		}
+		other.removeVolumes() // the records of what it was, which stay as those of each stack do
 	})
 	refused := func(want string, args ...string) {
 		t.Helper()
@@ -78,8 +79,8 @@ func TestStackForATime(t *testing.T) {
 	if code != 0 || !strings.Contains(said, "1 removed, 0 stay") {
 		t.Fatalf("env expire: %d\n%s", code, said)
 	}
-	for _, kind := range []string{"volume", "network", "container"} {
-		args := []string{kind, "ls", "--quiet", "--filter", "name=" + other.name}
+	for kind, name := range map[string]string{"volume": other.name + "_", "network": other.name, "container": other.name} {
+		args := []string{kind, "ls", "--quiet", "--filter", "name=" + name}
 		if kind == "container" {
 			args = append(args, "--all")
 		}
