@@ -12,6 +12,11 @@ WITH := setup/with.sh
 STEP := setup/timed.sh
 STARTED := $(shell date +%s)
 
+# The ssh that `make remote` has made is found first.
+ifneq ($(wildcard build/remote/ssh),)
+export PATH := $(CURDIR)/build/remote:$(PATH)
+endif
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -36,6 +41,13 @@ base-images: engine ## all the images that ours are built from and those of the 
 swarm: engine ## a Swarm manager; offers `docker swarm init`, never joins or leaves
 	@setup/swarm.sh
 
+.PHONY: remote remote-forget
+remote: ## an ssh for the engine that DOCKER_HOST=ssh://... names, of DEPLOY_SSH_KEY and DEPLOY_KNOWN_HOSTS: for pipelines
+	@setup/remote.sh
+
+remote-forget: ## takes it away
+	@setup/remote.sh forget
+
 ## --- the stacks ---
 
 .PHONY: dev prod up new preview-comment
@@ -58,12 +70,23 @@ new: pulumi ## a file for STACK=..., made of FROM=prod's, with ports, subnets an
 	@$(if $(filter command line environment,$(origin STACK)),,$(error make new wants STACK=...))
 	@$(WITH) go run ./cmd/stack new $(STACK) $(if $(FROM),--from $(FROM)) $(if $(EDGE),--edge $(EDGE)) $(if $(HOST),--host $(HOST))
 
+.PHONY: env-new env-list env-expire
+env-new: pulumi ## a stack for a time: NAME=pr-7 TTL=72h, MEMORY=2g FROM=prod; goes by `make env-expire` with all that it has stored
+	@$(if $(NAME),,$(error make env-new wants NAME=...))
+	@$(WITH) go run ./cmd/stack env new "$$NAME" --ttl "$${TTL:-72h}" $(if $(FROM),--from "$$FROM") $(if $(MEMORY),--memory "$$MEMORY")
+
+env-list: ## the stacks that are there for a time; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack env list $(if $(JSON),--json)
+
+env-expire: pulumi ## removes those whose time is over; NAME=pr-7: that one now
+	@$(WITH) go run ./cmd/stack env expire $(if $(NAME),"$$NAME")
+
 .PHONY: releases rollback forward rotate clear-pending
 releases: ## what STACK (prod) has run, and can be returned to
 	@$(WITH) go run ./cmd/stack releases $(STACK)
 
 rollback: ## return STACK to the release before, or to TO=...
-	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rollback $(STACK) $(TO)
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack rollback $(STACK) $${TO:+"$$TO"}
 
 forward: ## after a rollback: STACK as its file says
 	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack forward $(STACK)
@@ -112,6 +135,16 @@ destroy: ## STACK=... goes, and asks first; its volumes stay where volumes.retai
 STACKS ?= dev prod
 preview-comment: ## what `pulumi preview` says of STACKS (dev prod), as a comment for a pull request
 	@$(WITH) go run ./cmd/stack preview-comment build/preview-comment.md $(STACKS)
+
+.PHONY: preview-state preview-fetch nightly
+preview-state: ## what STACK is now, without its secrets, for previews of pull requests: build/preview-state
+	@$(WITH) setup/state.sh exec $(STACK) go run ./cmd/stack preview-state $(STACK)
+
+preview-fetch: ## brings what the last deploy has handed over so; for GitHub Actions
+	@$(WITH) go run ./cmd/stack preview-fetch
+
+nightly: ## drift and known vulnerabilities of STACK, as build/nightly.md
+	@$(WITH) setup/state.sh exec $(STACK) setup/stack-run.sh nightly $(STACK) build/nightly.md
 
 .PHONY: images-update
 images-update: ## what STACK's image tags mean now, as digests in its file; IMAGE="nginx.image python:3.11-slim": of these alone
@@ -237,6 +270,13 @@ import: ## Pulumi.STACK.yaml of COMPOSE=docker-compose.yml; STACK=shop, BACKEND=
 .PHONY: test-alert
 test-alert: ## sends an alert to whoever is told of STACK's
 	@$(WITH) go run ./cmd/stack test-alert $(STACK)
+
+.PHONY: version release-check
+version: ## of this project, its commit, the engine, Pulumi and its plugins; JSON=yes for scripts
+	@$(WITH) go run ./cmd/stack version $(if $(JSON),--json)
+
+release-check: ## do VERSION, CHANGELOG.md and TAG=v1.4.0 agree? docs/releasing.md
+	@$(WITH) go run ./cmd/stack release-check $(if $(TAG),"$$TAG")
 
 ## --- the checks ---
 

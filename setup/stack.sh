@@ -4,6 +4,8 @@
 #
 #   setup/stack.sh           install
 #   setup/stack.sh remove    take it away again
+#
+# TAROT_TOOL_FOLDER          where it goes, in place of the folders that are tried
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,6 +20,7 @@ is_ours() { [ -f "$1" ] && [ "$(sed -n 2p "$1" 2>/dev/null)" = "$mark" ]; }
 # The folders that it may be in: the first of them that is on the PATH, or the first.
 folders=("$HOME/.local/bin" "$HOME/bin")
 if is_root; then folders=(/usr/local/bin "${folders[@]}"); fi
+if [ -n "${TAROT_TOOL_FOLDER:-}" ]; then folders=("$TAROT_TOOL_FOLDER"); fi
 
 if [ "${1:-}" = remove ]; then
   for folder in "${folders[@]}"; do

@@ -9,23 +9,30 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
+	units "github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"tarot-platform/internal/config"
 	"tarot-platform/internal/console"
 	"tarot-platform/internal/engine"
+	"tarot-platform/internal/environment"
 	"tarot-platform/internal/newstack"
 )
 
 func newCommand() *cobra.Command {
-	var from, edge string
+	var from, edge, memory string
 	var hosts []string
+	var lasts time.Duration
+	var share bool
 	cmd := &cobra.Command{
 		Use:   "new STACK",
 		Short: "a stack file of one's own, made of another one, that collides with none",
 		Long: "Writes Pulumi.STACK.yaml: ports, subnets and volumes are others than those of every stack file here,\n" +
-			"and of what the engine and this machine have. Nothing else is touched.\n" +
+			"and of what the engine and this machine have. Nothing else is touched. A file that leads to the other stack's data is refused.\n" +
+			"With --ttl it is one for a time, as of a pull request: small, without backups and monitoring; the stack is made in the state with\n" +
+			"a mark, by which `stack env expire` removes it and all that it has stored once its time is over.\n" +
 			"Exit code 0: it is written; 1: there is one already, or it can't be; 2: it can't be told.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,18 +40,45 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return newStack(cmd.Context(), newstack.Args{Project: project, Stack: args[0], Edge: edge, Hosts: hosts}, from)
+			temporary := cmd.Flags().Changed("ttl")
+			if temporary {
+				if err := environment.Allowed(args[0], lasts); err != nil {
+					return failed{err}
+				}
+			}
+			ceiling, err := ceilingOf(memory)
+			if err != nil {
+				return failed{err}
+			}
+			n := newcomer{newstack.Args{Project: project, Stack: args[0], Edge: edge, Hosts: hosts, ShareData: share, Temporary: temporary}, from, ceiling}
+			if err := n.write(cmd.Context()); err != nil || !temporary {
+				return err
+			}
+			return begin(cmd.Context(), args[0], time.Now().Add(lasts))
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "prod", "the stack whose file is taken")
 	cmd.Flags().StringVar(&edge, "edge", "", "the stack whose nginx sends users to the new one")
 	cmd.Flags().StringSliceVar(&hosts, "host", nil, "a name that users ask for; several: --host a --host b")
+	cmd.Flags().BoolVar(&share, "share-data", false, "it may have the other stack's database, or another store of it")
+	cmd.Flags().DurationVar(&lasts, "ttl", 0, "it is there for this long, and goes then with all that it has stored: 72h")
+	cmd.Flags().StringVar(&memory, "memory", "", "refuse it where the memory limits of what it runs are more than this together: 2g")
 	return cmd
 }
 
 func fileOf(stack string) string { return "Pulumi." + stack + ".yaml" }
 
-func newStack(ctx context.Context, args newstack.Args, from string) error {
+// newcomer is a stack that is to be made of another one.
+type newcomer struct {
+	newstack.Args
+	from string
+	// ceiling is the memory that it may have, in bytes; 0: any.
+	ceiling int64
+}
+
+// write writes its file.
+func (n newcomer) write(ctx context.Context) error {
+	args, from := n.Args, n.from
 	taken, err := takenHere()
 	if err != nil {
 		return err
@@ -64,6 +98,9 @@ func newStack(ctx context.Context, args newstack.Args, from string) error {
 	if err != nil {
 		return failed{err}
 	}
+	if err := n.fits(file); err != nil {
+		return failed{err}
+	}
 	to, err := os.OpenFile(fileOf(args.Stack), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as the others, it has no secrets
 	if errors.Is(err, os.ErrExist) {
 		return failed{fmt.Errorf("%s is there already, and stays as it is: remove it first, or choose another name", fileOf(args.Stack))}
@@ -77,6 +114,53 @@ func newStack(ctx context.Context, args newstack.Args, from string) error {
 	}
 	tell(args, from, cfg, changes, secrets)
 	return nil
+}
+
+// fits refuses a stack that may use more memory than it is to have: the limits of all that runs for ever,
+// with one replica more of what is rolled out one by one.
+func (n newcomer) fits(file []byte) error {
+	if n.ceiling == 0 {
+		return nil
+	}
+	cfg, err := configurationOf(file)
+	if err != nil {
+		return err
+	}
+	described, err := describe(cfg, "")
+	if err != nil {
+		return err
+	}
+	var sum int64
+	var each []string
+	for _, d := range described {
+		for _, s := range d.Services {
+			count := int64(s.Replicas)
+			if s.Upstream {
+				count++
+			}
+			if s.Limits.Memory == 0 {
+				return fmt.Errorf("--memory: %s has no limit of its memory, so no sum can be told; allowed: a limit for each", s.Name)
+			}
+			sum += count * s.Limits.Memory
+			each = append(each, fmt.Sprintf("%s %d × %s", s.Name, count, units.BytesSize(float64(s.Limits.Memory))))
+		}
+	}
+	if sum > n.ceiling {
+		return fmt.Errorf("--memory is %s, and what runs of %s may use %s: %s; allowed: smaller limits in %s, or more memory",
+			units.BytesSize(float64(n.ceiling)), n.Stack, units.BytesSize(float64(sum)), strings.Join(each, ", "), fileOf(n.from))
+	}
+	return nil
+}
+
+func ceilingOf(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	bytes, err := units.RAMInBytes(text)
+	if err != nil || bytes <= 0 {
+		return 0, fmt.Errorf("--memory is %q; allowed: a number with a unit, such as 512m or 2g", text)
+	}
+	return bytes, nil
 }
 
 // takenHere is what the stack files in this folder say.
@@ -130,8 +214,8 @@ func tell(args newstack.Args, from string, cfg config.Config, changes []newstack
 	for _, secret := range secrets {
 		fmt.Printf("  %s  is a secret of the other stack: pulumi config set --secret -s %s --path %s\n", secret, args.Stack, secret)
 	}
-	if url := cfg.Backend.DatabaseURL; url != "" && !strings.HasPrefix(url, "sqlite:") {
-		fmt.Printf("! both have the database %s: %s:backend.databaseUrl\n", url, config.Namespace)
+	for _, v := range newstack.Shared(cfg) {
+		fmt.Printf("! both have %s: %s:%s\n", v.Text, config.Namespace, v.Key)
 	}
 	if edge := cmp.Or(args.Edge, cfg.Nginx.Edge); edge != "" {
 		fmt.Printf("the edge sends users here when its file, %s, says so:\n  tarot:sites:\n    %s:\n      hosts: [%s]\n",

@@ -26,6 +26,10 @@ type Args struct {
 	// Empty: what the other file says of an edge, and none.
 	Edge  string
 	Hosts []string
+	// ShareData is true where the new one may have the other one's data: Shared.
+	ShareData bool
+	// Temporary is true for one that is there for a time, and goes with all that it has stored.
+	Temporary bool
 }
 
 // Change is a value that is another one than in the file that the new one was made of.
@@ -39,6 +43,13 @@ var stackName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$`)
 func Make(text []byte, from config.Config, args Args, taken *Taken) (file []byte, changes []Change, secrets []string, err error) {
 	if !stackName.MatchString(args.Stack) {
 		return nil, nil, nil, fmt.Errorf("stack %q is not allowed; allowed: a name of at most 20 lower case letters, digits and -, that begins with a letter", args.Stack)
+	}
+	if shared := Shared(from); len(shared) > 0 && !args.ShareData {
+		var lines []string
+		for _, v := range shared {
+			lines = append(lines, fmt.Sprintf("%s:%s is %s", config.Namespace, v.Key, v.Text))
+		}
+		return nil, nil, nil, fmt.Errorf("stack %q would have the data of the stack that it is made of: %s; allowed: another value there, in a file of its own that --from names, or --share-data", args.Stack, strings.Join(lines, "; "))
 	}
 	open, secrets, err := stackfile.Forget(text)
 	if err != nil {
@@ -58,6 +69,9 @@ func Make(text []byte, from config.Config, args Args, taken *Taken) (file []byte
 	m.volumes()
 	if err := m.behind(); err != nil {
 		return nil, nil, nil, err
+	}
+	if args.Temporary {
+		m.brief()
 	}
 	if m.fault != nil {
 		return nil, nil, nil, m.fault
@@ -90,6 +104,21 @@ func (m *maker) own() {
 		m.setNode("sites", "those of the other stack", "none", &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle})
 	}
 	m.set("networks.sitesSubnet", m.from.Networks.SitesSubnet, "")
+}
+
+// brief makes the stack one that is there for a time: small, and gone with what it has stored.
+func (m *maker) brief() {
+	for _, v := range []struct {
+		key string
+		was bool
+	}{{"volumes.retain", m.from.Volumes.Retain}, {"backup.enabled", m.from.Backup.Enabled}, {"monitoring.enabled", m.from.Monitoring.Enabled}} {
+		if v.was {
+			m.setNode(v.key, "true", "false", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
+		}
+	}
+	if m.from.Backend.Replicas > 1 {
+		m.setNode("backend.replicas", strconv.Itoa(m.from.Backend.Replicas), "1", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "1"})
+	}
 }
 
 // Subnets are the keys of the networks' addresses that every stack has, with their values.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tarot-platform/internal/console"
+	"tarot-platform/internal/github"
 )
 
 // GitHub takes 65,536 characters: so many bytes for what Pulumi says of all stacks, and of
@@ -23,6 +24,9 @@ const marker = "<!-- tarot-preview -->"
 type said struct {
 	text, messages string
 	code           int
+	// against is what it was held against; nil: an empty state, and instead why that is so.
+	against *comparison
+	instead string
 }
 
 // comment has a section for each stack, in its share of the room that those before it have
@@ -31,9 +35,15 @@ func comment(stacks []string, of string, preview func(stack string) said, say co
 	var all strings.Builder
 	all.WriteString(marker + "\n## Preview\n")
 	left := room
+	var empty []string
 	for i, stack := range stacks {
 		s := preview(stack)
 		title := headline(s.text)
+		if s.against != nil {
+			title = s.against.headline()
+		} else {
+			empty = append(empty, stack)
+		}
 		if s.code == 0 {
 			say.OK("%s: %s", stack, title)
 		} else {
@@ -46,7 +56,12 @@ func comment(stacks []string, of string, preview func(stack string) said, say co
 		all.WriteString(section)
 		left -= used
 	}
-	all.WriteString("\nAgainst an empty state and without secrets: everything that a stack has is “to create”.\n")
+	switch {
+	case len(empty) == len(stacks):
+		all.WriteString("\nAgainst an empty state and without secrets: everything that a stack has is “to create”.\n")
+	case len(empty) > 0:
+		fmt.Fprintf(&all, "\n%s: against an empty state and without secrets, everything that it has is “to create”.\n", strings.Join(empty, ", "))
+	}
 	if of != "" {
 		fmt.Fprintf(&all, "Of %s.\n", of)
 	}
@@ -57,15 +72,22 @@ func comment(stacks []string, of string, preview func(stack string) said, say co
 func section(stack, title string, s said, share int) (text string, used int) {
 	text = fmt.Sprintf("\n### %s: %s\n\n", stack, title)
 	if s.messages != "" {
-		why := fenced(s.messages, messagesLimit)
+		why := github.Fenced(s.messages, messagesLimit)
 		text, used = text+why, len(why)
+	}
+	if s.instead != "" {
+		text += "\n" + cell(s.instead) + "\n"
+	}
+	if s.against != nil && s.code == 0 {
+		what := s.against.markdown(stack, share-used)
+		return text + what, used + len(what)
 	}
 	if s.text != "" {
 		shown := s.text
 		if len(shown) > share-used {
 			shown = resources(shown)
 		}
-		what := fenced(shown, share-used)
+		what := github.Fenced(shown, share-used)
 		text += fmt.Sprintf("\n<details><summary>pulumi preview --diff --stack %s</summary>\n\n%s\n</details>\n", stack, what)
 		used += len(what)
 	}
@@ -80,7 +102,7 @@ func resources(preview string) string {
 	depth := -1
 	for line := range strings.Lines(preview) {
 		indent := len(line) - len(strings.TrimLeft(line, " "))
-		if resource.MatchString(strings.TrimSuffix(line, "\n")) {
+		if resourceLine.MatchString(strings.TrimSuffix(line, "\n")) {
 			depth = indent
 		} else if depth >= 0 && indent > depth && !strings.HasPrefix(line[indent:], "[urn=") {
 			continue
@@ -95,35 +117,12 @@ func resources(preview string) string {
 	return note + kept.String()
 }
 
-// fenced is the text as a block of code that it can't end, cut after the line that reaches
-// the limit in bytes.
-func fenced(text string, limit int) string {
-	var kept strings.Builder
-	left := 0
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n") + "\n"
-		if limit -= len(line); limit < 0 { // and stays so: no line is kept behind one that is not
-			left++
-			continue
-		}
-		kept.WriteString(line)
-	}
-	if left > 0 {
-		fmt.Fprintf(&kept, "… and %d lines more, for which there is no room in a comment\n", left)
-	}
-	body, fence := strings.TrimRight(kept.String(), "\n"), "```"
-	for strings.Contains(body, fence) {
-		fence += "`"
-	}
-	return fmt.Sprintf("%stext\n%s\n%s\n", fence, body, fence)
-}
-
 var (
 	count = regexp.MustCompile(`^ *[-+~ ]*([0-9]+ [a-z ]*)$`)
 	image = regexp.MustCompile(`^ *image *: "([A-Za-z0-9._:@/-]*)"$`)
 	// What is pulled or built: in programs that jobs run alone, no output names it.
-	resource = regexp.MustCompile(`^ *[-+~ ]+ ([a-z-]+:[A-Za-z/]+:[A-Za-z]+): \(`)
-	called   = regexp.MustCompile(`^ *name *: "([A-Za-z0-9._:@/-]*)"$`)
+	resourceLine = regexp.MustCompile(`^ *[-+~ ]+ ([a-z-]+:[A-Za-z/]+:[A-Za-z]+): \(`)
+	called       = regexp.MustCompile(`^ *name *: "([A-Za-z0-9._:@/-]*)"$`)
 )
 
 const remoteImage = "docker:index/remoteImage:RemoteImage"
@@ -141,7 +140,7 @@ func headline(preview string) string {
 		if found := image.FindStringSubmatch(line); outputs && found != nil {
 			images = append(images, " · `"+found[1]+"`")
 		}
-		if found := resource.FindStringSubmatch(line); found != nil {
+		if found := resourceLine.FindStringSubmatch(line); found != nil {
 			of = found[1]
 		}
 		if found := called.FindStringSubmatch(line); found != nil && of == remoteImage {

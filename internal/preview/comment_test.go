@@ -10,7 +10,7 @@ import (
 	"tarot-platform/internal/console"
 )
 
-const plan = `Previewing update (dev):
+const planText = `Previewing update (dev):
     + docker:index/remoteImage:RemoteImage: (create)
         [urn=urn:pulumi:dev::tarot::tarot:index:Image$docker:index/remoteImage:RemoteImage::publish-image]
         image     : "not-an-output"
@@ -32,7 +32,7 @@ Resources:
 `
 
 func TestTheHeadlineCountsAndNamesTheImages(t *testing.T) {
-	if got, want := headline(plan), "27 to create, 2 to replace, 3 unchanged · `nginx:1.30` · `tarot-backend:0123456789abcdef` · `tarot-scheduler:1`"; got != want {
+	if got, want := headline(planText), "27 to create, 2 to replace, 3 unchanged · `nginx:1.30` · `tarot-backend:0123456789abcdef` · `tarot-scheduler:1`"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := headline("    + 27 to create\n    image: \"nginx:1.30\"\n"); got != "" {
@@ -41,8 +41,8 @@ func TestTheHeadlineCountsAndNamesTheImages(t *testing.T) {
 }
 
 func TestALargePreviewIsOneOfAllResources(t *testing.T) {
-	large := strings.Replace(plan, "        name      : \"a-container\"\n", strings.Repeat("        name      : \"a-container\"\n", 100)+"    + docker:index/service:Service: (create)\n", 1)
-	if large == plan {
+	large := strings.Replace(planText, "        name      : \"a-container\"\n", strings.Repeat("        name      : \"a-container\"\n", 100)+"    + docker:index/service:Service: (create)\n", 1)
+	if large == planText {
 		t.Fatal("the plan has no container")
 	}
 	text, used := section("prod", "", said{text: large}, 1000)
@@ -59,39 +59,6 @@ func TestALargePreviewIsOneOfAllResources(t *testing.T) {
 	}
 }
 
-func TestABlockOfCodeCanNotBeEndedByWhatIsInIt(t *testing.T) {
-	for text, want := range map[string]string{
-		"one\n\ntwo\n\n": "```text\none\n\ntwo\n```\n",
-		"no line end":    "```text\nno line end\n```\n",
-		"a ``` b":        "````text\na ``` b\n````\n",
-		"````\n```\n":    "`````text\n````\n```\n`````\n",
-	} {
-		if got := fenced(text, 100); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
-func TestWhatDoesNotFitIsCounted(t *testing.T) {
-	text := "12345\nlonger than that\n1\n2\n"
-	const note = "… and %d lines more, for which there is no room in a comment"
-	for limit, want := range map[int]string{
-		27: strings.TrimSpace(text),
-		26: "12345\nlonger than that\n1\n" + fmt.Sprintf(note, 1),
-		10: "12345\n" + fmt.Sprintf(note, 3), // no shorter line after one that is left out
-		6:  "12345\n" + fmt.Sprintf(note, 3),
-		5:  fmt.Sprintf(note, 4),
-		-1: fmt.Sprintf(note, 4),
-	} {
-		if got := fenced(text, limit); got != "```text\n"+want+"\n```\n" {
-			t.Errorf("%d bytes: %q, want %q", limit, got, want)
-		}
-	}
-	if got := fenced("éé\n", 4); !strings.Contains(got, "1 lines more") {
-		t.Errorf("characters are counted, not bytes: %q", got)
-	}
-}
-
 func TestTidyKeepsWhatAReaderWants(t *testing.T) {
 	text := "compiling the program: 3 s\n    [provider=urn:pulumi:dev::x]\n   \n\nin /tmp/w/project/app\nin /tmp/w/state\n  [provider] of it\nthe end"
 	if got, want := tidy(text, "/tmp/w", "/tmp/w/project"), "in ./app\nin (temporary)/state\n  [provider] of it\nthe end"; got != want {
@@ -101,10 +68,10 @@ func TestTidyKeepsWhatAReaderWants(t *testing.T) {
 
 func TestASectionForEachStack(t *testing.T) {
 	var heard bytes.Buffer
-	says := map[string]said{"dev": {text: plan}, "prod": {text: "as far as it came\n", messages: "error: it is ```\nno more\n", code: 255}}
+	says := map[string]said{"dev": {text: planText}, "prod": {text: "as far as it came\n", messages: "error: it is ```\nno more\n", code: 255}}
 	text, failed := comment([]string{"dev", "prod"}, "0123abc", func(stack string) said { return says[stack] }, console.Console{To: &heard})
 	want := "<!-- tarot-preview -->\n## Preview\n" +
-		"\n### dev: " + headline(plan) + "\n\n\n<details><summary>pulumi preview --diff --stack dev</summary>\n\n```text\n" + plan + "```\n\n</details>\n" +
+		"\n### dev: " + headline(planText) + "\n\n\n<details><summary>pulumi preview --diff --stack dev</summary>\n\n```text\n" + planText + "```\n\n</details>\n" +
 		"\n### prod: the preview failed\n\n````text\nerror: it is ```\nno more\n````\n" +
 		"\n<details><summary>pulumi preview --diff --stack prod</summary>\n\n```text\nas far as it came\n```\n\n</details>\n" +
 		"\nAgainst an empty state and without secrets: everything that a stack has is “to create”.\nOf 0123abc.\n"
@@ -114,7 +81,7 @@ func TestASectionForEachStack(t *testing.T) {
 	if !slices.Equal(failed, []string{"prod"}) {
 		t.Errorf("%q have failed", failed)
 	}
-	wantHeard := "  ok    dev: " + headline(plan) + "\n  warn  prod: the preview failed (status 255)\n        | error: it is ```\n        | no more\n"
+	wantHeard := "  ok    dev: " + headline(planText) + "\n  warn  prod: the preview failed (status 255)\n        | error: it is ```\n        | no more\n"
 	if heard.String() != wantHeard {
 		t.Errorf("the log is\n%s", heard.String())
 	}

@@ -1,27 +1,19 @@
 package preview
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"tarot-platform/internal/console"
+	"tarot-platform/internal/github"
 )
 
-const (
-	// author is who the runner's token belongs to; somebody else's comment that
-	// quotes the marker is not ours to change.
-	author  = "github-actions[bot]"
-	perPage = 100
-	timeout = time.Minute
-)
+const timeout = time.Minute
 
 // Post puts the comment in a file under the pull requests whose newest commit was looked at: as a
 // new comment, or in place of the one that an earlier run has left there. It is meant for GitHub
@@ -36,20 +28,15 @@ const (
 func Post(ctx context.Context, file string, env func(string) string, say console.Console) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, name := range []string{"GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN", "HEAD_OWNER", "HEAD_BRANCH", "HEAD_SHA"} {
-		if env(name) == "" {
-			return fmt.Errorf("%s is not set", name)
-		}
-	}
-	text, err := os.ReadFile(file)
+	g, err := github.New(env, "HEAD_OWNER", "HEAD_BRANCH", "HEAD_SHA")
 	if err != nil {
 		return err
 	}
-	if first, _, _ := strings.Cut(string(text), "\n"); first != marker {
-		return fmt.Errorf("%s: the first line is not %s, by which the comment would be found again", file, marker)
+	text, err := github.Marked(file, marker)
+	if err != nil {
+		return err
 	}
-	g := github{ctx: ctx, token: env("GITHUB_TOKEN"), repository: env("GITHUB_API_URL") + "/repos/" + env("GITHUB_REPOSITORY")}
-	numbers, err := g.pullRequests(env("HEAD_OWNER")+":"+env("HEAD_BRANCH"), env("HEAD_SHA"))
+	numbers, err := pullRequests(ctx, g, env("HEAD_OWNER")+":"+env("HEAD_BRANCH"), env("HEAD_SHA"))
 	if err != nil {
 		return err
 	}
@@ -57,26 +44,21 @@ func Post(ctx context.Context, file string, env func(string) string, say console
 		say.Note("%s is the newest commit of no open pull request any more: nothing to comment on", env("HEAD_SHA"))
 	}
 	for _, number := range numbers {
-		if err := g.post(number, string(text)); err != nil {
+		if err := post(ctx, g, number, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type github struct {
-	ctx               context.Context
-	token, repository string
-}
-
 // pullRequests are the numbers of the open ones of a branch (owner:name) that end with a commit.
-func (g github) pullRequests(head, sha string) (numbers []int, err error) {
+func pullRequests(ctx context.Context, g github.Client, head, sha string) (numbers []int, err error) {
 	var open []struct {
 		Number int
 		Head   struct{ SHA string }
 	}
-	query := url.Values{"state": {"open"}, "head": {head}, "per_page": {strconv.Itoa(perPage)}}
-	err = g.call(http.MethodGet, "/pulls?"+query.Encode(), nil, &open)
+	query := url.Values{"state": {"open"}, "head": {head}, "per_page": {strconv.Itoa(github.PerPage)}}
+	err = g.Call(ctx, http.MethodGet, "/pulls?"+query.Encode(), nil, &open)
 	for _, p := range open {
 		if p.Head.SHA == sha {
 			numbers = append(numbers, p.Number)
@@ -85,62 +67,37 @@ func (g github) pullRequests(head, sha string) (numbers []int, err error) {
 	return numbers, err
 }
 
-func (g github) post(number int, text string) error {
+func post(ctx context.Context, g github.Client, number int, text string) error {
 	issue := fmt.Sprintf("/issues/%d/comments", number)
-	id, err := g.find(issue, marker)
+	id, err := find(ctx, g, issue)
 	if err != nil {
 		return err
 	}
 	body := map[string]string{"body": text}
 	if id != 0 {
-		return g.call(http.MethodPatch, fmt.Sprintf("/issues/comments/%d", id), body, nil)
+		return g.Call(ctx, http.MethodPatch, fmt.Sprintf("/issues/comments/%d", id), body, nil)
 	}
-	return g.call(http.MethodPost, issue, body, nil)
+	return g.Call(ctx, http.MethodPost, issue, body, nil)
 }
 
-// find returns the number of our comment with the marker, or 0.
-func (g github) find(issue, marker string) (int64, error) {
+// find returns the number of our comment, or 0.
+func find(ctx context.Context, g github.Client, issue string) (int64, error) {
 	for page := 1; ; page++ {
 		var comments []struct {
 			ID   int64
 			Body string
 			User struct{ Login string }
 		}
-		if err := g.call(http.MethodGet, fmt.Sprintf("%s?per_page=%d&page=%d", issue, perPage, page), nil, &comments); err != nil {
+		if err := g.Call(ctx, http.MethodGet, fmt.Sprintf("%s?per_page=%d&page=%d", issue, github.PerPage, page), nil, &comments); err != nil {
 			return 0, err
 		}
 		for _, c := range comments {
-			if c.User.Login == author && strings.HasPrefix(c.Body, marker) {
+			if c.User.Login == github.Author && strings.HasPrefix(c.Body, marker) {
 				return c.ID, nil
 			}
 		}
-		if len(comments) < perPage {
+		if len(comments) < github.PerPage {
 			return 0, nil
 		}
 	}
-}
-
-func (g github) call(method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(g.ctx, method, g.repository+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Accept", "application/vnd.github+json")
-	request.Header.Set("Authorization", "Bearer "+g.token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s %s: %s", method, path, response.Status)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.NewDecoder(response.Body).Decode(out)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"tarot-platform/internal/console"
+	"tarot-platform/internal/github"
 )
 
 type posted struct {
@@ -46,7 +47,7 @@ func (p *pullRequest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		from := min((page-1)*size, len(p.comments))
 		_ = json.NewEncoder(w).Encode(p.comments[from:min(from+size, len(p.comments))])
 	case list && r.Method == http.MethodPost:
-		p.add(author, in.Body)
+		p.add(github.Author, in.Body)
 		w.WriteHeader(http.StatusCreated)
 	case r.Method == http.MethodPatch:
 		_, _ = fmt.Sscanf(r.URL.Path, "/repos/owner/name/issues/comments/%d", &id)
@@ -75,8 +76,8 @@ func (p *pullRequest) post(t *testing.T, text, token, sha string) (string, error
 func TestOneCommentThatIsUpdated(t *testing.T) {
 	p := &pullRequest{}
 	p.add("somebody", marker+" is what the bot begins with")
-	p.add(author, "another workflow's comment")
-	for range 2 * perPage { // ours is on the third page
+	p.add(github.Author, "another workflow's comment")
+	for range 2 * github.PerPage { // ours is on the third page
 		p.add("somebody", "a talkative review")
 	}
 	before := len(p.comments)
@@ -98,7 +99,7 @@ func TestOneCommentThatIsUpdated(t *testing.T) {
 
 func TestACommentThatCanNotBePosted(t *testing.T) {
 	p := &pullRequest{}
-	p.add(author, "<!-- of another workflow -->\nwhat it says")
+	p.add(github.Author, "<!-- of another workflow -->\nwhat it says")
 	for _, text := range []string{"no marker\n", "<!-- of another workflow -->\nmine"} {
 		if _, err := p.post(t, text, "token", "abc"); err == nil || !strings.Contains(err.Error(), "is not "+marker) {
 			t.Errorf("%q: %v", text, err)

@@ -1,9 +1,11 @@
 // Package preview writes what `pulumi preview` says of stacks as the comment on a pull
 // request.
 //
-// It needs no account and no secrets: the state is an empty one in a temporary folder, so
-// everything is to be created, and secrets in the stack files are replaced. It works on a
-// copy, because Pulumi writes into the stack files.
+// It needs no account and no secrets: the state is one in a temporary folder, and secrets in the
+// stack files are replaced. Where main's pipeline has handed over what runs (Export), the state is
+// that, without its secrets: the commit that runs and this project are both previewed on it, and
+// what differs is what a deploy changes. Otherwise the state is empty, and everything is to be
+// created. It works on a copy, because Pulumi writes into the stack files.
 package preview
 
 import (
@@ -31,12 +33,12 @@ func Write(ctx context.Context, root, file string, stacks []string, of string, s
 		return err
 	}
 	say.Step("Preview")
-	w, err := newWorkspace(ctx, root)
+	w, err := newWorkspace(func(to string) error { return copyProject(ctx, root, to) })
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	text, failed := comment(stacks, of, func(stack string) said { return w.preview(ctx, stack) }, say)
+	text, failed := comment(stacks, of, func(stack string) said { return w.look(ctx, root, stack) }, say)
 	if err := ctx.Err(); err != nil { // what it interrupted has not failed
 		return err
 	}

@@ -29,13 +29,14 @@ type workspace struct {
 	env          []string
 }
 
-func newWorkspace(ctx context.Context, root string) (*workspace, error) {
+// newWorkspace is one with what fill puts into its project.
+func newWorkspace(fill func(project string) error) (*workspace, error) {
 	dir, err := os.MkdirTemp("", "tarot-preview-")
 	if err != nil {
 		return nil, err
 	}
 	w := &workspace{dir: dir}
-	if err := w.fill(ctx, root); err != nil {
+	if err := w.fill(fill); err != nil {
 		w.close()
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func newWorkspace(ctx context.Context, root string) (*workspace, error) {
 
 func (w *workspace) close() { _ = os.RemoveAll(w.dir) }
 
-func (w *workspace) fill(ctx context.Context, root string) (err error) {
+func (w *workspace) fill(project func(to string) error) (err error) {
 	// Pulumi names the folder as the kernel does, which is how tidy finds it.
 	if w.dir, err = filepath.EvalSymlinks(w.dir); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (w *workspace) fill(ctx context.Context, root string) (err error) {
 		}
 	}
 	w.env = environment(os.Environ(), state)
-	return copyProject(ctx, root, w.project)
+	return project(w.project)
 }
 
 // environment is one with this state, a passphrase that nobody knows, and nothing of
@@ -158,10 +159,18 @@ func (w *workspace) preview(ctx context.Context, stack string) said {
 			fmt.Fprintln(&errs, err)
 		}
 	}
-	return said{tidy(out.String(), w.dir, w.project), tidy(errs.String(), w.dir, w.project), code}
+	return said{text: tidy(out.String(), w.dir, w.project), messages: tidy(errs.String(), w.dir, w.project), code: code}
 }
 
 func (w *workspace) ask(ctx context.Context, stack string, out, errs io.Writer) error {
+	if err := w.begin(ctx, stack, errs); err != nil {
+		return err
+	}
+	return w.pulumi(ctx, out, errs, "preview", "--stack", stack, "--diff", "--color", "never")
+}
+
+// begin makes the stack, with placeholders for its secrets.
+func (w *workspace) begin(ctx context.Context, stack string, errs io.Writer) error {
 	paths, err := w.forget(stack)
 	if err != nil {
 		return err
@@ -174,7 +183,7 @@ func (w *workspace) ask(ctx context.Context, stack string, out, errs io.Writer) 
 			return err
 		}
 	}
-	return w.pulumi(ctx, out, errs, "preview", "--stack", stack, "--diff", "--color", "never")
+	return nil
 }
 
 // forget takes the salt, and every value that was encrypted with it, out of the stack's

@@ -18,7 +18,7 @@ import (
 )
 
 // earlier is the state of this project whose stacks are taken over, where UPGRADE_FROM names
-// no other: the last one before its parts described themselves (docs/adr/0013).
+// no other and there is no tag of a release: the last one before its parts described themselves (docs/adr/0013).
 const earlier = "f9bc50d2c720"
 
 // TestUpgradeOnContainers takes a stack over that an earlier state of this project has
@@ -66,10 +66,21 @@ func TestUpgradeOfDev(t *testing.T) {
 	s.unchanged()
 }
 
+// released is the newest tag of a release below this commit; empty: there is none. A tag on this very commit is the
+// release that is to be proven.
+func released() string {
+	out, err := exec.Command("git", "-C", "../..", "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*", "HEAD^").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // before is this project as it was at UPGRADE_FROM.
 func before(t *testing.T) project {
 	t.Helper()
-	commit := cmp.Or(os.Getenv("UPGRADE_FROM"), earlier)
+	commit := cmp.Or(os.Getenv("UPGRADE_FROM"), released(), earlier)
+	t.Logf("the stack is brought up as of %s", commit)
 	archive, err := exec.Command("git", "-C", "../..", "archive", commit).Output()
 	if err != nil {
 		t.Fatalf("git archive %s: %v: is this a clone without its history?", commit, err)
