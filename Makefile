@@ -73,7 +73,7 @@ new: pulumi ## a file for STACK=..., made of FROM=prod's, with ports, subnets an
 .PHONY: env-new env-list env-expire
 env-new: pulumi ## a stack for a time: NAME=pr-7 TTL=72h, MEMORY=2g FROM=prod; goes by `make env-expire` with all that it has stored
 	@$(if $(NAME),,$(error make env-new wants NAME=...))
-	@$(WITH) go run ./cmd/stack env new "$$NAME" --ttl "$${TTL:-72h}" $(if $(FROM),--from "$$FROM") $(if $(MEMORY),--memory "$$MEMORY")
+	@$(WITH) go run ./cmd/stack env new "$$NAME" --ttl $(if $(TTL),"$$TTL",72h) $(if $(FROM),--from "$$FROM") $(if $(MEMORY),--memory "$$MEMORY")
 
 env-list: ## the stacks that are there for a time; JSON=yes for scripts
 	@$(WITH) go run ./cmd/stack env list $(if $(JSON),--json)

@@ -31,7 +31,7 @@ func TestTheChecklistOfADeploy(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		}
-		const want = "turn environment engine engine-version clock swarm cpus memory disk ports privileged-ports subnets images firewall certificate migrations backup state names data sites volumes advice"
+		const want = "turn environment engine engine-version clock swarm cpus memory disk ports privileged-ports subnets ipv6 images firewall certificate migrations backup state names data sites volumes advice"
 		if strings.Join(ids, " ") != want {
 			t.Errorf("got  %s\nwant %s", strings.Join(ids, " "), want)
 		}

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"tarot-platform/internal/documents"
+	"tarot-platform/internal/environment"
 )
 
 // Whatever the documents tell people to type is there: each target of make, command and flag of stack,
@@ -163,7 +164,7 @@ func (c *manual) document(d documents.Document) {
 			c.shell(b.Text)
 		case b.Language == "yaml":
 			c.yaml(b.Text)
-		case !slices.Contains([]string{"", "json", "python", "dockerfile", "mermaid"}, b.Language):
+		case !slices.Contains([]string{"", "ini", "json", "python", "dockerfile", "mermaid"}, b.Language):
 			c.fault("what is %q? Commands are `sh`, a stack's file is `yaml`", b.Language)
 		}
 	}
@@ -185,6 +186,7 @@ var (
 func (c *manual) span(text string) {
 	switch {
 	case strings.ContainsAny(text, "…<>") || strings.Contains(text, "PROJECT"): // not to be typed as it is
+	case text == environment.Tag: // no key: of the stack, in Pulumi's state
 	case keyed.MatchString(text):
 		c.key(strings.TrimSuffix(keyed.FindString(text), ".*"))
 	case placed.MatchString(text):
@@ -368,7 +370,7 @@ func (c *manual) stack(words []string) {
 		return
 	}
 	cmd.InitDefaultHelpFlag()
-	if err := cmd.ParseFlags(rest); err != nil && !errors.Is(err, pflag.ErrHelp) {
+	if err := cmd.ParseFlags(rest); err != nil && !errors.Is(err, pflag.ErrHelp) && !strings.Contains(err.Error(), `"$`) { // a variable of make's
 		c.fault("%s: %v", what, err)
 		return
 	}

@@ -50,7 +50,7 @@ func postIssueCommand() *cobra.Command {
 }
 
 // itself runs a command of this program, in a process of its own.
-func itself(ctx context.Context, args ...string) (output string, code int, err error) {
+var itself = func(ctx context.Context, args ...string) (output string, code int, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return "", 0, err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -84,6 +86,36 @@ func TestPostCommentIsTyped(t *testing.T) {
 	}
 	if said, err := run("post-comment", "comment.md"); len(asked) == 0 || asked[0] != "GET /repos/owner/name/pulls" {
 		t.Errorf("it asked %q: %v\n%s", asked, err, said)
+	}
+}
+
+func TestPipelinesCommandsAreTyped(t *testing.T) {
+	changes, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := typing(t)
+	for name, text := range map[string]string{"VERSION": "0.9.0\n", "CHANGELOG.md": string(changes)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said, err := run("version"); err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if said, err := run("release-check", "v0.8.0"); err == nil || !strings.Contains(err.Error(), "0.9.0") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	t.Setenv("GITHUB_REPOSITORY", "")
+	if said, err := run("preview-fetch"); err == nil || !strings.Contains(err.Error(), "GITHUB_") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	before := itself
+	defer func() { itself = before }()
+	itself = func(context.Context, ...string) (string, int, error) { return "nobody answers", 2, nil }
+	said, err := run("nightly", "prod", "night.md")
+	if text, missing := os.ReadFile("night.md"); !errors.Is(err, errUntold) || !strings.Contains(string(text), "nobody answers") {
+		t.Errorf("%v, %v\n%s\n%s", err, missing, said, text)
 	}
 }
 

@@ -51,7 +51,7 @@ func readable(ctx context.Context, p *patient) finding {
 	return pass("%d resources of Docker's", len(s.Resources))
 }
 
-var errNoState = errors.New("Pulumi's state can not be read")
+var errNoState = errors.New("the state can not be read")
 
 // operating is who is at work on the stack.
 func (p *patient) operating(ctx context.Context) (engine.Held, bool, error) {

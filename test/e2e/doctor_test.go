@@ -51,7 +51,6 @@ func TestDoctorOnContainers(t *testing.T) {
 	d.breaks("orphans", s.prefix()+"-left", "docker", "run", "--detach", "--name", s.prefix()+"-left", "--label", "tarot.stack="+s.prefix(), "--label", "tarot.workload=backend",
 		"--network", "none", "--entrypoint", "sleep", "nginx:1.30", "3600")
 	d.breaks("state", "container "+s.prefix()+"-backend-", "docker", "rm", "--force", backend)
-	backend = name(s, "backend")
 
 	// Files, as root of this machine.
 	data := filepath.Join(s.volumePlace(s.volume("data")), "prod.db")
