@@ -207,6 +207,9 @@ func orphans(ctx context.Context, p *patient) finding {
 		if _, once := b.Config.Labels[engine.OnceLabel]; once && b.running() {
 			continue // a command of somebody's is at work
 		}
+		if _, attempt := b.Config.Labels[engine.AttemptLabel]; attempt && !b.running() {
+			continue // a job that has ended, of a deploy that has not: the next one takes it away
+		}
 		// What was never started is how some commands look into an image or a volume, for a moment.
 		if b.Task || declared[b.ID] || b.Of == "" && b.State.Status == container.StateCreated {
 			continue

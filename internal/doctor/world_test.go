@@ -97,7 +97,11 @@ func goodStack(t *testing.T) *world {
 	job := w.container(jobID, "migrate", "tarot-prod-migrate-ccccccc", "data", "/app/data")
 	job.Config.Labels[engine.AttemptLabel] = "0"
 	job.State = &container.State{Status: container.StateExited, StartedAt: job.State.StartedAt}
-	w.bodies = []container.InspectResponse{first, second, nginx, job}
+	earlier := w.container("e5555555555555", "migrate", "tarot-prod-migrate-eeeeeee", "data", "/app/data") // of a deploy that failed: not in the state
+	earlier.Created = time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339Nano)
+	earlier.Config.Labels[engine.AttemptLabel] = "0"
+	earlier.State = job.State
+	w.bodies = []container.InspectResponse{first, second, nginx, job, earlier}
 	w.inside = map[string]string{
 		nginxID: "room\t/\t1000\t500\t500\ninodes\t/\t1000\t500\t500\nroute\tyes\nmtu\teth0\t1500\nkilled\t0\nname\tbackend\t10.0.0.2\nconfiguration\tc0ffee\nupstream\ttarot-prod-backend-1-aaaaaaa\n" +
 			"name\ttarot-prod-backend-1-aaaaaaa\t10.0.0.2\nupstream\ttarot-prod-backend-2-bbbbbbb\nname\ttarot-prod-backend-2-bbbbbbb\t10.0.0.3\n" +

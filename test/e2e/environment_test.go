@@ -84,8 +84,10 @@ func TestStackForATime(t *testing.T) {
 		if kind == "container" {
 			args = append(args, "--all")
 		}
-		if left := strings.TrimSpace(s.docker(args...)); left != "" {
-			t.Errorf("%s of it that are left: %s", kind, left)
+		for _, left := range strings.Fields(s.docker(args...)) {
+			if !strings.Contains(left, "-uses-") { // who used a volume is a record, and stays
+				t.Errorf("%s of it that is left: %s", kind, left)
+			}
 		}
 	}
 	if all := list(); len(all) != 0 {
