@@ -21,7 +21,7 @@ func (r *rollout) endMoving() error {
 		if err != nil {
 			return err
 		}
-		moves = moves || is && (!sameSubnet(there.Subnet, n.Subnet) || there.Internal != n.Internal)
+		moves = moves || is && (!sameSubnet(there.Subnet, n.Subnet) || there.Internal != n.Internal || there.Encrypted != n.Encrypted)
 	}
 	if !moves {
 		return nil

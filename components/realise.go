@@ -97,7 +97,7 @@ func (r *realised) registerOutputs(parts []part.Described) error {
 func (r *realised) declareNetworks(all []part.Network) error {
 	var last *workload.Network
 	for _, n := range all {
-		network, err := r.runtime.Network(r.ctx, runtime.Network{Name: n.Name, Subnet: n.Subnet, Subnet6: n.Subnet6, Internal: n.Internal, Alias: alias(n, r.stack), After: last}, r.platform)
+		network, err := r.runtime.Network(r.ctx, runtime.Network{Name: n.Name, Subnet: n.Subnet, Subnet6: n.Subnet6, Encrypted: n.Encrypted, Internal: n.Internal, Alias: alias(n, r.stack), After: last}, r.platform)
 		if err != nil {
 			return err
 		}

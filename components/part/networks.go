@@ -15,6 +15,8 @@ type Network struct {
 	Subnet, Key string
 	// Subnet6 and Key6 are the same of IPv6; empty: it has none.
 	Subnet6, Key6 string
+	// Encrypted is true where what goes between nodes is.
+	Encrypted bool
 	// Internal networks have no way out and publish nothing.
 	Internal bool
 	// Shared networks are those that stacks meet on: a stack's one workload there is found by
@@ -25,6 +27,14 @@ type Network struct {
 // Networks are those that a configuration asks for: one, or one for the edge, and without a
 // way out one for the backend and one for what watches it.
 func Networks(cfg config.Config) []Network {
+	all := networks(cfg)
+	for i := range all {
+		all[i].Encrypted = cfg.Networks.Encrypted
+	}
+	return all
+}
+
+func networks(cfg config.Config) []Network {
 	n := cfg.Networks
 	inner := Network{Name: Inner, StandsFor: []string{Inner}, Subnet: n.BackendSubnet, Key: "networks.backendSubnet", Internal: n.Isolated}
 	var shared []Network

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"tarot-platform/components/workload"
+	"tarot-platform/internal/engine"
 )
 
 // network declares a network of the driver. Its subnet is fixed: what the
@@ -31,6 +32,7 @@ func network(ctx *pulumi.Context, stack Stack, driver string, args Network, pare
 			Gateway: pulumi.String(subnet.Addr().Next().String()),
 		})
 	}
+	label := docker.NetworkLabelArgs{Label: pulumi.String(stack.Label), Value: pulumi.String(stack.Prefix)}
 	declared := &docker.NetworkArgs{
 		Name:        pulumi.String(full),
 		Driver:      pulumi.String(driver),
@@ -44,18 +46,35 @@ func network(ctx *pulumi.Context, stack Stack, driver string, args Network, pare
 	if driver == "overlay" {
 		declared.Attachable = pulumi.Bool(true) // for the jobs
 	}
+	if args.Encrypted {
+		declared.Options = pulumi.StringMap{engine.EncryptedOption: pulumi.String("true")}
+		// The provider takes options that are asked for no more for what it has read. Other labels make it anew.
+		declared.Labels = docker.NetworkLabelArray{label, docker.NetworkLabelArgs{Label: pulumi.String(stack.Label + ".encrypted"), Value: pulumi.String("true")}}
+	}
 	there, err := stack.Engine.HasNetwork(ctx.Context(), stack.Prefix, full)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
+	}
+	// The engine adds options of its own to those that are asked for, which a refresh reads as another wish: what is
+	// as it should be has none. Without any the provider takes what it reads.
+	var options []pulumi.ResourceOption
+	if args.Encrypted && there {
+		encrypted, err := stack.Engine.NetworkIsEncrypted(ctx.Context(), full)
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", full, err)
+		}
+		if encrypted {
+			options = append(options, pulumi.IgnoreChanges([]string{"options"}))
+		}
 	}
 	var after []pulumi.Resource
 	if there && args.After != nil {
 		after = append(after, args.After.Resource)
 	}
-	n, err := docker.NewNetwork(ctx, full, declared, pulumi.Parent(parent), pulumi.DependsOn(after),
+	n, err := docker.NewNetwork(ctx, full, declared, append(options, pulumi.Parent(parent), pulumi.DependsOn(after),
 		// The name and the subnet are taken until the old network is gone.
 		pulumi.DeleteBeforeReplace(true), stack.plan.network(ctx, full, there),
-		stack.retryWithoutLeftover(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))
+		stack.retryWithoutLeftover(ctx, "network", full, func(name string) (bool, error) { return stack.Engine.RemoveNetwork(ctx.Context(), stack.Prefix, name) }))...)
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", full, err)
 	}

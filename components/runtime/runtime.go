@@ -91,6 +91,8 @@ type Network struct {
 	Subnet string
 	// Subnet6 is the same of IPv6; empty: it has none.
 	Subnet6 string
+	// Encrypted is true where what goes between nodes is.
+	Encrypted bool
 	// Internal networks have no way out.
 	Internal bool
 	// Alias is what this stack's workload is found by on it; empty: its own name.
@@ -154,6 +156,8 @@ type Engine interface {
 	RemoveNetwork(ctx context.Context, prefix, name string) (bool, error)
 	// HasNetwork is true where the stack has a network of the name.
 	HasNetwork(ctx context.Context, prefix, name string) (bool, error)
+	// NetworkIsEncrypted is true where what goes between nodes on it is.
+	NetworkIsEncrypted(ctx context.Context, name string) (bool, error)
 	// Image says what is in an image that the engine has, and HasImage whether it has it.
 	Image(ctx context.Context, reference string) (engine.Image, error)
 	HasImage(ctx context.Context, reference string) (bool, error)

@@ -363,6 +363,9 @@ type Networks struct {
 	// Let the backend reach the outside, by the edge network, although it is on
 	// an internal one.
 	BackendEgress bool `key:"backendEgress" allowed:"true or false"`
+	// What goes from node to node is encrypted, in Swarm (IPsec). A change makes the networks anew, and restarts what
+	// is on them.
+	Encrypted bool `key:"encrypted" allowed:"true or false; false unless runtime is swarm"`
 	// The addresses of the edge network. Unused where `isolated` is false.
 	EdgeSubnet string `key:"edgeSubnet" allowed:"an IPv4 network in CIDR form, /16 to /28, that nothing else uses"`
 	// The IPv6 addresses of the network on which nginx's ports are published. Used where `nginx.ipv6` is true and the

@@ -276,6 +276,7 @@ func (n Networks) check(c *checker, cfg Config) {
 	if n.Isolated {
 		others = append(others, edge, monitoring)
 	}
+	c.want(!n.Encrypted || cfg.Runtime == "swarm", "networks.encrypted", n.Encrypted)
 	n.checkSitesSubnet(c, others...)
 	six, err := netip.ParsePrefix(n.IPv6Subnet)
 	c.want(err == nil && six.Addr().Is6() && !six.Addr().Is4In6() && six.Bits() >= 48 && six.Bits() <= 112 && six == six.Masked(), "networks.ipv6Subnet", n.IPv6Subnet)

@@ -26,6 +26,8 @@ type Network struct {
 	Subnet string
 	// Internal networks have no way out.
 	Internal bool
+	// Encrypted is true where what goes between nodes is.
+	Encrypted bool
 }
 
 // Network is the stack's network of that name, after its prefix; there is false where it has
@@ -38,11 +40,22 @@ func (e *Engine) Network(ctx context.Context, prefix, name string) (found Networ
 	if err != nil {
 		return Network{}, false, fmt.Errorf("network %s-%s: %w", prefix, name, err)
 	}
-	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver, Internal: n.Internal}
+	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver, Internal: n.Internal, Encrypted: isEncrypted(n)}
 	for _, pool := range n.IPAM.Config {
 		found.Subnet = cmp.Or(found.Subnet, pool.Subnet)
 	}
 	return found, true, nil
+}
+
+// EncryptedOption is the overlay driver's, by which what goes between nodes is encrypted.
+const EncryptedOption = "encrypted"
+
+func isEncrypted(n network.Inspect) bool { _, is := n.Options[EncryptedOption]; return is }
+
+// NetworkIsEncrypted is true where what goes between nodes on a network is.
+func (e *Engine) NetworkIsEncrypted(ctx context.Context, name string) (bool, error) {
+	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
+	return err == nil && isEncrypted(n), err
 }
 
 // Guest is a container, or a service, on a stack's network that is not of the stack: another

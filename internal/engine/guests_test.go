@@ -74,7 +74,7 @@ func TestANetworkOfAStack(t *testing.T) {
 	}
 	api.networks[0].Labels = map[string]string{StackLabel: "tarot-prod"}
 	found, there, err := e.Network(t.Context(), "tarot-prod", SitesNetwork)
-	if want := (Network{"tarot-prod-sites", "1", "bridge", "10.213.9.0/24", false}); err != nil || !there || found != want {
+	if want := (Network{"tarot-prod-sites", "1", "bridge", "10.213.9.0/24", false, false}); err != nil || !there || found != want {
 		t.Errorf("%+v, %v, %v", found, there, err)
 	}
 	api.failure = errors.New("no answer")

@@ -23,10 +23,27 @@ func TestEngine(t *testing.T) {
 	s := prodStack(t, map[string]any{
 		"runtime": "swarm", "backend.replicas": 2, "backend.workers": 1,
 		"monitoring.enabled": true, "monitoring.interval": "5s", "monitoring.grafana.enabled": false,
-		"nginx.ipv6": true,
+		"nginx.ipv6": true, "networks.encrypted": true,
 	})
 	s.up()
 	s.unchanged()
+	encrypted := func() string {
+		return strings.TrimSpace(s.docker("network", "inspect", s.prefix()+"-backend", "--format", `{{.ID}} {{index .Options "encrypted"}}`))
+	}
+	before := encrypted()
+	if !strings.HasSuffix(before, " true") {
+		t.Errorf("the network is not encrypted: %s", before)
+	}
+	s.run("refresh", "--yes", "--skip-preview")
+	s.up()
+	if now := encrypted(); now != before {
+		t.Errorf("a refresh makes the network anew: %s, was %s", now, before)
+	}
+	s.config("networks.encrypted", false)
+	s.up()
+	if now := encrypted(); strings.HasSuffix(now, "true") {
+		t.Errorf("the network is still encrypted: %s", now)
+	}
 	user := newMachine(t)
 	s.checkIPv6(user)
 	get(t, fmt.Sprint(s.outputs()["healthUrl"])).want(t, "health", 200)
