@@ -58,10 +58,12 @@ func network(ctx *pulumi.Context, stack Stack, driver string, args Network, pare
 	// The engine adds options of its own to those that are asked for, which a refresh reads as another wish: what is
 	// as it should be has none. Without any the provider takes what it reads.
 	var options []pulumi.ResourceOption
-	if args.Encrypted && there {
-		encrypted, err := stack.Engine.NetworkIsEncrypted(ctx.Context(), full)
-		if err != nil {
-			return nil, fmt.Errorf("network %s: %w", full, err)
+	if args.Encrypted {
+		encrypted := true // what is made now is made so
+		if there {
+			if encrypted, err = stack.Engine.NetworkIsEncrypted(ctx.Context(), full); err != nil {
+				return nil, fmt.Errorf("network %s: %w", full, err)
+			}
 		}
 		if encrypted {
 			options = append(options, pulumi.IgnoreChanges([]string{"options"}))

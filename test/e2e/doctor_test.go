@@ -64,8 +64,13 @@ func TestDoctorOnContainers(t *testing.T) {
 
 	// nginx: another configuration in its volume than the one that it runs, and a certificate that has ended.
 	conf := s.volumePlace(s.prefix() + "-nginx-configuration")
+	deployed, err := os.Readlink(filepath.Join(conf, "current"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.breaks("nginx-configuration", "was deployed", "sh", "-c", "cd "+conf+` && old=$(readlink current) && cp -a $old 0123456789ab && printf 0123456789ab >0123456789ab/name &&
 		sed -i "s/$old/0123456789ab/g" 0123456789ab/nginx.conf && ln -sfn 0123456789ab current`)
+	d.mend("ln -sfn " + deployed + " " + filepath.Join(conf, "current") + " && docker kill -s HUP " + nginx)
 	certificate := filepath.Join(conf, "current")
 	writeEnded(t, certificate)
 	s.docker("kill", "--signal", "HUP", nginx)
@@ -87,10 +92,10 @@ func TestDoctorOnContainers(t *testing.T) {
 
 	// Too little memory, for a moment.
 	backend = name(s, "backend")
-	s.docker("update", "--memory", "24m", "--memory-swap", "24m", backend)
+	if said, err := exec.Command("docker", "exec", backend, "python", "-c", "b = b'x' * (2 << 30)").CombinedOutput(); err == nil {
+		t.Errorf("2 GB fit into %s: %s", backend, said)
+	}
 	d.fails("out-of-memory", backend)
-	s.docker("update", "--memory", "512m", "--memory-swap", "512m", backend)
-	s.docker("restart", backend)
 
 	// What it does without.
 	r, code := d.look("PULUMI_BACKEND_URL=file:///nowhere")
