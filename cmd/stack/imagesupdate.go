@@ -19,6 +19,7 @@ import (
 	"tarot-platform/internal/engine"
 	"tarot-platform/internal/images"
 	"tarot-platform/internal/images/version"
+	"tarot-platform/internal/scan"
 	"tarot-platform/internal/stackfile"
 )
 
@@ -33,7 +34,7 @@ func updateImagesCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			docker, err := engine.Open(cmd.Context())
 			if err == nil {
-				u := update{images.MirrorsOf(os.Getenv), docker.Platform(), docker.Digest, version.On(docker.Platform()), os.Stdout}
+				u := update{images.MirrorsOf(os.Getenv), docker.Platform(), docker.Digest, version.On(docker.Platform()), scan.Between, os.Stdout}
 				err = u.run(cmd.Context(), args[0], args[1:])
 			}
 			if err != nil {
@@ -50,6 +51,7 @@ type update struct {
 	platform string
 	digest   func(ctx context.Context, name string) (string, error)
 	version  func(ctx context.Context, exact string) string
+	between  func(ctx context.Context, before, after, platform string, settings config.Scan) (scan.Difference, error)
 	to       io.Writer
 }
 
@@ -78,6 +80,7 @@ func (u update) run(ctx context.Context, stack string, words []string) error {
 		return err
 	}
 	changes, unknown := images.Ask(ctx, named, lock, words, u.mirrors, u.digest, u.version, u.to)
+	u.tellMended(ctx, changes, cfg.Build.Scan)
 	written := map[string]bool{}
 	for _, c := range changes {
 		if c.Exact == "" {
@@ -110,6 +113,25 @@ func (u update) run(ctx context.Context, stack string, words []string) error {
 		fmt.Fprintln(u.to, "Nothing is new.")
 	}
 	return nil
+}
+
+// tellMended says which known vulnerabilities the newer images mend, and which they bring. That it can't
+// be told is no reason to stay with the older ones.
+func (u update) tellMended(ctx context.Context, changes []images.Change, settings config.Scan) {
+	for _, c := range changes {
+		if settings.FailOn == "off" || c.From == "" {
+			continue
+		}
+		fmt.Fprintf(u.to, "  %s, against what is known of both:\n", c)
+		found, err := u.between(ctx, c.From, c.To, u.platform, settings)
+		if err != nil {
+			fmt.Fprintf(u.to, "    not scanned: %v\n", err)
+			continue
+		}
+		for _, line := range found.Lines() {
+			fmt.Fprintf(u.to, "    %s\n", line)
+		}
+	}
 }
 
 func have(files []string) string {

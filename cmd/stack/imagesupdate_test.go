@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"tarot-platform/internal/config"
 	"tarot-platform/internal/images"
+	"tarot-platform/internal/scan"
 )
 
 func TestImagesUpdateWritesTheLock(t *testing.T) {
@@ -55,7 +57,13 @@ config:
 		version := func(_ context.Context, exact string) string {
 			return map[string]string{"nginx:1.30@" + sum("d"): "1.30.2"}[exact]
 		}
-		return update{images.Mirrors{}, "linux/amd64", digest, version, &told}.run(t.Context(), "test", words)
+		between := func(_ context.Context, before, after, _ string, _ config.Scan) (scan.Difference, error) {
+			if before == "node:24@"+sum("b") && after == "node:24@"+sum("e") {
+				return scan.Difference{Mended: []scan.Finding{{ID: "CVE-2026-1", Severity: "High", Package: "openssl"}}}, nil
+			}
+			return scan.Difference{}, errors.New("no grype")
+		}
+		return update{images.Mirrors{}, "linux/amd64", digest, version, between, &told}.run(t.Context(), "test", words)
 	}
 	before, _ := os.ReadFile(file)
 	const head = `# What the tags of images mean, for all stacks: the name, the digest, and the version that it was.
@@ -77,7 +85,8 @@ config:
 		t.Errorf("%s, %v", told.String(), err)
 	}
 	lock(rest + "nginx:1.30 " + sum("d") + " 1.30.2\n")
-	if err := run(); err != nil || !strings.Contains(told.String(), "node:24\n    sha256:bbbbbbbbbbbb → sha256:eeeeeeeeeeee\n") {
+	if err := run(); err != nil || !strings.Contains(told.String(), "node:24\n    sha256:bbbbbbbbbbbb → sha256:eeeeeeeeeeee\n") ||
+		!strings.Contains(told.String(), "\n    mends CVE-2026-1 (high) in openssl\n") {
 		t.Errorf("%s, %v", told.String(), err)
 	}
 	if err := run(); err != nil || !strings.HasSuffix(told.String(), "Nothing is new.\n") {
@@ -93,7 +102,7 @@ config:
 	// What the file has by a digest is written there, and the lock does not have it.
 	write(file, strings.Replace(string(before), "nginx:1.30", "nginx:1.30@"+sum("9"), 1))
 	write(images.LockFile, "")
-	if err := run("nginx.image"); err != nil || !strings.Contains(told.String(), "    sha256:999999999999 → 1.30.2, sha256:dddddddddddd\n"+file+" has them now") {
+	if err := run("nginx.image"); err != nil || !strings.Contains(told.String(), "    sha256:999999999999 → 1.30.2, sha256:dddddddddddd\n  ") || !strings.Contains(told.String(), "    not scanned: no grype\n"+file+" has them now") {
 		t.Errorf("%s, %v", told.String(), err)
 	}
 	text, err := os.ReadFile(file)

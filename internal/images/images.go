@@ -116,6 +116,9 @@ type Change struct {
 	// Exact is what the stack file is to have, where that has a digest already. Empty: the lock has it.
 	Exact  string
 	Locked Locked
+	// From and To are the image before and now, each by its digest, where it is fetched; From is empty
+	// where nobody has written down which one it was.
+	From, To string
 }
 
 // Ask asks for the digest behind each tag, and tells what it hears, a line an image. changes
@@ -153,11 +156,13 @@ func Ask(ctx context.Context, all []Named, lock Lock, words []string, mirrors Mi
 			fmt.Fprint(to, "    is what its tag means\n")
 		default:
 			was := ""
-			if locked {
+			if !locked && c.Exact != "" {
+				_, now.Digest, _ = strings.Cut(n.Now, "@")
+			}
+			if now.Digest != "" {
 				was = now.String() + " "
-			} else if c.Exact != "" {
-				_, sum, _ := strings.Cut(n.Now, "@")
-				was = Locked{Digest: sum}.String() + " "
+				name, _, _ := strings.Cut(c.To, "@")
+				c.From = name + "@" + now.Digest
 			}
 			fmt.Fprintf(to, "    %s→ %s\n", was, c.Locked)
 			changes = append(changes, c)
@@ -181,6 +186,7 @@ func (n Named) ask(ctx context.Context, lock Lock, mirrors Mirrors, digest func(
 		return c, nil
 	}
 	exact := name + "@" + c.Locked.Digest
+	c.To = exact
 	if strings.Contains(n.Now, "@") {
 		c.Exact = exact
 	}

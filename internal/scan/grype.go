@@ -122,11 +122,21 @@ func ask(ctx context.Context, program string, document []byte, settings config.S
 		return found, err
 	}
 	defer os.RemoveAll(folder)
-	own, file := filepath.Join(folder, "grype.yaml"), filepath.Join(folder, "sbom.json")
-	if err := errors.Join(os.WriteFile(own, []byte("check-for-app-update: false\n"), 0o600), os.WriteFile(file, document, 0o600)); err != nil {
+	file := filepath.Join(folder, "sbom.json")
+	if err := os.WriteFile(file, document, 0o600); err != nil {
 		return found, err
 	}
-	cmd := exec.CommandContext(ctx, program, "sbom:"+file, "--config", own, "--output", "json")
+	return look(ctx, program, folder, settings, "sbom:"+file)
+}
+
+// look runs grype on what it can look at, in an empty folder.
+func look(ctx context.Context, program, folder string, settings config.Scan, at ...string) (answer, error) {
+	var found answer
+	own := filepath.Join(folder, "grype.yaml")
+	if err := os.WriteFile(own, []byte("check-for-app-update: false\n"), 0o600); err != nil {
+		return found, err
+	}
+	cmd := exec.CommandContext(ctx, program, append(at, "--config", own, "--output", "json")...)
 	cmd.Dir, cmd.Env = folder, environment(settings)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
