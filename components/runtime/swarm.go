@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,12 +169,18 @@ func (s swarmService) verify(ctx *pulumi.Context) (bool, error) {
 	if now.Missing || now.Difference == "" {
 		return !now.Missing, s.Engine.ScaleService(ctx.Context(), canary, 0) // an `up` that was killed may have left one
 	}
-	err = s.Engine.ScaleService(ctx.Context(), canary, 1)
-	if err == nil {
-		err = s.Engine.AwaitService(ctx.Context(), canary, tasksOf(w, 1), w.Health.Deadline()+5*time.Second)
+	runs := func() error {
+		return s.Engine.AwaitService(ctx.Context(), canary, tasksOf(w, 1), w.Health.Deadline()+5*time.Second)
+	}
+	if err = s.Engine.ScaleService(ctx.Context(), canary, 1); err == nil {
+		err = runs()
 	}
 	if err == nil {
 		err = s.checkWrites(ctx.Context(), w, canaryAlias(w.Name))
+		if err != nil && !errors.Is(err, engine.ErrNotWritable) {
+			// One that has died since could not be asked: why it died says more.
+			err = cmp.Or(runs(), err)
+		}
 	}
 	if err == nil && len(upstreams) > 0 {
 		if err = s.rollout.Edge.Verify(ctx.Context(), canaryAlias(w.Name)); err != nil {
