@@ -210,7 +210,6 @@ func (f *fakeEngine) RemoveContainer(context.Context, string, string) (bool, err
 func (f *fakeEngine) RemoveService(context.Context, string, string) (bool, error)   { return true, nil }
 func (f *fakeEngine) RemoveNetwork(context.Context, string, string) (bool, error)   { return true, nil }
 
-func (f *fakeEngine) NetworkIsEncrypted(context.Context, string) (bool, error) { return f.runs, nil }
 func (f *fakeEngine) HasNetwork(context.Context, string, string) (bool, error) { return f.runs, nil }
 
 func (f *fakeEngine) Attempt(context.Context, string, string) (int, bool, error) {

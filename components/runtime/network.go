@@ -59,13 +59,11 @@ func network(ctx *pulumi.Context, stack Stack, driver string, args Network, pare
 	// as it should be has none. Without any the provider takes what it reads.
 	var options []pulumi.ResourceOption
 	if args.Encrypted {
-		encrypted := true // what is made now is made so
-		if there {
-			if encrypted, err = stack.Engine.NetworkIsEncrypted(ctx.Context(), full); err != nil {
-				return nil, fmt.Errorf("network %s: %w", full, err)
-			}
+		found, there, err := stack.Engine.Network(ctx.Context(), stack.Prefix, args.Name)
+		if err != nil {
+			return nil, err
 		}
-		if encrypted {
+		if !there || found.Encrypted { // what is made now is made so
 			options = append(options, pulumi.IgnoreChanges([]string{"options"}))
 		}
 	}

@@ -156,8 +156,8 @@ type Engine interface {
 	RemoveNetwork(ctx context.Context, prefix, name string) (bool, error)
 	// HasNetwork is true where the stack has a network of the name.
 	HasNetwork(ctx context.Context, prefix, name string) (bool, error)
-	// NetworkIsEncrypted is true where what goes between nodes on it is.
-	NetworkIsEncrypted(ctx context.Context, name string) (bool, error)
+	// Network is the stack's network of that name, after its prefix.
+	Network(ctx context.Context, prefix, name string) (found engine.Network, there bool, err error)
 	// Image says what is in an image that the engine has, and HasImage whether it has it.
 	Image(ctx context.Context, reference string) (engine.Image, error)
 	HasImage(ctx context.Context, reference string) (bool, error)

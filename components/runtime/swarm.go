@@ -110,6 +110,22 @@ func (s swarmService) Start(ctx *pulumi.Context, after []pulumi.Resource) (*Runn
 	return running, s.await(ctx, service)
 }
 
+// runs returns when a service's tasks, that are called so, run and can write what they have to.
+func (s swarmService) runs(ctx context.Context, service, called string, replicas int, within time.Duration) error {
+	await := func() error {
+		return s.Engine.AwaitService(ctx, service, tasksOf(s.workload, replicas), within)
+	}
+	if err := await(); err != nil {
+		return err
+	}
+	err := s.checkWrites(ctx, s.workload, called)
+	if err != nil && !errors.Is(err, engine.ErrNotWritable) {
+		// A task that has died since could not be asked: why it died says more.
+		return cmp.Or(await(), err)
+	}
+	return err
+}
+
 // await returns when the service runs what was asked for.
 func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error {
 	w := s.workload
@@ -118,11 +134,7 @@ func (s swarmService) await(ctx *pulumi.Context, service *docker.Service) error 
 	}
 	// One after the other. What fails is told long before.
 	within := time.Duration(w.Replicas) * (w.Health.Deadline() + w.StopGrace + 10*time.Second)
-	err := s.Engine.AwaitService(ctx.Context(), s.name, tasksOf(w, w.Replicas), within)
-	if err == nil {
-		err = s.checkWrites(ctx.Context(), w, w.Name)
-	}
-	if err != nil {
+	if err := s.runs(ctx.Context(), s.name, w.Name, w.Replicas, within); err != nil {
 		return errors.Join(err, s.giveUp(ctx.Context()))
 	}
 	if s.canary == nil {
@@ -169,18 +181,8 @@ func (s swarmService) verify(ctx *pulumi.Context) (bool, error) {
 	if now.Missing || now.Difference == "" {
 		return !now.Missing, s.Engine.ScaleService(ctx.Context(), canary, 0) // an `up` that was killed may have left one
 	}
-	runs := func() error {
-		return s.Engine.AwaitService(ctx.Context(), canary, tasksOf(w, 1), w.Health.Deadline()+5*time.Second)
-	}
 	if err = s.Engine.ScaleService(ctx.Context(), canary, 1); err == nil {
-		err = runs()
-	}
-	if err == nil {
-		err = s.checkWrites(ctx.Context(), w, canaryAlias(w.Name))
-		if err != nil && !errors.Is(err, engine.ErrNotWritable) {
-			// One that has died since could not be asked: why it died says more.
-			err = cmp.Or(runs(), err)
-		}
+		err = s.runs(ctx.Context(), canary, canaryAlias(w.Name), 1, w.Health.Deadline()+5*time.Second)
 	}
 	if err == nil && len(upstreams) > 0 {
 		if err = s.rollout.Edge.Verify(ctx.Context(), canaryAlias(w.Name)); err != nil {

@@ -43,6 +43,16 @@ type Report struct {
 	Checks  []Check `json:"checks"`
 }
 
+// IDs are the checks that have that result.
+func (r Report) IDs(result string) (ids []string) {
+	for _, c := range r.Checks {
+		if c.Result == result {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
 // Has is true where a check has that result.
 func (r Report) Has(result string) bool {
 	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Result == result })

@@ -21,19 +21,10 @@ import (
 	"tarot-platform/internal/history"
 )
 
-func with(r checks.Report, result string) (ids []string) {
-	for _, c := range r.Checks {
-		if c.Result == result {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
-}
-
 func TestAGoodStackHasNothing(t *testing.T) {
 	r := goodStack(t).look()
-	if r.Has(checks.Fail) || r.Has(checks.Warn) || r.Has(checks.Unknown) || len(with(r, checks.Pass)) < 34 || r.Release != "r1" {
-		t.Errorf("%d pass: %+v", len(with(r, checks.Pass)), r.Checks)
+	if r.Has(checks.Fail) || r.Has(checks.Warn) || r.Has(checks.Unknown) || len(r.IDs(checks.Pass)) < 34 || r.Release != "r1" {
+		t.Errorf("%d pass: %+v", len(r.IDs(checks.Pass)), r.Checks)
 	}
 }
 
@@ -191,7 +182,7 @@ func TestEachFaultIsToldOnce(t *testing.T) {
 			w := goodStack(t)
 			f.breaks(w)
 			r := w.look()
-			if fails := with(r, checks.Fail); f.result == checks.Fail && !slices.Equal(fails, []string{f.id}) || f.result == checks.Warn && len(fails) > 0 {
+			if fails := r.IDs(checks.Fail); f.result == checks.Fail && !slices.Equal(fails, []string{f.id}) || f.result == checks.Warn && len(fails) > 0 {
 				t.Errorf("these fail: %q, %+v", fails, r.Checks)
 			}
 			at := slices.IndexFunc(r.Checks, func(c checks.Check) bool { return c.ID == f.id })
@@ -222,15 +213,15 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 			w := goodStack(t)
 			breaks(w)
 			r := of(t.Context(), w.stack, all(), time.Second)
-			passed := with(r, checks.Pass)
+			passed := r.IDs(checks.Pass)
 			slices.Sort(passed)
 			// What the engine has said when it was opened, and what is not the engine's to say.
 			may := []string{"configuration", "engine", "engine-version", "pulumi"}
 			if got := slices.DeleteFunc(passed, func(id string) bool { return slices.Contains(may, id) }); len(got) > 0 || len(r.Checks) != len(IDs()) {
 				t.Errorf("these pass: %q, of %d", got, len(r.Checks))
 			}
-			if len(with(r, checks.Unknown)) < 30 {
-				t.Errorf("these are unknown: %q", with(r, checks.Unknown))
+			if len(r.IDs(checks.Unknown)) < 30 {
+				t.Errorf("these are unknown: %q", r.IDs(checks.Unknown))
 			}
 		})
 	}
@@ -245,7 +236,7 @@ func TestHalfOfAnAnswerIsUnknown(t *testing.T) {
 		t.Errorf("%+v", r.Checks)
 	}
 	for _, id := range []string{"data-writable", "nginx-configuration", "nginx-upstreams", "static", "disk", "names", "out-of-memory", "way-out", "mtu", "connection", "database-file"} {
-		if !slices.Contains(with(r, checks.Unknown), id) {
+		if !slices.Contains(r.IDs(checks.Unknown), id) {
 			t.Errorf("%s is not unknown", id)
 		}
 	}
@@ -254,7 +245,7 @@ func TestHalfOfAnAnswerIsUnknown(t *testing.T) {
 func TestAddressesThatAreNotToldAreUnknown(t *testing.T) {
 	w := goodStack(t)
 	w.noPython = errors.New("exit code 1: SyntaxError")
-	if r := w.look(); !slices.Equal(with(r, checks.Unknown), []string{"database-file", "connection"}) || r.Has(checks.Fail) {
+	if r := w.look(); !slices.Equal(r.IDs(checks.Unknown), []string{"database-file", "connection"}) || r.Has(checks.Fail) {
 		t.Errorf("%+v", r.Checks)
 	}
 }
@@ -264,8 +255,8 @@ func TestWithoutTheState(t *testing.T) {
 	w := goodStack(t)
 	w.unreadable = errors.New("get stack: incorrect passphrase")
 	r := w.look()
-	if !slices.Equal(with(r, checks.Unknown), []string{"state", "orphans"}) || len(with(r, checks.Pass)) < 30 {
-		t.Errorf("unknown %q, %d pass", with(r, checks.Unknown), len(with(r, checks.Pass)))
+	if !slices.Equal(r.IDs(checks.Unknown), []string{"state", "orphans"}) || len(r.IDs(checks.Pass)) < 30 {
+		t.Errorf("unknown %q, %d pass", r.IDs(checks.Unknown), len(r.IDs(checks.Pass)))
 	}
 	for _, c := range r.Checks {
 		if c.Result == checks.Unknown && !strings.Contains(c.Found, "state can not be read") {
@@ -289,7 +280,7 @@ func TestADevelopmentStack(t *testing.T) {
 	w.server = httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(w.server.Close)
 	r := w.look()
-	if fails := with(r, checks.Fail); !slices.Equal(fails, []string{"site"}) || r.Has(checks.Unknown) {
+	if fails := r.IDs(checks.Fail); !slices.Equal(fails, []string{"site"}) || r.Has(checks.Unknown) {
 		t.Errorf("these fail: %q: %+v", fails, r.Checks)
 	}
 }

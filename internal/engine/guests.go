@@ -40,7 +40,8 @@ func (e *Engine) Network(ctx context.Context, prefix, name string) (found Networ
 	if err != nil {
 		return Network{}, false, fmt.Errorf("network %s-%s: %w", prefix, name, err)
 	}
-	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver, Internal: n.Internal, Encrypted: isEncrypted(n)}
+	_, encrypted := n.Options[EncryptedOption]
+	found = Network{Name: n.Name, ID: n.ID, Driver: n.Driver, Internal: n.Internal, Encrypted: encrypted}
 	for _, pool := range n.IPAM.Config {
 		found.Subnet = cmp.Or(found.Subnet, pool.Subnet)
 	}
@@ -49,14 +50,6 @@ func (e *Engine) Network(ctx context.Context, prefix, name string) (found Networ
 
 // EncryptedOption is the overlay driver's, by which what goes between nodes is encrypted.
 const EncryptedOption = "encrypted"
-
-func isEncrypted(n network.Inspect) bool { _, is := n.Options[EncryptedOption]; return is }
-
-// NetworkIsEncrypted is true where what goes between nodes on a network is.
-func (e *Engine) NetworkIsEncrypted(ctx context.Context, name string) (bool, error) {
-	n, err := e.api.NetworkInspect(ctx, name, network.InspectOptions{})
-	return err == nil && isEncrypted(n), err
-}
 
 // Guest is a container, or a service, on a stack's network that is not of the stack: another
 // stack's, or one that somebody has attached by hand.

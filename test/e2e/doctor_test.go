@@ -92,11 +92,11 @@ func TestDoctorOnContainers(t *testing.T) {
 
 	// What it does without.
 	r, code := d.look("PULUMI_BACKEND_URL=file:///nowhere")
-	if !slices.Equal(with(r, checks.Fail), []string{"pulumi"}) || code != 1 || !slices.Contains(with(r, checks.Unknown), "state") || len(with(r, checks.Pass)) < 20 {
+	if !slices.Equal(r.IDs(checks.Fail), []string{"pulumi"}) || code != 1 || !slices.Contains(r.IDs(checks.Unknown), "state") || len(r.IDs(checks.Pass)) < 20 {
 		t.Errorf("without its state: exit code %d, %+v", code, r)
 	}
 	r, code = d.look("DOCKER_HOST=unix://" + filepath.Join(t.TempDir(), "none.sock"))
-	if !slices.Equal(with(r, checks.Fail), []string{"engine"}) || code != 1 || len(r.Checks) != len(doctor.IDs()) || len(with(r, checks.Unknown)) < 30 {
+	if !slices.Equal(r.IDs(checks.Fail), []string{"engine"}) || code != 1 || len(r.Checks) != len(doctor.IDs()) || len(r.IDs(checks.Unknown)) < 30 {
 		t.Errorf("without an engine: exit code %d, %+v", code, r)
 	}
 
@@ -152,15 +152,6 @@ func (s *stack) doctor() patient {
 	return patient{s, filepath.Join(s.dir, "build-stack")}
 }
 
-func with(r checks.Report, result string) (ids []string) {
-	for _, c := range r.Checks {
-		if c.Result == result {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
-}
-
 // look asks once.
 func (d patient) look(environment ...string) (r checks.Report, code int) {
 	d.t.Helper()
@@ -171,7 +162,7 @@ func (d patient) look(environment ...string) (r checks.Report, code int) {
 	if jsonErr := json.Unmarshal(said, &r); jsonErr != nil {
 		d.t.Fatalf("doctor: %v, %v: %s", err, jsonErr, said)
 	}
-	d.t.Logf("doctor: %.1f s, fails %q, warns %q, unknown %q", time.Since(begun).Seconds(), with(r, checks.Fail), with(r, checks.Warn), with(r, checks.Unknown))
+	d.t.Logf("doctor: %.1f s, fails %q, warns %q, unknown %q", time.Since(begun).Seconds(), r.IDs(checks.Fail), r.IDs(checks.Warn), r.IDs(checks.Unknown))
 	return r, cmd.ProcessState.ExitCode()
 }
 
@@ -184,7 +175,7 @@ func (d patient) fails(id, evidence string) (mend string) {
 	var r checks.Report
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Second) {
 		var code int
-		if r, code = d.look(); slices.Equal(with(r, checks.Fail), []string{id}) && code == 1 && strings.Contains(r.Checks[0].Found, evidence) {
+		if r, code = d.look(); slices.Equal(r.IDs(checks.Fail), []string{id}) && code == 1 && strings.Contains(r.Checks[0].Found, evidence) {
 			break
 		}
 		if time.Now().After(end) {
@@ -248,7 +239,7 @@ func (d patient) well() {
 func (d patient) wellAtOnce() {
 	d.t.Helper()
 	r, code := d.look()
-	warns := slices.DeleteFunc(with(r, checks.Warn), func(id string) bool { return id == "mtu" && doctor.Uplink() < 1500 })
+	warns := slices.DeleteFunc(r.IDs(checks.Warn), func(id string) bool { return id == "mtu" && doctor.Uplink() < 1500 })
 	if code != 0 || r.Has(checks.Fail) || r.Has(checks.Unknown) || len(warns) > 0 {
 		d.t.Errorf("of a stack that nobody has touched: exit code %d, %+v", code, r.Checks)
 	}
